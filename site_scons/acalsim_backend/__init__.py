@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch models on a simulated accelerator: the public names, each loaded on first use."""
+
+from importlib import import_module
+
+_HOME = {
+    "ACALSimBackend": "backend",
+    "ACALSimCompiler": "capture",
+    "ACALSimIR": "ir",
+    "ACALSimOp": "ir",
+    "ACALSimOpType": "ir",
+    "TensorDesc": "ir",
+    "RISCVCodeGenerator": "codegen",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'acalsim_backend' has no attribute '{name}'")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

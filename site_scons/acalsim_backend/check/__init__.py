@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The placement check, the gate between link and simulation: an ELF and the linker script that made
+it go in, region fill comes out, or CheckError with one line for every broken rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckError
+from .elf import read_elf
+from .layout import Layout, Violation, find_stack
+from .plan import read_plan
+from .rules import violations
+from .script import Region, read_script
+
+MAX_LINES = 100
+"""Violations that one CheckError names."""
+
+__all__ = ["Placement", "check"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where everything lies.
+
+    `regions` are rows {region, origin, length, used, sections: [{name, address, size_bytes}]} in
+    bytes; `used` counts from the origin to the highest occupied address, as GNU ld's
+    --print-memory-usage does. A section loaded elsewhere than it runs is a row of both regions.
+    `left_out` says in sentences what was not checked, `flags` maps sections to readelf's letters.
+    """
+
+    entry: int
+    regions: list[dict[str, Any]]
+    left_out: list[str]
+    flags: Mapping[str, str]
+
+
+def check(elf_path: str | Path, script_path: str | Path, plan: Mapping[str, Any] | None = None) -> Placement:
+    """Hold the ELF against its linker script and plan.
+
+    Raises CheckError: one line for a file that cannot be read, else a line for every violation,
+    by address.
+    """
+    promised = read_plan(plan)
+    elf = read_elf(elf_path, promised.elf.elf_class if promised.elf else 64)
+    script = read_script(script_path, {name: symbol.st_value for name, symbol in elf.symbols.items()})
+    if not script.regions:
+        raise CheckError(f"{script_path}: the linker script declares no region of MEMORY")
+    layout = Layout(elf, script)
+    if found := violations(layout, promised):
+        raise CheckError("\n".join(_lines(found)))
+    left_out = promised.left_out
+    if find_stack(elf, promised) is None:
+        left_out.append("stack: not checked, the ELF has neither section '.stack' nor '__stack_top'")
+    regions = [_fill(region, layout) for name, region in script.regions.items() if name == region.name]
+    return Placement(elf.e_entry, regions, left_out, {s.name: s.flag_letters for s in elf.occupying})
+
+
+def _lines(found: list[Violation]) -> list[str]:
+    lines = [violation.text for violation in found[:MAX_LINES]]
+    return lines + [f"{len(found) - MAX_LINES} more lines like these"] * (len(found) > MAX_LINES)
+
+
+def _fill(region: Region, layout: Layout) -> dict[str, Any]:
+    rows = sorted(_rows(region, layout), key=lambda row: row["address"])
+    ends = [row["address"] + row["size_bytes"] for row in rows]
+    return {
+        "region": region.name,
+        "origin": region.origin,
+        "length": region.length,
+        "used": max(ends) - region.origin if ends else 0,
+        "sections": rows,
+    }
+
+
+def _rows(region: Region, layout: Layout) -> Iterator[dict[str, Any]]:
+    for section in layout.elf.occupying:
+        addresses = {section.sh_addr, layout.load_address(section)} - {None}
+        for address in addresses:
+            if region.holds(address, address + section.sh_size):
+                yield {"name": section.name, "address": address, "size_bytes": section.sh_size}

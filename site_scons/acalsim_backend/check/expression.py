@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Expressions of a linker script: trees in, unsigned 64-bit numbers out, computed as GNU ld does."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..errors import CheckError
+
+WORD_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Expr:
+    """`operation` on `operands`; a leaf is a 'number', 'symbol' or 'string' and holds its text."""
+
+    operation: str
+    operands: tuple[Expr | str, ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names stand for. The script's own assignments win over the ELF's symbols."""
+
+    assigned: Mapping[str, Expr] = field(default_factory=dict)
+    provided: Mapping[str, Expr] = field(default_factory=dict)
+    regions: Mapping[str, tuple[Expr, Expr]] = field(default_factory=dict)
+    symbols: Mapping[str, int] = field(default_factory=dict)
+
+    def value_of(self, name: str, where: str) -> int:
+        if name in self.assigned:
+            return evaluate(self.assigned[name], self)
+        if name in self.symbols:
+            return self.symbols[name]
+        if name in self.provided:
+            return evaluate(self.provided[name], self)
+        raise CheckError(f"{where}: symbol '{name}' has a value neither in the script nor in the ELF")
+
+    def defines(self, name: str) -> bool:
+        return name in self.assigned or name in self.symbols
+
+
+def evaluate(expr: Expr, scope: Scope) -> int:
+    """The value of `expr`, or CheckError naming file, line and column of what has none."""
+    match expr.operation, expr.operands:
+        case "number", (text,):
+            return number(text)
+        case "symbol", (name,):
+            return scope.value_of(name, expr.where)
+        case "?", (condition, yes, no):
+            return evaluate(yes if evaluate(condition, scope) else no, scope)
+        case "call", (name, *arguments):
+            return _call(name, arguments, expr.where, scope)
+        case "string", _:
+            raise CheckError(f"{expr.where}: expected a number, found a string")
+    values = [evaluate(operand, scope) for operand in expr.operands]
+    function = BINARY[expr.operation][1] if len(values) == 2 else UNARY[expr.operation]
+    try:
+        return int(function(*values)) & WORD_MASK
+    except ZeroDivisionError:
+        raise CheckError(f"{expr.where}: division by zero") from None
+
+
+def number(text: str) -> int:
+    """The value of a literal: 0x10, $10, 10h, 020 (octal), 64K, 1M."""
+    text = text.lower()
+    if text[-1] in "km":
+        return number(text[:-1]) << {"k": 10, "m": 20}[text[-1]] & WORD_MASK
+    if text.startswith(("0x", "$")):
+        return int(text.removeprefix("0x").removeprefix("$"), 16) & WORD_MASK
+    if text[-1] in _LETTER_BASES:
+        return int(text[:-1], _LETTER_BASES[text[-1]]) & WORD_MASK
+    return int(text, 8 if text.startswith("0") else 10) & WORD_MASK
+
+
+def _call(name: str, arguments: list[Expr], where: str, scope: Scope) -> int:
+    if name in ("ORIGIN", "LENGTH"):
+        region = _only_name(name, arguments, where)
+        if region not in scope.regions:
+            raise CheckError(f"{where}: {name} of region '{region}', which the script does not declare")
+        return evaluate(scope.regions[region][name == "LENGTH"], scope)
+    if name == "DEFINED":
+        return int(scope.defines(_only_name(name, arguments, where)))
+    if name not in _FUNCTIONS:
+        raise CheckError(f"{where}: {name}() has no value before sections are placed")
+    count, function = _FUNCTIONS[name]
+    if len(arguments) != count:
+        raise CheckError(f"{where}: {name}() takes {count} arguments here, found {len(arguments)}")
+    return function(*(evaluate(argument, scope) for argument in arguments)) & WORD_MASK
+
+
+def _only_name(function: str, arguments: list[Expr], where: str) -> str:
+    if len(arguments) == 1 and arguments[0].operation in ("symbol", "string"):
+        return arguments[0].operands[0]
+    raise CheckError(f"{where}: {function}() takes one name")
+
+
+_LETTER_BASES = {"h": 16, "x": 16, "d": 10, "o": 8, "b": 2}
+
+_FUNCTIONS: Mapping[str, tuple[int, Callable[..., int]]] = {
+    "ABSOLUTE": (1, lambda value: value),
+    "ALIGN": (2, lambda value, alignment: -(-value // max(alignment, 1)) * max(alignment, 1)),
+    "LOG2CEIL": (1, lambda value: max(value - 1, 0).bit_length()),
+    "MAX": (2, max),
+    "MIN": (2, min),
+}
+
+UNARY: Mapping[str, Callable[[int], int]] = {
+    "-": operator.neg,
+    "+": operator.pos,
+    "~": operator.invert,
+    "!": operator.not_,
+}
+
+BINARY: Mapping[str, tuple[int, Callable[[int, int], int]]] = {
+    "||": (1, lambda a, b: bool(a or b)),
+    "&&": (2, lambda a, b: bool(a and b)),
+    "|": (3, operator.or_),
+    "^": (4, operator.xor),
+    "&": (5, operator.and_),
+    "==": (6, operator.eq),
+    "!=": (6, operator.ne),
+    "<": (7, operator.lt),
+    ">": (7, operator.gt),
+    "<=": (7, operator.le),
+    ">=": (7, operator.ge),
+    "<<": (8, lambda a, b: a << b if b < 64 else 0),
+    ">>": (8, operator.rshift),
+    "+": (9, operator.add),
+    "-": (9, operator.sub),
+    "*": (10, operator.mul),
+    "/": (10, operator.floordiv),
+    "%": (10, operator.mod),
+}
+"""How tightly each operator binds, and what it does."""

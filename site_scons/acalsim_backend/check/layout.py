@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ELF beside the linker script that made it: what the rules look at, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from .elf import Elf, Section, Segment
+from .plan import Plan
+from .script import Output, ProgramHeader, Region, Script
+
+
+@dataclass(frozen=True, order=True)
+class Violation:
+    """What is wrong at `address`, in one line."""
+
+    address: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An ELF beside the linker script that made it."""
+
+    elf: Elf
+    script: Script
+
+    @cached_property
+    def _outputs(self) -> dict[str, list[Output]]:
+        by_name: dict[str, list[Output]] = {}
+        for output in self.script.outputs:
+            by_name.setdefault(output.name, []).append(output)
+        return by_name
+
+    def outputs(self, section: Section) -> list[Output]:
+        """The script's rows for a section; several when they are conditional (ONLY_IF_RO)."""
+        return self._outputs.get(section.name, [])
+
+    def regions(self, section: Section) -> list[Region]:
+        """The regions that the script assigns the section to: one, or none for an orphan."""
+        return self._declared(output.region for output in self.outputs(section))
+
+    def load_regions(self, section: Section) -> list[Region]:
+        return self._declared(output.load_region for output in self.outputs(section))
+
+    def _declared(self, names: Iterable[str | None]) -> list[Region]:
+        return [self.script.regions[name] for name in dict.fromkeys(names) if name in self.script.regions]
+
+    def moved(self, section: Section) -> bool:
+        """Whether the script lets the section's load address differ from its address."""
+        return any(output.moved for output in self.outputs(section))
+
+    def header(self, segment: Segment) -> ProgramHeader | None:
+        """The row of PHDRS that made this PT_LOAD; GNU ld keeps their order, but adds other types."""
+        declared = [header for header in self.script.phdrs if header.p_type in ("PT_LOAD", "1")]
+        made = [other.index for other in self.elf.segments if other.p_type == "PT_LOAD"]
+        return declared[made.index(segment.index)] if len(declared) == len(made) else None
+
+    def overlay(self, section: Section) -> int | None:
+        """The OVERLAY that the section belongs to, by number."""
+        return next((output.overlay for output in self.outputs(section)), None)
+
+    def covering(self, section: Section) -> list[Segment]:
+        """The PT_LOADs around a section; an OVERLAY's share addresses, the file tells them apart."""
+        found = [segment for segment in self.elf.loads if segment.covers(section)]
+        if len(found) > 1 and self.overlay(section) is not None:
+            shift = section.sh_offset - section.sh_addr
+            found = [segment for segment in found if segment.p_offset - segment.p_vaddr == shift]
+        return found
+
+    def load_address(self, section: Section) -> int | None:
+        """Where the section's content is loaded (physical), None when nothing is."""
+        if not section.has_content:
+            return None
+        shifts = [segment.p_paddr - segment.p_vaddr for segment in self.covering(section)]
+        return section.sh_addr + shifts[0] if shifts else None
+
+
+def find_stack(elf: Elf, plan: Plan) -> tuple[int, int] | None:
+    """The stack's lowest address and its top: by symbols, else by section '.stack', else by plan."""
+    section = next((section for section in elf.occupying if section.name == ".stack"), None)
+    start, end = elf.value("__stack_bottom"), elf.value("__stack_top")
+    if section:
+        start = section.sh_addr if start is None else start
+        end = section.end if end is None else end
+    if end is None:
+        return None
+    return end - (plan.stack_bytes or 0) if start is None else start, end
+
+
+def span(start: int, end: int) -> str:
+    return f"0x{start:x}..0x{end:x}"
+
+
+def misaligned(value: int, alignment: int) -> bool:
+    return alignment > 1 and bool(value % alignment or alignment & (alignment - 1))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A linker script's text, read token by token, each token of the kind that its place asks for.
+
+GNU ld's lexer has modes (`a-b` is a difference in an expression, a file name in a pattern), so the
+parser says which kind of token it wants next.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from pathlib import Path
+
+from ..errors import CheckError
+from .elf import regular_file
+from .expression import BINARY, Expr
+
+MAX_SCRIPT_BYTES = 1 << 22
+
+_BLANKS = re.compile(r"(?:\s+|/\*.*?\*/|#[^\n]*)*", re.DOTALL)
+_FOUND = re.compile(r"[\w.$-]+|\S")
+
+NAME = re.compile(r'/DISCARD/|"[^"\n]*"|[A-Za-z_.$~\\](?:[\w.$~\\]|-(?!=))*')
+"""A section, region, segment or assigned symbol."""
+WORD = re.compile(r'"[^"\n]*"|(?!/\*)(?:[\w.$~\\/*?\[\]!&|^+-]|:(?=[\w.*?/]))+')
+"""A file or section pattern, a file name, an option."""
+STRING = re.compile(r'"[^"\n]*"')
+_SYMBOL = re.compile(r"[A-Za-z_.$\\][\w.$\\]*")
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(?=\s*\()")
+_NUMBER = re.compile(
+    r"0[xX][0-9A-Fa-f]+[KMkm]?|\$[0-9A-Fa-f]+[KMkm]?|[0-9][0-9A-Fa-f]*[HhXx]|[01]+[Bb]|[0-7]+[Oo]|[0-9]+[DdKMkm]?"
+)
+_UNARY = re.compile(r"[-+~!]")
+_BINARY = re.compile(r"\|\||&&|<<(?!=)|>>(?!=)|[<>!=]=|/(?!DISCARD/)|[-+*%<>&|^]")
+
+
+class Reader:
+    """A position in a script's text; blanks and comments after each token are passed over."""
+
+    def __init__(self, path: Path, included_by: tuple[Path, ...] = ()):
+        self.path = path
+        self.files = (*included_by, path)
+        with regular_file(path, "linker script") as stream:
+            data = stream.read(MAX_SCRIPT_BYTES + 1)
+        if len(data) > MAX_SCRIPT_BYTES:
+            raise CheckError(f"{path}: more than 0x{MAX_SCRIPT_BYTES:x} bytes are no linker script")
+        self._text = data.decode(errors="replace")
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
+        self._position = _BLANKS.match(self._text).end()
+
+    @property
+    def where(self) -> str:
+        line = bisect_right(self._line_starts, self._position)
+        column = self._position - self._line_starts[line - 1] + 1
+        return f"{self.path}, line {line}, column {column}"
+
+    @property
+    def at_end(self) -> bool:
+        return self._position == len(self._text)
+
+    def error(self, expected: str) -> CheckError:
+        match = _FOUND.match(self._text, self._position)
+        found = ascii(match[0][:40]) if match else "the end of the file"
+        return CheckError(f"{self.where}: expected {expected}, found {found}")
+
+    def take(self, pattern: re.Pattern | str) -> str | None:
+        """The next token without its quotes if it is of this kind, else None and nothing is read."""
+        if isinstance(pattern, str):
+            matched = pattern if self._text.startswith(pattern, self._position) else None
+        else:
+            match = pattern.match(self._text, self._position)
+            matched = match[0] if match else None
+        if matched is None:
+            return None
+        self._position = _BLANKS.match(self._text, self._position + len(matched)).end()
+        return matched.strip('"')
+
+    def need(self, pattern: re.Pattern | str, expected: str = "") -> str:
+        token = self.take(pattern)
+        if token is None:
+            raise self.error(expected or f"'{pattern}'")
+        return token
+
+    def expression(self, loosest: int = 0) -> Expr:
+        """An expression whose operators bind at least as tightly as `loosest`; 0 takes `?:` too."""
+        left = self._operand()
+        while operation := self._operator(max(loosest, 1)):
+            where = self.where
+            left = Expr(operation, (left, self.expression(BINARY[operation][0] + 1)), where)
+        if loosest == 0 and self.take("?"):
+            yes = self.expression()
+            self.need(":")
+            return Expr("?", (left, yes, self.expression()), left.where)
+        return left
+
+    def _operator(self, loosest: int) -> str | None:
+        match = _BINARY.match(self._text, self._position)
+        if not match or BINARY[match[0]][0] < loosest:
+            return None
+        return self.take(match[0])
+
+    def _operand(self) -> Expr:
+        where = self.where
+        if operation := self.take(_UNARY):
+            return Expr(operation, (self._operand(),), where)
+        if self.take("("):
+            inner = self.expression()
+            self.need(")")
+            return inner
+        if (text := self.take(_NUMBER)) is not None:
+            return Expr("number", (text,), where)
+        if (text := self.take(STRING)) is not None:
+            return Expr("string", (text,), where)
+        if name := self.take(_FUNCTION):
+            return Expr("call", (name, *self._arguments()), where)
+        return Expr("symbol", (self.need(_SYMBOL, "an expression"),), where)
+
+    def _arguments(self) -> list[Expr]:
+        self.need("(")
+        arguments = []
+        while not self.take(")"):
+            arguments.append(self.expression())
+            if not self.take(","):
+                self.need(")")
+                break
+        return arguments
+
+    def skip_words(self) -> None:
+        """Pass over `( ... )` with patterns, names and parentheses inside, if it comes next."""
+        if not self.take("("):
+            return
+        depth = 1
+        while depth:
+            if self.take(")"):
+                depth -= 1
+            elif self.take("("):
+                depth += 1
+            elif self.take(WORD) is None and not self.take(",") and not self.take("="):
+                raise self.error("a pattern or ')'")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One base error, one subclass a room; every error is one line that a person can act on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class AcalsimError(Exception):
+    """What was found and what would be right, in one line. `room` names who stopped it."""
+
+    room = "acalsim"
+
+
+class MachineError(AcalsimError):
+    room = "machine"
+
+
+class DeviceError(AcalsimError):
+    room = "device"
+
+
+class CaptureError(AcalsimError):
+    room = "capture"
+
+
+class IRError(AcalsimError):
+    room = "ir"
+
+
+class PlanError(AcalsimError):
+    room = "plan"
+
+
+class CodegenError(AcalsimError):
+    room = "codegen"
+
+
+class ToolchainError(AcalsimError):
+    room = "toolchain"
+
+
+class QemuError(AcalsimError):
+    room = "qemu"
+
+
+class CheckError(AcalsimError):
+    room = "check"
+
+
+class ServeError(AcalsimError):
+    room = "serve"
+
+
+class SimulateError(AcalsimError):
+    room = "simulate"
+
+
+class ReportError(AcalsimError):
+    room = "report"
+
+
+def run_room(main: Callable[[list[str]], int | None]) -> None:
+    """Run a room's command line and leave the process with its status.
+
+    An AcalsimError becomes `room: message` on stderr and status 1, line by line where a room
+    found several things wrong; Ctrl-C becomes status 130. Other exceptions are bugs and show
+    their traceback.
+    """
+    try:
+        status = main(sys.argv[1:])
+    except AcalsimError as error:
+        for line in str(error).splitlines():
+            print(f"{error.room}: {line}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status or 0)

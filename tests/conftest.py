@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options and fixtures that every test shares; fixtures of one room lie in ROOM_fixtures.py."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is generated now")
+
+
+@pytest.fixture
+def update_golden(request):
+    return request.config.getoption("--update-golden")
+
+
+class Tree:
+    """A copy of the project's sources in a folder of its own, where tests may edit and build."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("SConstruct", "site_scons", "kernels", "sim", "models"):
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, folder / name, **({"ignore": shutil.ignore_patterns("__pycache__")} if source.is_dir() else {}))
+
+    def scons(self, *arguments, check=True, timeout=300, **options):
+        command = [sys.executable, "-m", "SCons", "-Q", *arguments]
+        options = {"cwd": self.folder, "capture_output": True, "text": True, **options}
+        done = subprocess.run(command, timeout=timeout, **options)
+        if check and done.returncode:
+            raise AssertionError(f"scons {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def __truediv__(self, path) -> Path:
+        return self.folder / path
+
+    def edit(self, path, old, new):
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text, f"{path} does not say {old!r}"
+        file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="session")
+def host_tree(tmp_path_factory) -> Tree:
+    """A tree in which plugin, engine and the four small models are already built."""
+    tree = Tree(tmp_path_factory.mktemp("tree"))
+    tree.scons("-j2", "all-reports", timeout=600)
+    return tree
+
+
+@pytest.fixture
+def tree(host_tree):
+    """The built tree; what a test edits in it is put back as it was."""
+    kept = {path: path.read_bytes() for part in ("models", "kernels", "sim", "site_scons", "SConstruct")
+            for path in sorted([host_tree / part, *(host_tree / part).rglob("*")]) if path.is_file()}
+    yield host_tree
+    for part in ("models", "kernels", "sim"):
+        for path in (host_tree / part).rglob("*"):
+            if path.is_file() and path not in kept and "__pycache__" not in path.parts:
+                path.unlink()
+    for path, content in kept.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def environment_without():
+    """Makes an environment whose PATH has everything except the named programs."""
+
+    def without(folder: Path, *names: str) -> dict:
+        folder.mkdir()
+        for entry in os.environ["PATH"].split(os.pathsep):
+            for program in Path(entry).glob("*"):
+                if not program.name.startswith(names) and not (folder / program.name).exists():
+                    (folder / program.name).symlink_to(program)
+        return {**os.environ, "PATH": str(folder)}
+
+    return without
