@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded engine: one clock, one event queue, the devices by address, guest RAM. It works
+// only while the CPU waits in an access, so the order of effects never depends on the host.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "embedded/error.hh"
+#include "embedded/event_queue.hh"
+#include "embedded/guest_ram.hh"
+#include "model/device.hh"
+#include "model/dma.hh"
+
+namespace acalsim {
+
+// One access of the CPU, by global address; `advance_cycles` is how long the CPU ran before it.
+struct Access {
+    bool is_write;
+    std::uint64_t address;
+    std::uint64_t size_bytes;
+    std::uint64_t data;
+    Cycle advance_cycles;
+};
+
+struct Response {
+    bool success;
+    std::uint64_t data;
+    Cycle stall_cycles;  // at least 1
+};
+
+class Engine {
+public:
+    using Log = std::function<void(Cycle now, const std::string& who, const std::string& text)>;
+    using Maker = std::function<std::shared_ptr<Device>(const Slot&)>;
+
+    Engine(Cycle ram_latency_cycles, std::uint64_t ram_bytes_per_cycle);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // Plugs a device in at `base`. Throws std::invalid_argument where its window is taken.
+    void add_device(const Maker& make, const std::string& name, std::uint64_t base,
+                    const Parameters& parameters);
+    void add_device(const std::string& model, const std::string& name, std::uint64_t base,
+                    const Parameters& parameters);
+
+    void map_ram(GuestRam ram) { ram_ = std::move(ram); }
+
+    // Moves the clock to the access, running all that happens until then, and on to the response.
+    // Throws SimulationError if the device never answers.
+    Response access(const Access& access);
+
+    Cycle now() const { return now_; }
+    bool ended() const { return ended_; }
+    std::uint64_t transactions() const { return transactions_; }
+    std::vector<std::pair<std::string, Statistics>> device_statistics() const;
+
+    Log log;                             // empty: nobody listens
+    std::function<void()> on_long_wait;  // called now and then while events run; may throw
+
+private:
+    class Port;
+
+    struct Plugged {
+        std::uint64_t base;
+        std::unique_ptr<Port> port;
+        std::shared_ptr<Device> device;
+    };
+
+    Device* device_at(std::uint64_t address, std::uint64_t& base) const;
+    void route(const Access& access);
+    void respond(std::uint64_t transaction, bool success, std::uint64_t data);
+    void run_until(Cycle time);
+    void run_next();
+    [[noreturn]] void deadlock(const Access& access) const;
+
+    std::vector<Plugged> devices_;  // destroyed after the queue, whose actions point into them
+    EventQueue queue_;
+    GuestRam ram_;
+    DmaChannel channel_;
+    Cycle now_ = 0;
+    bool ended_ = false;
+    std::uint64_t transactions_ = 0;
+    std::uint64_t events_ = 0;
+    bool answered_ = false;
+    Response response_{};
+};
+
+}  // namespace acalsim

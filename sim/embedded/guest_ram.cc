@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "embedded/guest_ram.hh"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "embedded/error.hh"
+
+namespace acalsim {
+
+namespace {
+
+// The path came over a socket: whatever it holds, the message stays one line of plain text.
+SimulationError cannot_map(std::string path, const std::string& why) {
+    for (char& letter : path) {
+        if (letter < ' ' || letter > '~') letter = '?';
+    }
+    return SimulationError("guest RAM file '" + path + "': " + why);
+}
+
+// A shorter file can be mapped, but a touch of what it lacks would kill the process.
+void check_length(const std::string& path, int file, std::uint64_t needed) {
+    struct stat status;
+    if (::fstat(file, &status) != 0) throw cannot_map(path, std::strerror(errno));
+    if (std::uint64_t(status.st_size) >= needed) return;
+    throw cannot_map(path, "it has " + std::to_string(status.st_size) + " bytes; the client said " +
+                               std::to_string(needed));
+}
+
+std::uint8_t* map_file(const std::string& path, std::uint64_t bytes, std::uint64_t offset) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (file < 0) throw cannot_map(path, std::strerror(errno));
+    void* memory = MAP_FAILED;
+    try {
+        check_length(path, file, offset + bytes);
+        memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, off_t(offset));
+    } catch (...) {
+        ::close(file);
+        throw;
+    }
+    const int error = errno;
+    ::close(file);
+    if (memory == MAP_FAILED) throw cannot_map(path, std::strerror(error));
+    return static_cast<std::uint8_t*>(memory);
+}
+
+}  // namespace
+
+GuestRam::GuestRam(const std::string& path, MemoryRange range, std::uint64_t file_offset)
+    : range_(range) {
+    const std::uint64_t end = range.origin + range.size_bytes;
+    if (range.size_bytes == 0 || end < range.origin || file_offset + range.size_bytes < file_offset)
+        throw cannot_map(path, "the range that the client said is empty or wraps around");
+    memory_ = map_file(path, range.size_bytes, file_offset);
+}
+
+GuestRam::~GuestRam() {
+    if (memory_) ::munmap(memory_, range_.size_bytes);
+}
+
+GuestRam& GuestRam::operator=(GuestRam&& other) noexcept {
+    std::swap(range_, other.range_);
+    std::swap(memory_, other.memory_);
+    return *this;
+}
+
+std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {
+    if (!range_.contains(address, bytes)) throw std::out_of_range("DMA outside guest RAM");
+    return memory_ + (address - range_.origin);
+}
+
+}  // namespace acalsim

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guest RAM as the client shares it: a file mapped into this process, the same bytes for both.
+#pragma once
+
+#include <string>
+
+#include "model/host.hh"
+
+namespace acalsim {
+
+class GuestRam {
+public:
+    GuestRam() = default;
+
+    // Maps `range` from byte `file_offset` of `path`. Throws SimulationError.
+    GuestRam(const std::string& path, MemoryRange range, std::uint64_t file_offset);
+    ~GuestRam();
+    GuestRam(GuestRam&& other) noexcept { *this = std::move(other); }
+    GuestRam& operator=(GuestRam&& other) noexcept;
+
+    const MemoryRange& range() const { return range_; }
+
+    // The host's pointer to `bytes` bytes of guest memory. Throws std::out_of_range.
+    std::uint8_t* at(std::uint64_t address, std::uint64_t bytes) const;
+
+private:
+    MemoryRange range_;
+    std::uint8_t* memory_ = nullptr;
+};
+
+}  // namespace acalsim

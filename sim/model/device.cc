@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/device.hh"
+
+#include <cinttypes>
+#include <cstdarg>
+#include <cstdio>
+#include <stdexcept>
+
+namespace acalsim {
+
+namespace {
+
+struct Register {
+    const char* name;
+    std::uint32_t offset;
+    bool readable;
+    bool writable;
+};
+
+constexpr Register kRegisters[] = {
+#define ROW(name, offset, readable, writable) {#name, offset, readable != 0, writable != 0},
+    ACALSIM_REGISTERS(ROW)
+#undef ROW
+};
+
+const Register* find_register(std::uint64_t offset) {
+    for (const Register& row : kRegisters) {
+        if (row.offset == offset) return &row;
+    }
+    return nullptr;
+}
+
+// Declared, whole, and in the register's direction.
+bool allowed(const Request& request) {
+    const Register* row = find_register(request.offset);
+    if (!row || request.size_bytes != sizeof(std::uint32_t)) return false;
+    return request.is_write ? row->writable : row->readable;
+}
+
+const char* verb(const Request& request) { return request.is_write ? "WRITE" : "READ"; }
+
+const char* register_name(const Request& request) {
+    const Register* row = find_register(request.offset);
+    return row ? row->name : "?";
+}
+
+std::string status_name(std::uint32_t status) {
+    std::string text;
+    if (status & STATUS_BUSY) text += "|BUSY";
+    if (status & STATUS_DATA_READY) text += "|DATA_READY";
+    if (status & STATUS_ERROR) text += "|ERROR";
+    return text.empty() ? "IDLE" : text.substr(1);
+}
+
+}  // namespace
+
+std::uint64_t Slot::parameter(const std::string& key) const {
+    const auto found = parameters.find(key);
+    if (found != parameters.end()) return found->second;
+    throw std::invalid_argument("device '" + name + "' lacks its parameter '" + key + "'");
+}
+
+Device::Device(const Slot& slot)
+    : host_(slot.host),
+      name_(slot.name),
+      access_cycles_(slot.parameter("access_cycles")),
+      registers_(sizeof(DeviceRegisters) / sizeof(std::uint32_t)) {}
+
+void Device::access(const Request& request, Respond respond) {
+    ++transactions_;
+    Access access{request, std::move(respond)};
+    if (!allowed(request)) return refuse(access);
+    if (request.is_write) {
+        log("WRITE to REG_%s = 0x%08" PRIX32, register_name(request), std::uint32_t(request.data));
+    }
+    host_.schedule(access_cycles_, [this, access = std::move(access)] { attempt(access); });
+}
+
+void Device::refuse(const Access& access) {
+    const Request& request = access.request;
+    log("%s refused: %" PRIu64 " bytes at offset 0x%" PRIx64 " (register %s)", verb(request),
+        request.size_bytes, request.offset, register_name(request));
+    host_.schedule(access_cycles_, [respond = access.respond] { respond(false, 0); });
+}
+
+void Device::attempt(Access access) {
+    if (!must_wait(access.request)) return answer(access);
+    log("%s of REG_%s waits: BUSY", verb(access.request), register_name(access.request));
+    stalled_.push_back(std::move(access));
+}
+
+bool Device::must_wait(const Request& request) const {
+    if (!busy()) return false;
+    if (!request.is_write) return request.offset == REG_DATA_OUT || request.offset == REG_RESULT;
+    const bool starts = request.offset == REG_CONTROL && request.data == CONTROL_START;
+    return request.offset == REG_DATA_IN || starts;
+}
+
+void Device::answer(const Access& access) {
+    const auto offset = std::uint32_t(access.request.offset);
+    const auto value = std::uint32_t(access.request.data);
+    if (!access.request.is_write) {
+        const std::uint32_t found = read(offset);
+        log("READ from REG_%s = 0x%08" PRIX32, register_name(access.request), found);
+        return access.respond(true, found);
+    }
+    if (offset == REG_CONTROL && value == CONTROL_RESET) {
+        reset();
+    } else {
+        write(offset, value);
+    }
+    access.respond(true, 0);
+}
+
+void Device::reset() {
+    ++life_;
+    become(0);
+    registers_.assign(registers_.size(), 0);
+    cleared();
+}
+
+void Device::become(std::uint32_t status) {
+    const bool was_busy = busy();
+    const bool changed = at(REG_STATUS) != status;
+    at(REG_STATUS) = status;
+    if (changed) log("Status -> %s", status_name(status).c_str());
+    if (!was_busy && busy()) busy_since_ = host_.now();
+    if (was_busy && !busy()) {
+        busy_cycles_ += host_.now() - busy_since_;
+        // An event of its own: the model may still be in the middle of what it does when done.
+        if (!stalled_.empty()) host_.schedule(0, [this] { release_stalled(); });
+    }
+}
+
+void Device::release_stalled() {
+    while (!stalled_.empty() && !must_wait(stalled_.front().request)) {
+        const Access access = std::move(stalled_.front());
+        stalled_.pop_front();
+        answer(access);
+    }
+}
+
+bool Device::busy() const { return registers_[REG_STATUS / sizeof(std::uint32_t)] & STATUS_BUSY; }
+
+Statistics Device::statistics() const {
+    const Cycle present_work = busy() ? host_.now() - busy_since_ : 0;
+    Statistics statistics = {{"busy_cycles", busy_cycles_ + present_work},
+                             {"transactions", transactions_}};
+    count(statistics);
+    return statistics;
+}
+
+void Device::after(Cycle delay, std::function<void()> action) {
+    host_.schedule(delay, [this, life = life_, action = std::move(action)] {
+        if (life == life_) action();
+    });
+}
+
+void Device::read_ram(std::uint64_t address, std::uint64_t bytes, std::function<void(Bytes)> done) {
+    host_.read_ram(address, bytes, [this, address, life = life_, done](Bytes data) {
+        log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), address);
+        if (life == life_) done(std::move(data));
+    });
+}
+
+void Device::write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) {
+    const std::size_t size = bytes.size();
+    host_.write_ram(address, std::move(bytes), [this, address, size, life = life_, done] {
+        log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, address);
+        if (life == life_) done();
+    });
+}
+
+void Device::log(const char* format, ...) const {
+    if (!host_.logging()) return;
+    char text[256];
+    std::va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    host_.log(text);
+}
+
+}  // namespace acalsim

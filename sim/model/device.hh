@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all devices have in common: the register window, stalling while busy, reset, statistics.
+// A model overrides write(), perhaps read() and cleared(), and tells when it is busy and done.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/host.hh"
+#include "registers.h"
+
+namespace acalsim {
+
+// One access of the CPU, at `offset` bytes into the device's window.
+struct Request {
+    bool is_write;
+    std::uint64_t offset;
+    std::uint64_t size_bytes;
+    std::uint64_t data;
+};
+
+using Respond = std::function<void(bool success, std::uint64_t data)>;
+using Parameters = std::map<std::string, std::uint64_t>;
+using Statistics = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// The place that a device is plugged into. `parameters` are the machine file's, complete.
+struct Slot {
+    Host& host;
+    std::string name;
+    Parameters parameters;
+
+    std::uint64_t parameter(const std::string& key) const;
+};
+
+class Device {
+public:
+    explicit Device(const Slot& slot);
+    virtual ~Device() = default;
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+
+    // Calls `respond` exactly once, now or later. What the registers do not allow is answered with
+    // success = 0 and changes nothing. DATA_OUT and RESULT are not read, and no new work is taken
+    // from DATA_IN or CONTROL, before the device is done with its present work: such an access is
+    // answered at that moment.
+    void access(const Request& request, Respond respond);
+
+    // Forgets everything but the statistics. DMA on its way to RAM still arrives there.
+    void reset();
+
+    const std::string& name() const { return name_; }
+    Statistics statistics() const;
+
+protected:
+    // Both are called access_cycles after the CPU's access began, or when the stall is over.
+    virtual void write(std::uint32_t offset, std::uint32_t value) { at(offset) = value; }
+    virtual std::uint32_t read(std::uint32_t offset) { return at(offset); }
+
+    // Follows a reset: registers are zero, all that was scheduled is void.
+    virtual void cleared() {}
+
+    // Appends the model's own statistics.
+    virtual void count(Statistics&) const {}
+
+    // A register's content, by REG_ offset.
+    std::uint32_t& at(std::uint32_t offset) { return registers_[offset / sizeof(std::uint32_t)]; }
+
+    // Puts `status` (STATUS_ bits) into STATUS; accesses that stalled are answered once not BUSY.
+    void become(std::uint32_t status);
+    bool busy() const;
+
+    // As the host's, except that a reset in between makes the rest void.
+    void after(Cycle delay, std::function<void()> action);
+    void read_ram(std::uint64_t address, std::uint64_t bytes, std::function<void(Bytes)> done);
+    void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done);
+
+    void log(const char* format, ...) const __attribute__((format(printf, 2, 3)));
+    Host& host() const { return host_; }
+
+private:
+    struct Access {
+        Request request;
+        Respond respond;
+    };
+
+    void refuse(const Access& access);
+    void attempt(Access access);
+    void answer(const Access& access);
+    void release_stalled();
+    bool must_wait(const Request& request) const;
+
+    Host& host_;
+    const std::string name_;
+    const Cycle access_cycles_;
+    std::vector<std::uint32_t> registers_;
+    std::deque<Access> stalled_;
+    std::uint64_t life_ = 0;  // counts resets
+    std::uint64_t transactions_ = 0;
+    Cycle busy_cycles_ = 0;
+    Cycle busy_since_ = 0;
+};
+
+}  // namespace acalsim

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulator's side of the socket: a machine in, one client served, statistics out.
+
+    python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
+        [--stats FILE] [--verbose] [--library FILE.so]
+
+Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
+status is 0 only when the firmware ended the simulation by writing 0xDEADBEEF to the Echo device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .engine import LIBRARY_NAME, load
+from .errors import ServeError, run_room
+from .files import write_json
+from .machine import Machine, load_machine
+from .paths import ROOT
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes that the system has room for in a Unix socket's address."""
+
+Serve = Callable[[int, str], dict[str, Any]]
+"""Serves one client of a listening file descriptor, given the machine's description; returns the
+engine's results, with `statistics` holding the text (bytes) that the client left."""
+
+
+def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
+    """The project's own event engine, a library loaded into this process."""
+    library = load(find_library(options.library))
+    simulator = library.Engine(machine.ram.latency_cycles, machine.ram.bytes_per_cycle)
+    simulator.log = print_event if options.verbose else None
+    for device in machine.devices:
+        try:
+            simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
+        except ValueError as error:
+            raise ServeError(f"{machine.path}: {error}") from None
+
+    def serve(listener: int, description: str) -> dict[str, Any]:
+        try:
+            return simulator.serve(listener, description)
+        except library.SimulationError as error:
+            raise ServeError(str(error)) from None
+
+    return serve
+
+
+def sst(machine: Machine, options: argparse.Namespace) -> Serve:
+    """The Structural Simulation Toolkit, where a user has it."""
+    import shutil
+
+    missing = [tool for tool in ("sst", "sst-config") if not shutil.which(tool)]
+    if missing:
+        raise ServeError(
+            f"ENGINE=sst needs SST's `sst` and `sst-config` on PATH; not found: {', '.join(missing)}; "
+            "how to get SST: https://sst-simulator.org, or use ENGINE=embedded"
+        )
+    raise ServeError("ENGINE=sst: SST is here, but not its element library 'acalsim'; use ENGINE=embedded")
+
+
+ENGINES: dict[str, Callable[[Machine, argparse.Namespace], Serve]] = {"embedded": embedded, "sst": sst}
+
+
+def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = parse(arguments)
+    if options.engine not in ENGINES:
+        raise ServeError(f"there is no engine '{options.engine}'; there are: {', '.join(ENGINES)}")
+    machine = load_machine(options.machine)
+    serve = ENGINES[options.engine](machine, options)
+    with listening(options.socket) as listener:
+        print(f"listening on {options.socket}", flush=True)
+        statistics = statistics_of(serve(listener.fileno(), machine.description_text()))
+    if options.stats:
+        write_json(options.stats, statistics)
+    print(statistics_text(statistics), flush=True)
+    return 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="serve", description=__doc__.splitlines()[0])
+    parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
+    parser.add_argument("--engine", default="embedded", help=" or ".join(ENGINES))
+    parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
+    parser.add_argument("--stats", help="JSON file for the results")
+    parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
+    parser.add_argument("--verbose", action="store_true", help="print every access and state change")
+    options = parser.parse_args(arguments)
+    options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ServeError(f"{message}; try --help")
+
+
+def find_library(given: str | None) -> Path:
+    """The embedded engine's library: as given, as the environment says, or as the build makes it."""
+    path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
+    if path.is_file():
+        return path
+    raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
+
+
+@contextmanager
+def listening(path: str) -> Iterator[socket.socket]:
+    """A socket that listens at `path`, for this user only; gone again afterwards."""
+    refuse_bad_path(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(path)
+    except OSError as error:
+        raise ServeError(f"cannot listen on '{path}': {error.strerror}") from None
+    finally:
+        os.umask(mask)
+    own = os.lstat(path).st_ino
+    try:
+        listener.listen(1)
+        yield listener
+    finally:
+        listener.close()
+        if os.path.lexists(path) and os.lstat(path).st_ino == own:
+            os.unlink(path)
+
+
+def refuse_bad_path(path: str) -> None:
+    """Raise ServeError where `path` cannot become a socket; remove a socket that nobody serves."""
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise ServeError(
+            f"socket path '{path}' has {len(os.fsencode(path))} bytes; at most {LONGEST_SOCKET_PATH} are possible"
+        )
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise ServeError(f"'{path}' exists and is no socket; give another path")
+    if is_served(path):
+        raise ServeError(f"socket '{path}' is in use by another simulator; give another path")
+    os.unlink(path)
+
+
+def is_served(path: str) -> bool:
+    """Whether a process listens at `path`. It is not disturbed: to be connected to, even for a
+    moment, would be a client to it. A datagram socket is told that the type is wrong if somebody
+    is there, and that nobody is otherwise."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex(path) != errno.ECONNREFUSED
+
+
+def statistics_of(result: dict[str, Any]) -> dict[str, Any]:
+    """What --stats writes, from what an engine returned."""
+    return {
+        "total_cycles": result["total_cycles"],
+        "device_transactions": result["transactions"],
+        "ended": result["ended"],
+        "devices": result["devices"],
+        "guest": guest_statistics(result["statistics"]),
+    }
+
+
+def guest_statistics(text: bytes) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        statistics = json.loads(text)
+    except ValueError:
+        statistics = None
+    if not isinstance(statistics, dict):
+        raise ServeError("the client's statistics are not a JSON object")
+    return statistics
+
+
+def statistics_text(statistics: dict[str, Any]) -> str:
+    guest = statistics["guest"] or {}
+    rows = [("Total cycles", statistics["total_cycles"])]
+    rows += [
+        (f"Memory {what}", guest[f"memory_{what}"])
+        for what in ("reads", "writes")
+        if f"memory_{what}" in guest
+    ]
+    rows += [("Device transactions", statistics["device_transactions"])]
+    return "\n".join(["Statistics:", *(f"  {name}: {value}" for name, value in rows)])
+
+
+def print_event(cycle: int, who: str, text: str) -> None:
+    print(f"[Cycle {cycle}] {who}: {text}" if who else f"[Cycle {cycle}] {text}", flush=True)
+
+
+if __name__ == "__main__":
+    run_room(main)
