@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MMIO round trips a second, QEMU's guest to the simulator and back, against a bare C ping-pong.
+
+    ./run python bench/mmio_roundtrips.py [--rounds 5] [--count 200000] [--simulator "COMMAND {socket}"]
+
+The bare pair exchanges frames of 20 and 16 bytes over a Unix socket and does nothing else. The guest is
+a bare-metal loop of device reads; its time is the whole life of the QEMU process, start-up included,
+nothing subtracted. Rounds alternate, so that a busy host hits both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "site_scons"))
+
+from acalsim_backend import engine, qemu  # noqa: E402
+
+PING_PONG = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "registers.h"
+
+int main(int argc, char **argv) {
+    int pair[2];
+    long count = argc > 1 ? atol(argv[1]) : 1;
+    struct MMIORequest request = {.size = 4};
+    struct MMIOResponse response = {.success = 1};
+    struct timespec begin, end;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return 1;
+    if (fork() == 0) {
+        close(pair[0]);
+        while (recv(pair[1], &request, sizeof request, MSG_WAITALL) == sizeof request)
+            if (send(pair[1], &response, sizeof response, 0) != sizeof response) return 1;
+        return 0;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (long i = 0; i < count; i++)
+        if (send(pair[0], &request, sizeof request, 0) != sizeof request ||
+            recv(pair[0], &response, sizeof response, MSG_WAITALL) != sizeof response)
+            return 1;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("%f\n", count / (end.tv_sec - begin.tv_sec + (end.tv_nsec - begin.tv_nsec) / 1e9));
+    return 0;
+}
+"""
+
+GUEST = """
+    .globl _start
+_start:
+    li a1, 0x10200000
+    li a2, {count}
+1:  lw a0, 8(a1)
+    addi a2, a2, -1
+    bnez a2, 1b
+    li a0, 0xdeadbeef
+    sw a0, 0(a1)
+    j .
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--simulator", help="command that serves {socket}; the embedded engine if not given")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plugin = qemu.build_plugin(folder)
+        pair, guest = compile_pair(folder), compile_guest(folder, options.count)
+        simulator = shlex.split((options.simulator or embedded()).format(socket=folder / "socket"))
+        bare, ours = [], []
+        for _ in range(options.rounds):
+            bare.append(float(subprocess.check_output([pair, str(options.count)], text=True)))
+            ours.append(options.count / guest_seconds(folder / "socket", simulator, plugin, guest))
+    report(bare, ours)
+
+
+def embedded() -> str:
+    library = engine.build(ROOT / "build/tests/engine")
+    return f"{sys.executable} -m acalsim_backend.serve --socket {{socket}} --library {library}"
+
+
+def compile_pair(folder: Path) -> Path:
+    (folder / "pair.c").write_text(PING_PONG)
+    subprocess.run(["gcc", "-O2", f"-I{folder}", folder / "pair.c", "-o", folder / "pair"], check=True)
+    return folder / "pair"
+
+
+def compile_guest(folder: Path, count: int) -> Path:
+    (folder / "guest.s").write_text(GUEST.format(count=count))
+    command = ["riscv64-unknown-elf-gcc", "-march=rv64gc", "-mabi=lp64d", "-nostdlib", "-Wl,-Ttext=0x80000000"]
+    subprocess.run([*command, folder / "guest.s", "-o", folder / "guest.elf"], check=True)
+    return folder / "guest.elf"
+
+
+def guest_seconds(socket: Path, simulator: list[str], plugin: Path, guest: Path) -> float:
+    """Wall time of one QEMU process against one fresh simulator."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
+    socket.unlink(missing_ok=True)
+    with subprocess.Popen(simulator, stdout=subprocess.DEVNULL, env=environment) as process:
+        while not socket.exists():
+            if process.poll() is not None:
+                sys.exit(f"mmio_roundtrips: the simulator ended with {process.returncode} before it listened")
+            time.sleep(0.01)
+        command = [qemu.find_qemu(), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "none"]
+        command += ["-monitor", "none", "-kernel", guest, "-plugin", plugin, "-device", f"sst-device,socket={socket}"]
+        time.sleep(0.2)  # the simulator has made its socket, and is about to wait on it
+        begin = time.perf_counter()
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+        return time.perf_counter() - begin
+
+
+def report(bare: list[float], ours: list[float]) -> None:
+    for name, rates in (("bare ping-pong", bare), ("guest to simulator", ours)):
+        low, middle, high = min(rates), statistics.median(rates), max(rates)
+        print(f"{name:18} {middle:9,.0f} round trips/s  ({low:,.0f} .. {high:,.0f})")
+    ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
+    low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
+    print(f"{'ratio':18} {middle:9.2f}  (target: at least 0.7; {low:.2f} .. {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The door by which QEMU enters: -plugin sst_device.so[,trace=FILE[,trace_limit=LINES]]
+ *
+ * Loading the plugin makes the device known; -device sst-device,socket=PATH then creates it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "counting.h"
+#include "device.h"
+#include "qemu_api.h"
+#include "trace.h"
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+struct options {
+    const char *trace;
+    uint64_t trace_limit;
+};
+
+static bool parse_count(const char *text, uint64_t *count) {
+    char *end;
+    *count = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0';
+}
+
+static bool parse_option(const char *text, struct options *options) {
+    if (strncmp(text, "trace=", 6) == 0)
+        options->trace = text + 6;
+    else if (strncmp(text, "trace_limit=", 12) != 0 ||
+             !parse_count(text + 12, &options->trace_limit)) {
+        fprintf(stderr,
+                "sst-device: unknown plugin option '%s'; known are trace=FILE, trace_limit=LINES\n",
+                text);
+        return false;
+    }
+    return true;
+}
+
+/* Inline counters are not atomic, and one connection carries one CPU's time. */
+static bool is_supported(const qemu_info_t *info) {
+    bool supported = info->system_emulation && strcmp(info->target_name, "riscv64") == 0 &&
+                     info->system.smp_vcpus == 1;
+    if (!supported)
+        fprintf(stderr, "sst-device: needs qemu-system-riscv64 with one CPU; this is %s with %d\n",
+                info->target_name, info->system.smp_vcpus);
+    return supported;
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
+                                           char **argv) {
+    struct options options = {.trace_limit = 1000000};
+    for (int i = 0; i < argc; i++)
+        if (!parse_option(argv[i], &options)) return 1;
+    if (!is_supported(info) ||
+        (options.trace != NULL && !trace_open(options.trace, options.trace_limit)))
+        return 1;
+    bridge_keep_terminal();
+    device_register();
+    qemu_plugin_register_vcpu_tb_trans_cb(id, counting_translate);
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ELF file given to -kernel: what each of its instructions costs and which functions are ops.
+ *
+ * Costs belong to addresses, not to QEMU's translation blocks, which end at pages and other places
+ * that no CPU knows of: an instruction costs the same however the blocks around it are cut. Basic
+ * blocks are found in the executable sections: they begin at functions, at targets of direct jumps
+ * and branches, and behind every jump, branch, call and return.
+ *
+ * The core predicts backward branches as taken: an instruction right behind a backward conditional
+ * branch is reached when that prediction failed, and carries the cost of it (branch_mispredict).
+ *
+ * Without a file, or for code that is not in it, callers do with less: nothing here is an error.
+ */
+#ifndef SST_PROGRAM_H
+#define SST_PROGRAM_H
+
+#include <stddef.h>
+
+#include "decode.h"
+
+struct op {
+    const char *symbol; /* without a compiler's suffix: op_x.constprop.0 is a part of op_x */
+    uint64_t address;
+};
+
+/* Reads the file; latencies must be known by then. */
+void program_load(const char *path);
+
+/* The cost of the instruction `word` at `address`, or false where the file has no such instruction.
+ */
+bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles);
+
+/* Ops in address order. */
+size_t program_op_count(void);
+const struct op *program_op(size_t index);
+
+/* Index of the op that is entered at `address`, or -1. */
+int program_op_entered(uint64_t address);
+
+/* Whether `address` is in a function that calls ops: main or graph_*_forward. */
+bool program_is_caller(uint64_t address);
+
+#endif

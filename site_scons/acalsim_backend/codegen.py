@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IR and plan in, bare-metal C out: graph_0.c, .h, _weights.c, _weights.bin, _inputs.c, .ld, Makefile.
+
+    python -m acalsim_backend.codegen code CAPTURE_DIR OUT_DIR --machine NAME   what follows from graph_0.ir alone
+    python -m acalsim_backend.codegen data CAPTURE_DIR OUT_DIR --machine NAME   what holds values
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .emit import C_TYPES, Site
+from .errors import run_room
+from .files import read_json, write_atomic
+from .headers import machine_header, registers_header
+from .ir import ACALSimIR, ACALSimOp, parse
+from .ldscript import linker_script
+from .machine import Machine, load_machine
+from .makefile import makefile
+from .ops import ROWS
+from .plan import ALIGNMENT, Plan, costs, make_plan, plan_json
+
+LARGEST_ARRAY = 4096
+"""Elements; larger parameters are included as binary, which compiles at the speed of a copy."""
+
+
+class RISCVCodeGenerator:
+    """Writes the C program of a graph into `output_dir`."""
+
+    def __init__(self, output_dir: str | os.PathLike = "output", machine: str = "default"):
+        self.output_dir = Path(output_dir)
+        self.machine = load_machine(machine)
+
+    def generate(self, ir: ACALSimIR, name: str | None = None, inputs: bytes | None = None) -> list[Path]:
+        """Write all files of `ir` and return their paths; `inputs` is the example input block.
+
+        Raises PlanError when the machine has too little RAM.
+        """
+        plan = make_plan(ir.verify(), self.machine)
+        size = plan.blocks[".inputs"]
+        weights = {param: ir.constants[param].tobytes() for param in ir.params}
+        files = {**code_files(ir, plan, self.machine, self.output_dir), **data_files(ir, plan, weights, inputs or bytes(size))}
+        return write_files(files, self.output_dir)
+
+
+def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dict[str, str]:
+    """The files that follow from the graph and the machine; no value of a parameter is in them."""
+    return {
+        f"{ir.name}.c": c_source(ir, plan, machine),
+        f"{ir.name}.h": c_header(ir, plan),
+        f"{ir.name}.ld": linker_script(ir.name, plan, machine),
+        f"{ir.name}.ir": str(ir),
+        "Makefile": makefile(ir.name, machine, folder),
+        "plan.json": json.dumps(plan_json(ir, plan, machine), indent=1) + "\n",
+        "machine.h": machine_header(machine),
+        "registers.h": registers_header(),
+    }
+
+
+def data_files(ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes) -> dict[str, str | bytes]:
+    """The files that hold values: the parameters and the example inputs."""
+    block, offsets = bytearray(), {}
+    for name in ir.params:
+        block.extend(b"\0" * (-len(block) % ALIGNMENT))
+        offsets[name] = len(block)
+        block.extend(weights[name])
+    arrays = [_weight(ir, name, weights[name], offsets[name]) for name in ir.params if weights[name]]
+    return {
+        f"{ir.name}_weights.bin": bytes(block),
+        f"{ir.name}_weights.c": "\n".join([banner(ir, "weights"), f'#include "{ir.name}.h"\n', *arrays]),
+        f"{ir.name}_inputs.bin": inputs,
+        f"{ir.name}_inputs.c": _inputs_source(ir, plan),
+    }
+
+
+def banner(ir: ACALSimIR, what: str) -> str:
+    return (
+        "/* SPDX-License-Identifier: Apache-2.0 */\n"
+        f"/* {ir.name}, {what}. Made from {ir.name}.ir by python -m acalsim_backend.codegen; do not edit. */"
+    )
+
+
+# --- graph_0.h and graph_0.c --------------------------------------------------------------------
+
+
+def c_header(ir: ACALSimIR, plan: Plan) -> str:
+    """Where each tensor lies, and the program's three functions."""
+    upper = ir.name.upper()
+    lines = [banner(ir, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
+    lines += [f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")]
+    lines += ["", f"extern char {ir.name}_inputs[], {ir.name}_buffers[], {ir.name}_outputs[];", ""]
+    lines += [_tensor_line(ir, plan, name) for name in ir.tensors]
+    lines += [
+        "",
+        f"void {ir.name}_init(void);",
+        "/* Both point to a block of all tensors of their kind, each at a multiple of 64 bytes. */",
+        f"void {ir.name}_forward(const void *inputs, void *outputs);",
+        f"void {ir.name}_cleanup(void);",
+        "\n#endif\n",
+    ]
+    return "\n".join(lines)
+
+
+def _tensor_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
+    desc, place = ir.tensors[name], plan.place(name)
+    kind = C_TYPES[desc.dtype]
+    if desc.is_param:
+        return f"extern const {kind} {name}[{desc.elements}]; /* {list(desc.shape)} */"
+    constant = "const " if ir.tensors[plan.roots[name]].is_param else ""
+    return f"#define {name} (({constant}{kind} *)({place.symbol} + {place.offset:#x})) /* {list(desc.shape)} */"
+
+
+def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
+    """The program: one function an op, called in order by graph_0_forward."""
+    ops = [op for op in ir.ops if costs(ir, plan, op)]
+    headers = sorted({ROWS[op.op_type].header for op in ops} - {None})
+    upper = ir.name.upper()
+    return "\n".join(
+        [
+            banner(ir, "program"),
+            *(f'#include "{name}"' for name in (f"{ir.name}.h", "mmio.h", "runtime.h", *headers)),
+            "#include <math.h>\n#include <string.h>\n",
+            *(
+                f"char {ir.name}_{kind}[{max(plan.blocks['.' + kind], 1)}] "
+                f'__attribute__((section(".bss.{kind}"), aligned({ALIGNMENT})));'
+                for kind in ("buffers", "outputs")
+            ),
+            '\n#define OP static __attribute__((noinline, noclone, section(".text.graph")))\n',
+            *(line for op in ops for line in op_function(ir, op)),
+            *_init(ir, machine),
+            *_forward(ir, ops, upper),
+            f"void {ir.name}_cleanup(void)\n{{\n}}\n",
+            *_symbols(ir, ops),
+            f"int main(void)\n{{\n    {ir.name}_init();",
+            f"    {ir.name}_forward({ir.name}_inputs, {ir.name}_outputs);",
+            f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
+        ]
+    )
+
+
+def op_function(ir: ACALSimIR, op: ACALSimOp) -> list[str]:
+    row = ROWS[op.op_type]
+    site = Site([ir.tensors[name] for name in op.inputs], ir.tensors[op.outputs[0]], op.attrs, row.operands)
+    body = row.kernel(site) if row.kernel else plain_copy(site)
+    where = f"; {op.source}" if op.source else ""
+    shapes = ", ".join(str(list(desc.shape)) for desc in site.inputs)
+    return [
+        f"/* {op}: {shapes} -> {list(site.output.shape)}{where} */",
+        f"OP void op_{op.name}(void)\n{{",
+        *(f"    {line}" for line in body),
+        "}\n",
+    ]
+
+
+def plain_copy(site: Site) -> list[str]:
+    """A view that must have memory of its own is a plain copy."""
+    size = site.output.size_bytes
+    return [f"memcpy({site.c_name(site.output)}, {site.c_name(site.inputs[0])}, {size});"]
+
+
+def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
+    devices = [device for device in machine.devices if device.model != "echo"]
+    lines = [f"void {ir.name}_init(void)\n{{"]
+    for device in devices:
+        base = f"{device.name.upper()}_DEVICE_BASE"
+        lines.append(f"    MMIO_WRITE32({base} + REG_CONTROL, CONTROL_RESET);")
+        lines.append(f"    while (MMIO_READ32({base} + REG_STATUS) & STATUS_BUSY)\n        ;")
+    return [*lines, "}\n"]
+
+
+def _forward(ir: ACALSimIR, ops: Iterable[ACALSimOp], upper: str) -> list[str]:
+    return [
+        f'__attribute__((section(".text.graph"))) void {ir.name}_forward(const void *inputs, void *outputs)\n{{',
+        f"    if (inputs != {ir.name}_inputs)\n        memcpy({ir.name}_inputs, inputs, {upper}_INPUTS_BYTES);",
+        *(f"    op_{op.name}();" for op in ops),
+        f"    if (outputs != {ir.name}_outputs)\n        memcpy(outputs, {ir.name}_outputs, {upper}_OUTPUTS_BYTES);",
+        "}\n",
+    ]
+
+
+def _symbols(ir: ACALSimIR, ops: Iterable[ACALSimOp]) -> list[str]:
+    names = [*(f"op_{op.name}" for op in ops), f"{ir.name}_forward"]
+    return [
+        "/* What a trap's place is named after. */",
+        "const struct symbol graph_symbols[] = {",
+        *(f'    {{(const void *){name}, "{name}"}},' for name in names),
+        "};",
+        f"const unsigned graph_symbol_count = {len(names)};\n",
+    ]
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+def _weight(ir: ACALSimIR, name: str, data: bytes, offset: int) -> str:
+    desc = ir.tensors[name]
+    values = memoryview(data).cast({"float32": "f", "int64": "q", "int32": "i", "int8": "b", "bool": "B"}[desc.dtype])
+    small = len(values) <= LARGEST_ARRAY and all(map(math.isfinite, values))
+    if not small:
+        return incbin(name, ".weights", '"a"', f"{ir.name}_weights.bin", offset, len(data))
+    literal = Site.literal
+    rows = [", ".join(literal(value) for value in values[i : i + 8]) for i in range(0, len(values), 8)]
+    body = ",\n".join(f"    {row}" for row in rows)
+    head = f"const {C_TYPES[desc.dtype]} {name}[{desc.elements}]"
+    return f'/* {list(desc.shape)} */\n{head} __attribute__((section(".weights"), aligned({ALIGNMENT}))) = {{\n{body}}};\n'
+
+
+def incbin(symbol: str, section: str, flags: str, file: str, offset: int, size: int) -> str:
+    """Top-level assembly that includes `size` bytes of `file` as the object `symbol`."""
+    lines = (
+        f".pushsection {section},{flags},@progbits",
+        f".balign {ALIGNMENT}",
+        f".globl {symbol}",
+        f".type {symbol}, @object",
+        f".size {symbol}, {size}",
+        f"{symbol}:",
+        f'.incbin "{file}", {offset}, {size}',
+        ".popsection",
+    )
+    return "__asm__(\n" + "\n".join("    " + json.dumps(line + "\n") for line in lines) + ");\n"
+
+
+def _inputs_source(ir: ACALSimIR, plan: Plan) -> str:
+    size = plan.blocks[".inputs"]
+    if not size:
+        block = f'char {ir.name}_inputs[1] __attribute__((section(".inputs"), aligned({ALIGNMENT})));\n'
+    else:
+        block = incbin(f"{ir.name}_inputs", ".inputs", '"aw"', f"{ir.name}_inputs.bin", 0, size)
+    return "\n".join([banner(ir, "example inputs"), f'#include "{ir.name}.h"\n', block])
+
+
+# --- files and the command line -----------------------------------------------------------------
+
+
+def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    return [folder / name for name in files]
+
+
+def placed_inputs(ir: ACALSimIR, plan: Plan, tensors: Sequence[bytes]) -> bytes:
+    """The input block: each tensor's bytes where the plan has it."""
+    block = bytearray(plan.blocks[".inputs"])
+    for name, data in zip(ir.inputs, tensors, strict=True):
+        offset = plan.place(name).offset
+        block[offset : offset + len(data)] = data
+    return bytes(block)
+
+
+def captured_tensors(folder: Path, file: str, rows: list[dict]) -> dict[str, bytes]:
+    data = (folder / file).read_bytes()
+    return {row["name"]: data[row["offset"] : row["offset"] + row["size_bytes"]] for row in rows}
+
+
+def captured_data(ir: ACALSimIR, plan: Plan, folder: Path) -> dict[str, str | bytes]:
+    index = read_json(folder / "capture.json")
+    weights = captured_tensors(folder, "graph_0_weights.bin", index["weights"])
+    inputs = captured_tensors(folder, "inputs.bin", index["inputs"])
+    return data_files(ir, plan, weights, placed_inputs(ir, plan, [inputs[name] for name in ir.inputs]))
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="acalsim_backend.codegen", description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("code", "data"))
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--machine", default="default")
+    options = parser.parse_args(arguments)
+    machine = load_machine(options.machine)
+    ir = parse((options.capture / "graph_0.ir").read_text())
+    plan = make_plan(ir, machine)
+    if options.part == "code":
+        files = code_files(ir, plan, machine, options.out)
+    else:
+        files = captured_data(ir, plan, options.capture)
+    write_files(files, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    run_room(main)

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The intermediate representation: tensors and the ops between them, printed, parsed and verified here.
+
+The text form carries all but the constants' values, so that a graph whose weights change stays the
+same text. `parse(str(ir))` gives back the same graph.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import prod
+from typing import Any
+
+from .errors import IRError
+
+ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
+"""The dtypes there are, and the bytes of one element of each."""
+
+ROLES = ("input", "param", "output")
+
+
+class ACALSimOpType(Enum):
+    """What an op does; the report's `type` is the member's name."""
+
+    MATMUL = auto()
+    GEMM = auto()
+    BMM = auto()
+    ADD = auto()
+    SUB = auto()
+    MUL = auto()
+    DIV = auto()
+    NEG = auto()
+    ABS = auto()
+    MAXIMUM = auto()
+    MINIMUM = auto()
+    RELU = auto()
+    EXP = auto()
+    LOG = auto()
+    SQRT = auto()
+    RSQRT = auto()
+    TANH = auto()
+    SIGMOID = auto()
+    SOFTMAX = auto()
+    VIEW = auto()
+    PERMUTE = auto()
+    EXPAND = auto()
+    COPY = auto()
+
+
+@dataclass(frozen=True)
+class TensorDesc:
+    """One dense, row-major tensor. `memory_addr` is its guest address, where one is known."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    is_input: bool = False
+    is_output: bool = False
+    is_param: bool = False
+    memory_addr: int | None = None
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * ITEM_BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        roles = "".join(f" [{role}]" for role in ROLES if getattr(self, f"is_{role}"))
+        return f"{self.name}: {self.shape} {self.dtype}{roles}"
+
+
+@dataclass(frozen=True)
+class ACALSimOp:
+    """One op: `outputs` = op_type(`inputs`, `attrs`); `source` is the user's line, `models/mlp.py:17`.
+
+    `compute_cycles` is the number of multiply-accumulates, or of result elements where there are
+    none: an estimate for orientation. The cycles of a report are simulated.
+    """
+
+    op_type: ACALSimOpType
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    compute_cycles: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        attrs = f" {json.dumps(self.attrs)}" if self.attrs else ""
+        return f"{', '.join(self.outputs)} = {self.op_type.name}({', '.join(self.inputs)}){attrs}"
+
+
+class ACALSimIR:
+    """A graph: tensors by name, ops in order of execution, the parameters' values (numpy) by name."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.tensors: dict[str, TensorDesc] = {}
+        self.ops: list[ACALSimOp] = []
+        self.constants: dict[str, Any] = {}
+        self.outputs: list[str] = []
+
+    @property
+    def inputs(self) -> list[str]:
+        return [name for name, desc in self.tensors.items() if desc.is_input]
+
+    @property
+    def params(self) -> list[str]:
+        return [name for name, desc in self.tensors.items() if desc.is_param]
+
+    def add_tensor(self, desc: TensorDesc) -> TensorDesc:
+        if desc.name in self.tensors:
+            raise IRError(f"{self.name}: tensor '{desc.name}' is declared twice")
+        self.tensors[desc.name] = desc
+        return desc
+
+    def add_op(self, op: ACALSimOp) -> ACALSimOp:
+        self.ops.append(op)
+        return op
+
+    def verify(self) -> ACALSimIR:
+        """Return the graph itself if it is well-formed; raise IRError naming op and tensor if not."""
+        written = {name for name, desc in self.tensors.items() if desc.is_input or desc.is_param}
+        for desc in self.tensors.values():
+            _verify_tensor(self.name, desc)
+        for op in self.ops:
+            _verify_op(self, op, written)
+            written.update(op.outputs)
+        for name in self.outputs:
+            if name not in written or not self.tensors[name].is_output:
+                raise IRError(f"{self.name}: output '{name}' is not produced, or not marked [output]")
+        return self
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"=== ACALSim IR: {self.name} ===",
+                "",
+                "Tensors:",
+                *(f"  {desc}" for desc in self.tensors.values()),
+                "",
+                "Operations:",
+                *(f"  {index}: {op}" for index, op in enumerate(self.ops)),
+                "",
+                f"Inputs: {self.inputs}",
+                f"Outputs: {self.outputs}",
+                "",
+                "Sources:",
+                *(f"  {index}: {op.name} {op.source or '?'}" for index, op in enumerate(self.ops)),
+                "",
+            ]
+        )
+
+
+def _verify_tensor(graph: str, desc: TensorDesc) -> None:
+    if desc.dtype not in ITEM_BYTES:
+        raise IRError(f"{graph}: tensor '{desc.name}' has dtype {desc.dtype}; known are {', '.join(ITEM_BYTES)}")
+    if any(size < 0 for size in desc.shape):
+        raise IRError(f"{graph}: tensor '{desc.name}' has shape {desc.shape}; sizes are not negative")
+
+
+def _verify_op(ir: ACALSimIR, op: ACALSimOp, written: set[str]) -> None:
+    for name in op.inputs:
+        if name not in written:
+            raise IRError(f"{ir.name}: op '{op.name}' reads '{name}', which nothing has written before it")
+    for name in op.outputs:
+        if name not in ir.tensors:
+            raise IRError(f"{ir.name}: op '{op.name}' writes '{name}', which is not declared")
+        if name in written:
+            raise IRError(f"{ir.name}: op '{op.name}' writes '{name}', which is written already")
+    from .ops import ROWS
+
+    ROWS[op.op_type].verify(ir, op)
+
+
+_TENSOR = re.compile(r"  (\w+): (\(.*?\)) (\w+)((?: \[\w+\])*)")
+_OP = re.compile(r"  \d+: ([\w, ]+) = (\w+)\(([\w, ]*)\)(?: (\{.*\}))?")
+_SOURCE = re.compile(r"  (\d+): (\S+) (.+)")
+
+
+def parse(text: str) -> ACALSimIR:
+    """Read the text form back. Raises IRError naming the line that does not fit."""
+    lines = text.splitlines()
+    title = re.fullmatch(r"=== ACALSim IR: (\S+) ===", lines[0] if lines else "")
+    if not title:
+        raise IRError("line 1 is not '=== ACALSim IR: NAME ==='")
+    ir, section = ACALSimIR(title[1]), ""
+    readers = {"Tensors:": _read_tensor, "Operations:": _read_op, "Sources:": _read_source}
+    for number, line in enumerate(lines[1:], 2):
+        if line in readers:
+            section = line
+        elif line.startswith("Outputs: "):
+            ir.outputs = ast.literal_eval(line.removeprefix("Outputs: "))
+        elif line and not line.startswith("Inputs: "):
+            if section not in readers or not readers[section](ir, line):
+                raise IRError(f"{ir.name}: line {number} is not understood: {line.strip()!r}")
+    return ir.verify()
+
+
+def _read_tensor(ir: ACALSimIR, line: str) -> bool:
+    found = _TENSOR.fullmatch(line)
+    if found:
+        roles = {f"is_{role}": f"[{role}]" in found[4] for role in ROLES}
+        ir.add_tensor(TensorDesc(found[1], ast.literal_eval(found[2]), found[3], **roles))
+    return bool(found)
+
+
+def _read_op(ir: ACALSimIR, line: str) -> bool:
+    found = _OP.fullmatch(line)
+    if found and found[2] in ACALSimOpType.__members__:
+        names = [tuple(filter(None, text.split(", "))) for text in (found[3], found[1])]
+        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, json.loads(found[4] or "{}")))
+    return bool(found)
+
+
+def _read_source(ir: ACALSimIR, line: str) -> bool:
+    """Completes an op: its name, its source, and the estimate that follows from its row."""
+    from .ops import ROWS
+
+    found = _SOURCE.fullmatch(line)
+    if found:
+        index, op = int(found[1]), ir.ops[int(found[1])]
+        source = "" if found[3] == "?" else found[3]
+        work = ROWS[op.op_type].work(ir, op)
+        ir.ops[index] = ACALSimOp(op.op_type, found[2], op.inputs, op.outputs, op.attrs, work, source)
+    return bool(found)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user's model file: loaded, held to its contract, and its failures told in one line each.
+
+    def model() -> torch.nn.Module
+    def inputs() -> tuple of tensors
+    TOLERANCE = 1e-4                   optional
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import CaptureError
+from .paths import PYTHONPATH
+
+DEFAULT_TOLERANCE = 1e-4
+
+
+class ModelFile:
+    """One model file. `read` collects the files that its code opened or imported."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.read: set[Path] = set()
+        self._module: ModuleType | None = None
+
+    @property
+    def tolerance(self) -> float:
+        return float(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE))
+
+    def fail(self, text: str) -> CaptureError:
+        return CaptureError(f"{self.path}: {text}")
+
+    def load(self) -> None:
+        """Import the file. Raises CaptureError where it is missing, broken or incomplete."""
+        if not self.path.is_file():
+            raise CaptureError(f"no model file at '{self.path}'")
+        import torch
+
+        sys.addaudithook(self._audit)
+        sys.path.insert(0, str(self.path.resolve().parent))
+        spec = importlib.util.spec_from_file_location(self.path.stem, self.path)
+        self._module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(self.path.stem, self._module)
+        torch.manual_seed(0)
+        self.guard("the file", lambda: spec.loader.exec_module(self._module))
+        for name in ("model", "inputs"):
+            if not callable(getattr(self._module, name, None)):
+                raise self.fail(f"there is no function {name}(); a model file defines model() and inputs()")
+        if not isinstance(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE), int | float):
+            raise self.fail(f"TOLERANCE is {self._module.TOLERANCE!r}; it is a number")
+
+    def build(self) -> tuple[Any, tuple]:
+        """The module in eval mode and its example inputs."""
+        import torch
+
+        torch.manual_seed(0)
+        model = self.guard("model()", self._module.model)
+        if not isinstance(model, torch.nn.Module):
+            raise self.fail(f"model() returned {type(model).__name__}; it returns a torch.nn.Module")
+        inputs = self.guard("inputs()", self._module.inputs)
+        if not isinstance(inputs, tuple) or not all(isinstance(value, torch.Tensor) for value in inputs):
+            raise self.fail(f"inputs() returned {_kinds(inputs)}; it returns a tuple of tensors")
+        return model.eval(), inputs
+
+    def guard(self, what: str, call: Callable[[], Any]) -> Any:
+        """Call the user's code; what it raises becomes one line with the user's own line in it."""
+        try:
+            return call()
+        except SyntaxError as error:
+            raise CaptureError(f"{error.filename}: line {error.lineno}: {error.msg}") from None
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise self.fail(f"{what} raised {type(error).__name__}: {text}{self._line(error)}") from None
+
+    def guard_dynamo(self, call: Callable[[], Any]) -> Any:
+        """Call the compiled model; a graph that Dynamo can't take whole becomes one line."""
+        from torch._dynamo import exc
+
+        try:
+            return call()
+        except exc.BackendCompilerFailed as error:
+            inner = error.inner_exception
+            if isinstance(inner, CaptureError):
+                raise CaptureError("\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())) from None
+            raise
+        except exc.TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            lines = re.findall(r'File "([^"]+)", line (\d+)', str(error))
+            place = f" (at {os.path.relpath(lines[-1][0])}:{lines[-1][1]})" if lines else ""
+            raise self.fail(f"the model is not one graph: {reason}{place}") from None
+
+    def _line(self, error: BaseException) -> str:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if self._is_users(Path(frame.filename))]
+        return f" (at {os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+
+    def _audit(self, event: str, arguments: tuple) -> None:
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            mode, flags = arguments[1], arguments[2]
+            reads = "r" in mode and "+" not in mode if isinstance(mode, str) else not flags & (os.O_WRONLY | os.O_RDWR)
+            path = Path(os.fsdecode(arguments[0])).absolute()
+            if reads and path.is_file() and self._is_users(path):
+                self.read.add(source_of(path))
+
+    def _is_users(self, path: Path) -> bool:
+        """Below no Python installation, none of our own rooms, and no file of the system's."""
+        foreign = (*_PYTHON_FOLDERS, str(PYTHONPATH / "acalsim_backend"), "/proc", "/sys", "/dev", "/etc", "/usr", "/tmp/torchinductor")
+        return path.is_absolute() and not any(path.is_relative_to(folder) for folder in foreign)
+
+
+_PYTHON_FOLDERS = tuple({sys.prefix, sys.base_prefix, *map(os.path.realpath, sysconfig.get_paths().values())})
+
+
+def source_of(path: Path) -> Path:
+    """The .py file of a cached .pyc, else the path itself."""
+    return Path(importlib.util.source_from_cache(str(path))) if path.suffix == ".pyc" else path
+
+
+def _kinds(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(type(item).__name__ for item in value)})"
+    return type(value).__name__

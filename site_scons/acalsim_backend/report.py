@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts what one run said beside its plan, its placement and PyTorch's reference: schema 1, JSON and a table.
+
+`build_report` is the contract that CI scripts read; every number in it is an integer unless its key
+says `error` or it is one of `passed` and `first_bad_op`. Nothing in it depends on the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from .errors import ReportError, run_room
+from .files import read_json, sha256, write_json
+
+SCHEMA = 1
+COUNTERS = ("instructions", "memory_reads", "memory_writes", "memory_bytes_read", "memory_bytes_written")
+LARGEST = sys.float_info.max
+"""Stands for an error that no number measures: NaN where PyTorch has a number, or the reverse."""
+
+
+def build_report(
+    model: str,
+    machine: str,
+    run: dict,
+    plan: dict,
+    placement: list[dict],
+    check: dict,
+    provenance: dict,
+) -> dict:
+    """The report of one run as a dict of schema 1. Raises ReportError when its sums do not agree."""
+    guest = run["guest"]
+    if guest is None:
+        raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
+    ops = [_op_row(op, guest) for op in plan["ops"]]
+    report = {
+        "schema": SCHEMA,
+        "model": model,
+        "machine": machine,
+        "engine": run["engine"],
+        "total_cycles": run["total_cycles"],
+        "cpu_cycles": guest["cpu_cycles"],
+        "stall_cycles": guest["stall_cycles"],
+        **{name: guest[name] for name in COUNTERS},
+        "device_transactions": run["device_transactions"],
+        "ops": ops,
+        "overhead_cycles": guest["overhead"]["cycles"],
+        "check": check,
+        "placement": placement,
+        "devices": run["devices"],
+        "provenance": provenance,
+    }
+    _hold_sums(report)
+    return report
+
+
+def _op_row(op: dict, guest: dict) -> dict:
+    booked = next((row for row in guest["ops"] if row["symbol"] == op["symbol"]), None)
+    if booked is None:
+        raise ReportError(f"op '{op['name']}' was not booked: no function '{op['symbol']}' in the guest's counters")
+    return {
+        "index": op["index"],
+        "name": op["name"],
+        "type": op["type"],
+        "placed_on": op["placed_on"],
+        "cycles": booked["cycles"],
+        "instructions": booked["instructions"],
+        "macs": op["macs"],
+    }
+
+
+def _hold_sums(report: dict) -> None:
+    total, parts = report["total_cycles"], report["cpu_cycles"] + report["stall_cycles"]
+    if total != parts:
+        raise ReportError(f"total_cycles is {total}, but cpu_cycles + stall_cycles is {parts}")
+    booked = sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
+    if total != booked:
+        raise ReportError(f"total_cycles is {total}, but the ops and the overhead sum to {booked}")
+
+
+def tensors(block: bytes, rows: list[dict]) -> list[np.ndarray]:
+    """The tensors of a block of bytes, as `rows` describe it (dtype, shape, offset)."""
+    return [
+        np.frombuffer(block, row["dtype"], int(np.prod(row["shape"])), row["offset"]).reshape(row["shape"])
+        for row in rows
+    ]
+
+
+def compare(outputs: list[np.ndarray], references: list[np.ndarray], names: list[str], tolerance: float) -> dict:
+    """The report's `check`: max_rel_error = max|y - ref| / max|ref| over all outputs.
+
+    `names` are the ops that produced each output. Where all references are 0 the error is taken
+    as it stands; NaN and infinities agree only with themselves.
+    """
+    errors = [_largest_error(y, reference) for y, reference in zip(outputs, references, strict=True)]
+    magnitude = max((_largest_finite(reference) for reference in references), default=0.0) or 1.0
+    relative = [min(error / magnitude, LARGEST) for error in errors]
+    bad = next((name for name, error in zip(names, relative, strict=True) if error > tolerance), None)
+    return {
+        "passed": bad is None,
+        "max_abs_error": max(errors, default=0.0),
+        "max_rel_error": max(relative, default=0.0),
+        "first_bad_op": bad,
+    }
+
+
+def _largest_error(y: np.ndarray, reference: np.ndarray) -> float:
+    y, reference = y.astype(np.float64), reference.astype(np.float64)
+    if np.any(np.isfinite(y) != np.isfinite(reference)):
+        return LARGEST
+    odd = ~np.isfinite(reference)
+    if not np.array_equal(y[odd], reference[odd], equal_nan=True):
+        return LARGEST
+    return float(np.max(np.abs(y[~odd] - reference[~odd]), initial=0.0))
+
+
+def _largest_finite(reference: np.ndarray) -> float:
+    reference = np.abs(reference.astype(np.float64))
+    return float(np.max(reference[np.isfinite(reference)], initial=0.0))
+
+
+def provenance(capture: dict, elf: Path, machine: Path, qemu: dict, compiler: str) -> dict:
+    """Hashes of what went in and versions of what made it; nothing that differs between hosts."""
+    return {
+        "model_sha256": capture["model_sha256"],
+        "weights_sha256": capture["weights_sha256"],
+        "elf_sha256": sha256(elf),
+        "machine_sha256": sha256(machine),
+        "torch": capture["torch"],
+        "compiler": compiler,
+        "qemu": qemu["version"],
+    }
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json goes beside it")
+    for name in ("capture", "run", "plan", "placement", "elf", "machine", "qemu"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    report = report_of_files(options)
+    write_json(options.out.with_suffix(".host.json"), read_json(options.run / "host.json"))
+    write_json(options.out, report)
+    from .table import print_report
+
+    print_report(report)
+    if not report["check"]["passed"]:
+        check = report["check"]
+        raise ReportError(
+            f"model '{report['model']}': outputs differ from PyTorch's, first at op '{check['first_bad_op']}': "
+            f"max_rel_error is {check['max_rel_error']:.3g}, allowed is {read_json(options.capture / 'capture.json')['tolerance']:g}"
+        )
+    return 0
+
+
+def report_of_files(options: argparse.Namespace) -> dict:
+    capture, plan = read_json(options.capture / "capture.json"), read_json(options.plan)
+    references = tensors((options.capture / "outputs.bin").read_bytes(), capture["outputs"])
+    outputs = tensors((options.run / "outputs.bin").read_bytes(), plan["outputs"])
+    producers = [row["op"] or row["name"] for row in plan["outputs"]]
+    qemu = read_json(options.qemu)
+    from .toolchain import compiler_version
+
+    return build_report(
+        options.out.stem,
+        options.machine.stem,
+        read_json(options.run / "run.json"),
+        plan,
+        read_json(options.placement)["placement"],
+        compare(outputs, references, producers, capture["tolerance"]),
+        provenance(capture, options.elf, options.machine, qemu, compiler_version()),
+    )
+
+
+if __name__ == "__main__":
+    run_room(main)

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs an ELF on QEMU beside the simulator and keeps what both said.
+
+In: an ELF that passed the placement check, its plan, a machine, an engine. Out: RUN/run.json (the
+simulator's statistics and the guest's counters), RUN/outputs.bin (the output tensors as the guest
+left them in RAM), RUN/console.log, RUN/simulator.log and RUN/host.json (wall-clock times).
+Runs share nothing: each has its own socket and guest RAM file in a private folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SimulateError, run_room
+from .files import read_json, write_atomic, write_json
+from .guest import Firmware, trap_message
+from .machine import Machine, load_machine
+from .monitor import guest_pc
+from .paths import PYTHONPATH
+from .qemu import find_qemu
+
+DEFAULT_TIMEOUT_S = 600.0
+SIMULATOR_LOST = 70
+"""QEMU's exit status when the plugin lost the simulator."""
+GRACE_S = 2.0
+"""How long one of the two processes may outlive the other."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What was built for the host: QEMU's plugin and the embedded engine's library."""
+
+    plugin: Path
+    library: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished simulation left behind; `outputs` is the guest's output block."""
+
+    statistics: dict
+    outputs: bytes
+    console: str
+    log: str
+    wall_s: float
+
+
+def simulate(
+    elf: Path,
+    plan: dict,
+    machine: Machine,
+    engine: str,
+    tools: Tools,
+    inputs: bytes | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    verbose: bool = False,
+    trace: Path | None = None,
+) -> Run:
+    """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
+
+    Raises SimulateError with one line when the guest traps, never ends, or either side dies.
+    """
+    firmware = Firmware(elf)
+    with private_folder(machine.ram.size_bytes) as folder:
+        if inputs is not None:
+            elf = firmware.with_inputs(inputs, folder / "guest.elf")
+        session = _Session(folder, elf, firmware, machine, engine, tools, verbose, trace)
+        started = time.perf_counter()
+        try:
+            session.run(timeout_s)
+        except BaseException as error:
+            error.logs = session.logs()
+            raise
+        wall_s = time.perf_counter() - started
+        console, log = session.logs()
+        outputs = firmware.output_block(folder / "ram", machine.ram.origin)
+        return Run(read_json(folder / "statistics.json"), outputs, console, log, wall_s)
+
+
+@contextmanager
+def private_folder(ram_bytes: int) -> Iterator[Path]:
+    """A folder of mode 0700, in memory where guest RAM surely fits there; removed at the end."""
+    shm = Path("/dev/shm")
+    parent = None
+    if shm.is_dir() and os.access(shm, os.W_OK):
+        free = os.statvfs(shm)
+        parent = shm if free.f_bavail * free.f_frsize > 2 * ram_bytes else None
+    folder = Path(tempfile.mkdtemp(prefix="acalsim-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Session:
+    """The two processes of one run; whatever happens, neither outlives it."""
+
+    def __init__(self, folder, elf, firmware, machine, engine, tools, verbose, trace):
+        self.folder, self.elf, self.firmware, self.machine = folder, elf, firmware, machine
+        self.engine, self.tools, self.verbose, self.trace = engine, tools, verbose, trace
+        self.simulator: subprocess.Popen | None = None
+        self.qemu: subprocess.Popen | None = None
+
+    def run(self, timeout_s: float) -> None:
+        try:
+            self.simulator = self.start_simulator()
+            self.qemu = self.start("qemu", qemu_command(self))
+            if not wait_any([self.qemu, self.simulator], timeout_s):
+                raise SimulateError(self.never_ended(timeout_s))
+            for process in (self.qemu, self.simulator):
+                wait_any([process], GRACE_S)
+            self.judge(self.qemu.poll(), self.simulator.poll())
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        for process in (self.qemu, self.simulator):
+            if process is not None:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, command: list[str], environment: dict | None = None) -> subprocess.Popen:
+        with open(self.folder / f"{name}.out", "wb") as out, open(self.folder / f"{name}.err", "wb") as err:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment,
+                preexec_fn=die_with_parent,
+            )
+
+    def start_simulator(self) -> subprocess.Popen:
+        """Start `serve` and return once its socket takes connections."""
+        command = [sys.executable, "-m", "acalsim_backend.serve"]
+        command += ["--machine", str(self.machine.path), "--engine", self.engine]
+        command += ["--socket", str(self.folder / "socket"), "--stats", str(self.folder / "statistics.json")]
+        command += ["--library", str(self.tools.library)] + ["--verbose"] * self.verbose
+        search = os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
+        process = self.start("simulator", command, {**os.environ, "PYTHONPATH": search})
+        deadline = time.monotonic() + 60
+        while not (self.folder / "simulator.out").read_bytes().startswith(b"listening"):
+            if wait_any([process], 0.005):
+                raise SimulateError(f"the simulator did not start: {self.said('simulator')}")
+            if time.monotonic() > deadline:
+                raise SimulateError("the simulator did not listen within 60 s")
+        return process
+
+    def judge(self, qemu: int | None, simulator: int | None) -> None:
+        """Return if both ended well, else raise what went wrong first."""
+        if qemu == 0 and simulator == 0:
+            return
+        if simulator is not None and simulator < 0:
+            raise SimulateError(f"the simulator was killed by {signal_name(simulator)} in the middle of the run")
+        if qemu is not None and qemu < 0:
+            raise SimulateError(f"QEMU was killed by {signal_name(qemu)} in the middle of the run")
+        if simulator and qemu in (None, 0, SIMULATOR_LOST):
+            raise SimulateError(f"the simulator failed: {self.said('simulator')}")
+        if qemu and self.said("qemu"):
+            raise SimulateError(f"QEMU ended with status {qemu}: {self.said('qemu')}")
+        if qemu:
+            raise SimulateError(trap_message(self.console(), self.firmware, self.machine))
+        raise SimulateError(f"the run did not end cleanly (QEMU {qemu}, simulator {simulator})")
+
+    def never_ended(self, timeout_s: float) -> str:
+        pc = guest_pc(self.folder / "monitor", GRACE_S)
+        where = self.firmware.place(pc) if pc is not None else "an access that the simulator does not answer"
+        return f"the guest had not ended after {timeout_s:g} s; it is in {where}; a larger limit is TIMEOUT=SECONDS"
+
+    def said(self, name: str) -> str:
+        """The last line a process wrote to stderr."""
+        lines = (self.folder / f"{name}.err").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def console(self) -> str:
+        path = self.folder / "console.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def logs(self) -> tuple[str, str]:
+        log = self.folder / "simulator.out"
+        return self.console(), log.read_text(errors="replace") if log.exists() else ""
+
+
+def qemu_command(session: _Session) -> list[str]:
+    folder, machine = session.folder, session.machine
+    size = machine.ram.size_bytes
+    cpu = f"rv64,v=true,vext_spec=v1.0,vlen={machine.cpu.vlen}" if machine.cpu.vlen else "rv64"
+    trace = f",trace={session.trace}" if session.trace else ""
+    return [
+        str(find_qemu()),
+        *("-object", f"memory-backend-file,id=ram,size={size},mem-path={folder / 'ram'},share=on"),
+        *("-M", "virt,memory-backend=ram", "-m", f"{size}B", "-cpu", cpu, "-smp", "1"),
+        *("-bios", "none", "-kernel", str(session.elf), "-display", "none"),
+        *("-serial", f"file:{folder / 'console.log'}", "-monitor", "none"),
+        *("-qmp", f"unix:{folder / 'monitor'},server=on,wait=off"),
+        *("-plugin", f"{session.tools.plugin}{trace}", "-device", f"sst-device,socket={folder / 'socket'}"),
+    ]
+
+
+def wait_any(processes: list[subprocess.Popen], timeout_s: float) -> bool:
+    """Wait until one of `processes` has ended; False when `timeout_s` passed first."""
+    handles = [os.pidfd_open(process.pid) for process in processes if process.poll() is None]
+    try:
+        return len(handles) < len(processes) or bool(select.select(handles, [], [], timeout_s)[0])
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def die_with_parent() -> None:
+    """In a child: be killed when the parent is, however that happens."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def signal_name(status: int) -> str:
+    return signal.Signals(-status).name
+
+
+def interrupt_once() -> None:
+    """Let the first SIGINT or SIGTERM end the run, and no later one disturb its cleaning up."""
+
+    def interrupt(*_):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="acalsim_backend.simulate", description=__doc__.splitlines()[0])
+    parser.add_argument("elf", type=Path)
+    parser.add_argument("run", type=Path, help="folder for what comes out")
+    parser.add_argument("--plan", type=Path, required=True)
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--engine", default="embedded")
+    parser.add_argument("--plugin", type=Path, required=True)
+    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, help="wall-clock limit in seconds")
+    parser.add_argument("--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses")
+    options = parser.parse_args(arguments)
+    interrupt_once()
+    options.run.mkdir(parents=True, exist_ok=True)
+    try:
+        run = simulate(
+            options.elf,
+            read_json(options.plan),
+            load_machine(options.machine),
+            options.engine,
+            Tools(options.plugin, options.library),
+            timeout_s=options.timeout,
+            verbose=options.verbose,
+            trace=(options.run / "memory.trace").resolve() if options.verbose else None,
+        )
+    except SimulateError as error:
+        keep_logs(options.run, *getattr(error, "logs", ("", "")), options.verbose)
+        raise
+    keep(options, run)
+    return 0
+
+
+def keep(options: argparse.Namespace, run: Run) -> None:
+    keep_logs(options.run, run.console, run.log, options.verbose)
+    write_atomic(options.run / "outputs.bin", run.outputs)
+    write_json(options.run / "host.json", {"simulate_wall_s": round(run.wall_s, 6)})
+    write_json(options.run / "run.json", {"engine": options.engine, **run.statistics})
+
+
+def keep_logs(folder: Path, console: str, log: str, verbose: bool) -> None:
+    write_atomic(folder / "console.log", console)
+    write_atomic(folder / "simulator.log", log)
+    if verbose:
+        print(log, end="", flush=True)
+
+
+if __name__ == "__main__":
+    run_room(main)

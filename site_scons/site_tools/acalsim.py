@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SCons tool: what users set, which models there are, and the pipeline's stages from capture to report.
+
+Every stage is a command `python -m acalsim_backend.ROOM`, with the room's module among its sources,
+so that SCons's import scanner redoes exactly the stages whose code changed.
+"""
+
+import fcntl
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from acalsim_backend.errors import AcalsimError
+from acalsim_backend.machine import find_machine, load_machine
+from acalsim_backend.paths import MACHINES, PYTHONPATH
+from interruptible import Spawner
+from SCons.Script import Action, AddOption, GetOption, Help, Variables
+
+ENGINES = ("embedded", "sst")
+RESERVED = ("capture", "host", "reports")
+"""Folders of build/ that no model may be named after."""
+
+HELP = """
+Builds PyTorch models into simulation reports.
+
+  scons sim-matmul                      build, check, simulate and report one model
+  scons build/matmul.elf                only the firmware (also .map; .dump, .bin)
+  scons -j8 all-reports                 every model, in parallel; -k goes on after a failure
+  scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/
+  scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
+  scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
+  scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
+  scons --cache-dir=DIR ...             share what was built with other trees
+  scons -n ... / scons -c ...           say what would be done / remove what was built
+
+Models: {models}
+Machines: {machines}
+
+Variables:
+"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model file and the folders of what is made from it."""
+
+    name: str
+    source: str
+    capture: str
+    build: str
+    reports: str
+
+    @property
+    def folder(self):
+        return f"{self.build}/{self.name}"
+
+
+def generate(env):
+    variables = user_variables()
+    variables.Update(env)
+    stop_on_unknown(env, variables)
+    AddOption("--cache-dir", metavar="DIR", help="share built targets through DIR")
+    env["ENV"] = {**os.environ, "PYTHONPATH": search_path()}
+    env["PYTHON"] = sys.executable
+    env["SPAWN"] = Spawner()
+    env.AddMethod(Saying)
+    env.Tool("python")
+    env.Decider("content-timestamp")
+    env["IMPLICIT_COMMAND_DEPENDENCIES"] = 0
+    env["MODEL_FOLDER"] = os.path.expanduser(env["MODELS"])
+    resolve_machine(env)
+    Help(HELP.format(models=", ".join(name for name, _ in model_files(env)) or "none", machines=machine_names()))
+    Help(variables.GenerateHelpText(env), append=True)
+    if GetOption("cache_dir"):
+        env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
+    if not (GetOption("help") or GetOption("no_exec")):
+        lock_build()
+    for method in (room, Models, Capture, Code, Data, Placement, Simulate, Report):
+        env.AddMethod(method, "Room" if method is room else method.__name__)
+
+
+def exists(env):
+    return True
+
+
+def user_variables():
+    variables = Variables()
+    variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
+    variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
+    variables.Add("MODELS", "folder of model files", "models")
+    variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
+    variables.Add("VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0")
+    return variables
+
+
+def stop_on_unknown(env, variables):
+    unknown = ", ".join(variables.UnknownVariables())
+    if unknown:
+        stop(env, f"unknown variable {unknown}; known are {', '.join(variables.keys())}")
+    if env["ENGINE"] not in ENGINES:
+        stop(env, f"ENGINE is '{env['ENGINE']}'; known are {', '.join(ENGINES)}")
+    if env["VERBOSE"] not in ("0", "1"):
+        stop(env, f"VERBOSE is '{env['VERBOSE']}'; it is 0 or 1")
+    if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:
+        stop(env, f"TIMEOUT is '{env['TIMEOUT']}'; it is a number of seconds above 0")
+
+
+def stop(env, message):
+    """End the build before it starts, with one line."""
+    print(f"scons: {message}", file=sys.stderr)
+    env.Exit(2)
+
+
+def search_path():
+    return os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
+
+
+def machine_names():
+    return ", ".join(sorted(path.stem for path in MACHINES.glob("*.toml")))
+
+
+def resolve_machine(env):
+    """Load the machine and choose the folder of this variant: build/, build/MACHINE or build/MACHINE-ENGINE."""
+    try:
+        machine = load_machine(os.path.expanduser(env["MACHINE"]))
+    except AcalsimError as error:
+        stop(env, f"{error.room}: {error}")
+    env["MACHINE_FILE"] = str(machine.path)
+    env["MACHINE_VIEW"] = env.Value(machine.compile_view())
+    env["ISA"] = machine.cpu.isa
+    engine = "" if env["ENGINE"] == "embedded" else f"-{env['ENGINE']}"
+    plain = not engine and machine.path.resolve() == find_machine("default").resolve()
+    env["BUILD"] = "build" if plain else f"build/{machine.name}{engine}"
+
+
+def lock_build():
+    """Hold build/.lock while this build runs; a second one in the same tree stops at once."""
+    os.makedirs("build", exist_ok=True)
+    lock = open("build/.lock", "a+")  # noqa: SIM115  held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        print(f"scons: another build is running in this tree (process {lock.read().strip()}); "
+              "wait for it, or build in a clone", file=sys.stderr)
+        sys.exit(2)
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    lock_build.held = lock
+
+
+def model_files(env):
+    folder = Path(env["MODEL_FOLDER"])
+    return [(path.stem, str(path)) for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+
+
+def Models(env):
+    """Every model file of the folder MODELS, as Model rows."""
+    if not Path(env["MODEL_FOLDER"]).is_dir():
+        stop(env, f"MODELS is '{env['MODELS']}', which is no folder; it holds one NAME.py a model")
+    models = [model_row(env, name, source) for name, source in model_files(env)]
+    if not models:
+        stop(env, f"no model files in '{env['MODELS']}'; a model is a NAME.py with model() and inputs()")
+    return models
+
+
+def model_row(env, name, source):
+    if name in RESERVED or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        stop(env, f"'{source}' can't be a model's file name: use letters, digits, _ . - "
+                  f"and none of {', '.join(RESERVED)}")
+    build = env["BUILD"]
+    return Model(name, source, f"build/capture/{name}", build, f"{build}/reports")
+
+
+def room(env, name, subject, targets, sources, arguments):
+    """A stage: `python -m acalsim_backend.NAME ARGUMENTS`, redone when a source or the room's code changes."""
+    package = f"#site_scons/acalsim_backend/{name}"
+    module = f"{package}/__main__.py" if os.path.isdir(package[1:]) else f"{package}.py"
+    return env.Command(
+        targets,
+        [sources, module],
+        Action(f"$( $PYTHON $) -m acalsim_backend.{name} {arguments}", **env.Saying(name, subject)),
+    )
+
+
+def Saying(env, stage, subject):
+    """What a command prints of itself: `stage  subject`, or the command with VERBOSE=1."""
+    return {} if env["VERBOSE"] == "1" else {"cmdstr": f"{stage:9} {subject}"}
+
+
+def in_folder(folder, *names):
+    return [f"{folder}/{name}" for name in names]
+
+
+def Capture(env, model):
+    names = ("graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin", "capture.json", "capture.d")
+    captured = env.Room("capture", model.name, in_folder(model.capture, *names), model.source,
+                        f"'{model.source}' {model.capture}")
+    env.Depends(captured, [env.File(path) for path in files_read(f"{model.capture}/capture.d")])
+    torch = importlib.util.find_spec("torch")
+    if torch:
+        env.Depends(captured, env.File(str(Path(torch.origin).with_name("version.py"))))
+    return captured
+
+
+def files_read(dependency_file):
+    """What the model read when it was last captured: data files and modules of its own."""
+    try:
+        text = Path(dependency_file).read_text()
+    except FileNotFoundError:
+        return []
+    words = re.split(r"(?<!\\)\s+", text.partition(":")[2].replace("\\\n", " ").strip())
+    paths = (word.replace("\\ ", " ") for word in words if word)
+    return [path for path in paths if os.path.exists(path)]
+
+
+def Code(env, model, captured):
+    names = ("graph_0.c", "graph_0.h", "graph_0.ld", "Makefile", "plan.json", "graph_0.ir", "machine.h", "registers.h")
+    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), captured[0],
+                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE'")
+    env.Depends(code, env["MACHINE_VIEW"])
+    return code
+
+
+def Data(env, model, captured):
+    names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
+    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), captured[:5],
+                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE'")
+    env.Depends(data, env["MACHINE_VIEW"])
+    return data
+
+
+def Placement(env, model, elf, code):
+    placement = f"{model.folder}/placement.json"
+    return env.Room("check", model.name, placement, [elf[0], code[2], code[4]],
+                    f"$SOURCE {model.folder}/graph_0.ld --plan {model.folder}/plan.json --json $TARGET --quiet")
+
+
+def Simulate(env, model, elf, code, placement, host):
+    folder = f"{model.folder}/run"
+    names = ("run.json", "outputs.bin", "host.json", "console.log", "simulator.log")
+    verbose = " --verbose" if env["VERBOSE"] == "1" else ""
+    run = env.Room("simulate", model.name, in_folder(folder, *names),
+                   [elf[0], code[4], placement, env["MACHINE_FILE"], host.files],
+                   f"$SOURCE {folder} --plan {model.folder}/plan.json --machine '$MACHINE_FILE' --engine $ENGINE "
+                   f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}")
+    env.Depends(run, "#site_scons/acalsim_backend/serve.py")
+    env.Clean(run, f"{folder}/memory.trace")
+    return run
+
+
+def Report(env, model, captured, elf, code, placement, run, host):
+    names = (f"{model.name}.json", f"{model.name}.host.json")
+    return env.Room("report", model.name, in_folder(model.reports, *names),
+                    [run[:3], captured[3:5], elf[0], code[4], placement, host.qemu],
+                    f"$TARGET --capture {model.capture} --run {model.folder}/run --plan {model.folder}/plan.json "
+                    f"--placement {model.folder}/placement.json --elf {elf[0]} --machine '$MACHINE_FILE' "
+                    f"--qemu {host.qemu}")
