@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugin, firmware and a simulator of the tests' own, so that QEMU's side is judged by nobody of its kin."""
+"""Plugin, firmware and a simulator of the tests' own, so that QEMU's side is judged by nobody of its kin.
+
+PYTEST_DONT_REWRITE: tests import names from here before pytest takes the fixtures.
+"""
 
 import json
 import signal
@@ -11,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
 from acalsim_backend import qemu
 from acalsim_backend.headers import machine_header
 from acalsim_backend.machine import load_machine

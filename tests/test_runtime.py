@@ -5,7 +5,9 @@ import re
 import subprocess
 
 import pytest
-from qemu_fixtures import ECHO, END, KERNELS, cross, firmware, plugin, run, start  # noqa: F401
+from qemu_fixtures import ECHO, END, KERNELS, cross
+
+pytest_plugins = ["qemu_fixtures"]
 
 SIZE = ECHO + 0x10
 
@@ -51,7 +53,7 @@ def trap_of(outcome):
         ('__asm__ volatile("ecall");', 111, "ecall from machine mode", 0),
     ],
 )
-def test_a_trap_is_reported_by_cause_place_and_address(firmware, run, body, status, cause, mtval):  # noqa: F811
+def test_a_trap_is_reported_by_cause_place_and_address(firmware, run, body, status, cause, mtval):
     elf = firmware("trap", BAD.format(body), symbols=SYMBOLS)
     outcome = run(elf, refuse=(ECHO + 0x14,))
     assert outcome.status == status
@@ -67,18 +69,18 @@ def place(elf, name):
     return next(int(line.split()[0], 16) for line in cross("nm", elf).splitlines() if line.endswith(f" {name}"))
 
 
-def test_a_refused_access_leaves_the_simulator_alive(firmware, run):  # noqa: F811
+def test_a_refused_access_leaves_the_simulator_alive(firmware, run):
     outcome = run(firmware("trap", BAD.format("MMIO_READ32(ECHO(REG_RESULT));"), symbols=SYMBOLS), refuse=(ECHO + 0x14,))
     assert outcome.simulator.accesses == [("R", ECHO + 0x14, 4, 0)]
     assert list(outcome.simulator.texts) == [], "a run that fails leaves no statistics"
 
 
-def test_a_trap_outside_the_graph_has_no_symbol(firmware, run):  # noqa: F811
+def test_a_trap_outside_the_graph_has_no_symbol(firmware, run):
     outcome = run(firmware("outside", 'int main(void) { __asm__ volatile("unimp"); return 0; }'))
     assert trap_of(outcome)["symbol"] is None
 
 
-def test_a_trap_is_reported_even_without_a_usable_stack(firmware, run):  # noqa: F811
+def test_a_trap_is_reported_even_without_a_usable_stack(firmware, run):
     elf = firmware("nostack", 'int main(void) { __asm__ volatile("li sp, 64; sd ra, 0(sp)"); return 0; }')
     found = trap_of(run(elf))
     assert (found["cause"], found["sp"]) == ("store access fault", "40")
@@ -94,12 +96,12 @@ __attribute__((noinline)) unsigned deep(unsigned n) {
 """
 
 
-def test_the_stack_holds_what_it_promises(firmware, run):  # noqa: F811
+def test_the_stack_holds_what_it_promises(firmware, run):
     main = "int main(void) { MMIO_WRITE32(ECHO(REG_SIZE), deep(60)); return 0; }"
     assert run(firmware("deep", DEEP + main)).simulator.written(SIZE) == [60 * 61 // 2]
 
 
-def test_a_stack_that_grows_too_far_is_stopped_there(firmware, run):  # noqa: F811
+def test_a_stack_that_grows_too_far_is_stopped_there(firmware, run):
     elf = firmware("deeper", DEEP + "int main(void) { return deep(80) == 0; }")
     outcome = run(elf)
     assert outcome.status == 107
@@ -108,18 +110,18 @@ def test_a_stack_that_grows_too_far_is_stopped_there(firmware, run):  # noqa: F8
     assert 0 <= int(found["mtval"], 16) - place(elf, "__stack_bottom") < 256
 
 
-def test_mains_result_and_fail_are_qemus_exit_status(firmware, run):  # noqa: F811
+def test_mains_result_and_fail_are_qemus_exit_status(firmware, run):
     assert run(firmware("three", "int main(void) { return 3; }")).status == 3
     assert run(firmware("forty", "int main(void) { print(\"no\"); fail(40); }")).status == 40
 
 
-def test_finish_ends_the_simulation_in_good_order(firmware, run):  # noqa: F811
+def test_finish_ends_the_simulation_in_good_order(firmware, run):
     outcome = run(firmware("finish", "int main(void) { finish(); }"))
     assert outcome.status == 0
     assert outcome.simulator.accesses == [("W", ECHO, 4, END)]
 
 
-def test_static_data_is_zero_or_as_initialised_and_outputs_are_left_alone(firmware, run, tmp_path):  # noqa: F811
+def test_static_data_is_zero_or_as_initialised_and_outputs_are_left_alone(firmware, run, tmp_path):
     c = """
     static unsigned zero[1001], one = 1;
     __attribute__((section(".outputs"))) unsigned output[4];
@@ -140,7 +142,7 @@ def test_static_data_is_zero_or_as_initialised_and_outputs_are_left_alone(firmwa
     assert outcome.simulator.written(SIZE) == [0, 1, 0xA5A5A5A5]
 
 
-def test_numbers_are_printed_in_full(firmware, run):  # noqa: F811
+def test_numbers_are_printed_in_full(firmware, run):
     c = """int main(void) {
         print_decimal(0); print(" "); print_decimal(18446744073709551615u); print(" ");
         print_hex(0); print(" "); print_hex(0xfedcba9876543210); return 0;
@@ -148,7 +150,7 @@ def test_numbers_are_printed_in_full(firmware, run):  # noqa: F811
     assert run(firmware("numbers", c)).console == "0 18446744073709551615 0x0 0xfedcba9876543210"
 
 
-def test_floating_point_and_the_library_work(firmware, run):  # noqa: F811
+def test_floating_point_and_the_library_work(firmware, run):
     c = """
     static volatile float x = 1.0f;
     int main(void) { MMIO_WRITE32(ECHO(REG_SIZE), (unsigned)(expf(x) * 1e6f)); return 0; }"""
@@ -156,7 +158,7 @@ def test_floating_point_and_the_library_work(firmware, run):  # noqa: F811
     assert abs(value - 2718281) < 3
 
 
-def test_read_cycles_tells_simulated_time(firmware, run):  # noqa: F811
+def test_read_cycles_tells_simulated_time(firmware, run):
     c = """int main(void) {
         uint64_t start = read_cycles();
         MMIO_READ32(ECHO(REG_STATUS));
@@ -167,7 +169,7 @@ def test_read_cycles_tells_simulated_time(firmware, run):  # noqa: F811
     assert 100000 < cycles < 100030
 
 
-def test_the_reset_code_is_at_the_origin_and_the_headers_are_plain_c(firmware):  # noqa: F811
+def test_the_reset_code_is_at_the_origin_and_the_headers_are_plain_c(firmware):
     elf = firmware("origin", "int main(void) { return 0; }")
     assert place(elf, "_start") == 0x80000000
     for header in KERNELS.glob("*.h"):

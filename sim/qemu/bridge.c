@@ -26,8 +26,8 @@
 enum {
     HELLO_TIMEOUT_MS = 30000,
     LARGEST_DESCRIPTION = 1 << 20,
-    WAIT_MS = 200, /* how often a wait looks whether QEMU has been told to stop */
-    SPIN_NS = 20000,
+    WAIT_MS = 200,   /* how often a wait looks whether QEMU has been told to stop */
+    SPIN_NS = 50000, /* a wake-up on another CPU takes that long on virtual machines */
     SHORTEST_REST = 16,
     LONGEST_REST = 1024,
 };

@@ -7,22 +7,21 @@ graph, through Dynamo and AOTAutograd, for model files and for torch.compile ali
     python -m acalsim_backend.capture MODEL.py OUTDIR
 
 writes graph_0.ir, the parameters (graph_0_weights.bin), example inputs (inputs.bin), PyTorch's own
-outputs (outputs.bin), what lies where (capture.json) and what was read (capture.d).
+outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt).
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CaptureError, IRError, run_room
-from .files import write_atomic, write_json
+from .files import sha256, write_atomic, write_json
 from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp, TensorDesc
 from .modelfile import ModelFile
 from .ops import ATEN, Row
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 ALIGNMENT = 64
 """Bytes to which every tensor is aligned in the files, as it will be in guest memory."""
-DEFAULT_TOLERANCE = 1e-4
 FOLDED_BYTES = 1 << 20
 """A constant expression whose result is larger than its operands is folded up to this size."""
 
@@ -347,19 +345,17 @@ def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
     weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
     inputs, input_rows = pack(ir.inputs, captured.inputs)
     outputs, output_rows = pack(ir.outputs, captured.references)
-    import torch
-
     write_atomic(folder / "graph_0.ir", str(ir))
     write_atomic(folder / "graph_0_weights.bin", weights)
     write_atomic(folder / "inputs.bin", inputs)
     write_atomic(folder / "outputs.bin", outputs)
-    write_atomic(folder / "capture.d", dependencies(folder / "graph_0.ir", file))
+    write_atomic(folder / "read.txt", readings(file.read - {file.path.resolve()}))
     write_json(
         folder / "capture.json",
         {
             "model_sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
-            "torch": torch.__version__,
+            "torch": version("torch"),
             "tolerance": file.tolerance,
             "weights": weight_rows,
             "inputs": input_rows,
@@ -380,10 +376,9 @@ def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]
     return bytes(block), rows
 
 
-def dependencies(target: Path, file: ModelFile) -> str:
-    """A make rule: what the model read that is neither Python's, nor torch's, nor ours."""
-    escaped = (str(path).replace(" ", "\\ ") for path in sorted(file.read))
-    return f"{target}: {' '.join(escaped)}\n"
+def readings(paths: Iterable[Path]) -> str:
+    """What the model read beside its own file, a line each: digest and path. The build looks for changes."""
+    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths))
 
 
 def main(arguments: list[str]) -> int:

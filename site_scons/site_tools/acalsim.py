@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acalsim_backend.errors import AcalsimError
+from acalsim_backend.files import sha256
 from acalsim_backend.machine import find_machine, load_machine
 from acalsim_backend.paths import MACHINES, PYTHONPATH
 from interruptible import Spawner
@@ -197,25 +198,24 @@ def in_folder(folder, *names):
 
 
 def Capture(env, model):
-    names = ("graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin", "capture.json", "capture.d")
+    names = ("graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin", "capture.json", "read.txt")
     captured = env.Room("capture", model.name, in_folder(model.capture, *names), model.source,
                         f"'{model.source}' {model.capture}")
-    env.Depends(captured, [env.File(path) for path in files_read(f"{model.capture}/capture.d")])
+    if changed_readings(f"{model.capture}/read.txt"):
+        env.AlwaysBuild(captured)
     torch = importlib.util.find_spec("torch")
     if torch:
         env.Depends(captured, env.File(str(Path(torch.origin).with_name("version.py"))))
     return captured
 
 
-def files_read(dependency_file):
-    """What the model read when it was last captured: data files and modules of its own."""
+def changed_readings(listing):
+    """Whether a file that the model read when it was last captured is not what it was."""
     try:
-        text = Path(dependency_file).read_text()
+        rows = [line.split("  ", 1) for line in Path(listing).read_text().splitlines()]
     except FileNotFoundError:
-        return []
-    words = re.split(r"(?<!\\)\s+", text.partition(":")[2].replace("\\\n", " ").strip())
-    paths = (word.replace("\\ ", " ") for word in words if word)
-    return [path for path in paths if os.path.exists(path)]
+        return False
+    return any(not os.path.exists(path) or sha256(path) != digest for digest, path in rows)
 
 
 def Code(env, model, captured):
@@ -249,7 +249,6 @@ def Simulate(env, model, elf, code, placement, host):
                    f"$SOURCE {folder} --plan {model.folder}/plan.json --machine '$MACHINE_FILE' --engine $ENGINE "
                    f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}")
     env.Depends(run, "#site_scons/acalsim_backend/serve.py")
-    env.Clean(run, f"{folder}/memory.trace")
     return run
 
 

@@ -52,6 +52,7 @@ def Firmware(env, model, code, data):
     folder = model.folder
     runtime = [env.riscv_object(folder, f"kernels/{name}") for name in toolchain.RUNTIME_SOURCES]
     generated = [env.riscv_object(folder, f"{folder}/{name}") for name in toolchain.GENERATED_SOURCES]
+    env.Depends(generated, f"{folder}/graph_0.h")
     env.Depends(generated[1:], data)
     command = (
         f"${{CROSS}}gcc $RISCV_FLAGS {' '.join(toolchain.LDFLAGS)} -T {folder}/graph_0.ld -Wl,-Map,${{TARGETS[1]}} "
@@ -61,6 +62,7 @@ def Firmware(env, model, code, data):
     action = Action(commands(env, command), **env.Saying("link", elf))
     made = env.Command([elf, map_file], [*runtime, *generated], action)
     env.Depends(made, [f"{folder}/graph_0.ld", *compiler_binary(env)])
+    env.Clean(made, [folder, model.capture])
     return made
 
 

@@ -37,6 +37,7 @@ def HostTools(env):
     plugin, library = build_plugin(env), build_engine(env)
     answer = env.Room("qemu", "check", f"{HOST}/qemu.json", plugin, "check $SOURCE $TARGET")
     env.Depends(answer, qemu_binary(env))
+    env.Clean(answer, HOST)
     return Host(str(plugin[0]), str(library[0]), str(answer[0]), [*plugin, *library, *answer])
 
 
