@@ -20,6 +20,8 @@ struct gemm_end {
 
 INLINE float finished(float sum, const struct gemm_end *end, long row, long column) {
     if (!end->bias) return sum;
+    /* As in PyTorch, a bias that counts nothing may be anything, NaN included. */
+    if (end->beta == 0.0f) return end->alpha * sum;
     return end->alpha * sum +
            end->beta * end->bias[row * end->row_step + column * end->column_step];
 }
@@ -33,6 +35,7 @@ INLINE void matmul_tile_f32(const float *a, const float *b, float *c, long n, lo
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++) sums[i][j] = 0.0f;
     const float *left = a + row * k, *right = b + column;
+#pragma GCC unroll 4
     for (long step = 0; step < k; step++, left++, right += n) {
 #pragma GCC unroll 4
         for (int i = 0; i < rows; i++)

@@ -6,9 +6,12 @@ SCons's own way waits for running commands to end by themselves, which a long si
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+"""A command ends with the build however that ends; setpriv is util-linux's."""
 GRACE_S = 5.0
 """How long an interrupted command has to clean up."""
 
@@ -23,7 +26,7 @@ class Spawner:
 
     def __call__(self, shell, escape, command, arguments, environment):
         """Run the shell command `arguments` and return its status, as a shell would."""
-        words = [shell, "-c", "exec " + " ".join(arguments)]
+        words = [*DIE_WITH_PARENT, shell, "-c", "exec " + " ".join(arguments)]
         process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL)
         handle = os.pidfd_open(process.pid)
         try:

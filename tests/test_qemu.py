@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -461,6 +462,19 @@ def test_qemu_can_be_stopped_while_the_simulator_is_silent(hello, start, tmp_pat
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 70
     assert "stopped while waiting" in errors
+
+
+def test_a_terminal_is_usable_after_the_simulator_was_lost(hello, plugin, tmp_path):
+    simulator = Simulator(tmp_path / "socket", die_at=0)
+    master, terminal = os.openpty()
+    before = termios.tcgetattr(terminal)
+    command = ["qemu-system-riscv64", "-M", "virt", "-bios", "none", "-nographic", "-kernel", hello]
+    command += ["-plugin", plugin, "-device", f"sst-device,socket={simulator.path}"]
+    assert subprocess.run(command, stdin=terminal, stdout=terminal, stderr=terminal, timeout=60).returncode == 70
+    assert termios.tcgetattr(terminal) == before
+    assert os.get_blocking(terminal)
+    os.close(master)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,18 @@ static uint64_t sent_cycles; /* the clock as the simulator knows it */
 /* Held during an access, so that the watcher never mistakes an orderly end for a loss. */
 static pthread_mutex_t access_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* --- Losing the simulator ------------------------------------------------------------------- */
+/* --- Losing the simulator -------------------------------------------------------------- */
 
-static struct termios terminal;
-static int terminal_flags;
-static bool has_terminal;
-
-void bridge_keep_terminal(void) {
-    terminal_flags = fcntl(STDIN_FILENO, F_GETFL);
-    has_terminal = terminal_flags >= 0 && tcgetattr(STDIN_FILENO, &terminal) == 0;
+/* Gives a terminal back its lines, echo and signals, which -nographic took from it before any
+ * plugin was loaded. */
+static void restore_terminal(void) {
+    struct termios terminal;
+    if (tcgetattr(STDIN_FILENO, &terminal) != 0) return;
+    terminal.c_iflag |= ICRNL | IXON;
+    terminal.c_lflag |= ECHO | ICANON | IEXTEN | ISIG;
+    signal(SIGTTOU, SIG_IGN); /* which would stop QEMU here when it runs in the background */
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+    fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) & ~O_NONBLOCK);
 }
 
 /* Leaves at once: exit() would run QEMU's clean-up beside its own running threads. */
@@ -60,10 +63,7 @@ void bridge_lost(const char *format, ...) {
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     dprintf(STDERR_FILENO, "sst-device: %s\n", line);
-    if (has_terminal) {
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
-        fcntl(STDIN_FILENO, F_SETFL, terminal_flags);
-    }
+    restore_terminal();
     trace_flush();
     _exit(EXIT_SIMULATOR_LOST);
 }
@@ -90,7 +90,7 @@ void bridge_watch(void) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* --- Bytes ------------------------------------------------------------------------------------ */
+/* --- Bytes ----------------------------------------------------------------------------- */
 
 static void send_bytes(const void *bytes, size_t count) {
     const char *rest = bytes;
@@ -157,7 +157,7 @@ static void receive_bytes(void *bytes, size_t count) {
     }
 }
 
-/* --- Opening ---------------------------------------------------------------------------------- */
+/* --- Opening --------------------------------------------------------------------------- */
 
 const char *bridge_connect(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -209,7 +209,7 @@ void bridge_send_ram(const char *text) {
     if (speaks_extensions) send_text(TEXT_RAM, text);
 }
 
-/* --- Accesses --------------------------------------------------------------------------------- */
+/* --- Accesses -------------------------------------------------------------------------- */
 
 static void send_access(const struct MMIORequest *request) {
     struct MMIORequest frames[2] = {

@@ -25,13 +25,8 @@ void bridge_send_ram(const char *text);
 /* Ends QEMU, with a status of its own, when the simulator goes away between two accesses. */
 void bridge_watch(void);
 
-/* Reads or writes a device register and waits as long as the simulator says. False is a bus error.
- */
+/* Reads or writes a device register, and waits as the simulator says. False is a bus error. */
 bool bridge_access(bool is_write, uint64_t address, unsigned bytes, uint64_t *data);
-
-/* Keeps the terminal's settings, which QEMU changes; lost simulators end QEMU without its clean-up.
- */
-void bridge_keep_terminal(void);
 
 /* One line on stderr and the end of QEMU. */
 _Noreturn void bridge_lost(const char *format, ...) __attribute__((format(printf, 1, 2)));

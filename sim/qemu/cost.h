@@ -15,8 +15,7 @@
 
 #include "decode.h"
 
-/* Cycles by class, from the machine description; CLASS_branch_mispredict is charged by program.c.
- */
+/* Cycles by class, from the machine description; program.c charges CLASS_branch_mispredict. */
 extern uint32_t latencies[LATENCY_CLASS_COUNT];
 
 /* The class of that name, or LATENCY_CLASS_COUNT. */

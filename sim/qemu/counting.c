@@ -61,7 +61,7 @@ void count_device_access(bool is_write, unsigned bytes) {
 
 void counting_start(void) { op_accounts = calloc(program_op_count() + 1, sizeof *op_accounts); }
 
-/* --- Booking ------------------------------------------------------------------------------- */
+/* --- Booking --------------------------------------------------------------------------- */
 
 /* Books what happened since the last call to the current account. */
 static void book(void) {
@@ -90,7 +90,7 @@ static void watch_for_ops(struct qemu_plugin_tb *tb, uint64_t address) {
         qemu_plugin_register_vcpu_tb_exec_cb(tb, switch_account, QEMU_PLUGIN_CB_NO_REGS, &overhead);
 }
 
-/* --- Blocks -------------------------------------------------------------------------------- */
+/* --- Blocks ---------------------------------------------------------------------------- */
 
 static struct block *new_block(void) {
     if (chunks == NULL || chunks->used == BLOCKS_PER_CHUNK) {
@@ -175,7 +175,7 @@ void counting_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executions, 1);
 }
 
-/* --- Statistics ---------------------------------------------------------------------------- */
+/* --- Statistics ------------------------------------------------------------------------ */
 
 static struct traffic memory_traffic(void) {
     struct traffic sum = {0};

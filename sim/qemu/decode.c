@@ -45,7 +45,7 @@ enum {
 
 enum { WORD_EBREAK = 0x00100073 };
 
-/* --- Compressed to full ------------------------------------------------------------------ */
+/* --- Compressed to full ---------------------------------------------------------------- */
 
 static uint32_t encode(unsigned opcode, unsigned funct3, unsigned rd, unsigned rs1, unsigned rs2) {
     return opcode | rd << 7 | funct3 << 12 | rs1 << 15 | rs2 << 20;
@@ -160,7 +160,7 @@ static uint32_t expand(uint32_t half) {
     }
 }
 
-/* --- Full instructions ------------------------------------------------------------------- */
+/* --- Full instructions ----------------------------------------------------------------- */
 
 static unsigned field_rd(uint32_t word) { return bits(word, 11, 7); }
 static unsigned field_rs1(uint32_t word) { return bits(word, 19, 15); }

@@ -32,7 +32,9 @@ bool device_has(uint64_t address) {
     return false;
 }
 
-/* --- Accesses: a refusal by the simulator is a bus error, hence an access fault in the guest -- */
+/* --- Accesses -------------------------------------------------------------------------- */
+
+/* A refusal by the simulator is a bus error, hence an access fault in the guest. */
 
 static MemTxResult read_window(void *opaque, hwaddr offset, uint64_t *data, unsigned bytes,
                                MemTxAttrs attributes) {
@@ -60,7 +62,7 @@ static const MemoryRegionOps window_operations = {
     .impl = {.min_access_size = 1, .max_access_size = 8, .unaligned = true},
 };
 
-/* --- The machine description ------------------------------------------------------------------ */
+/* --- The machine description ----------------------------------------------------------- */
 
 static void add_window(const char *name, uint64_t base, uint64_t size) {
     if (window_count == MOST_WINDOWS)
@@ -106,8 +108,7 @@ static void learn_machine(void) {
     free(description);
 }
 
-/* --- The device in QEMU's object model -----------------------------------------------------------
- */
+/* --- The device in QEMU's object model ------------------------------------------------- */
 
 #define REFUSE(error, ...) error_setg_internal(error, __FILE__, __LINE__, __func__, __VA_ARGS__)
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge.h"
 #include "counting.h"
 #include "device.h"
 #include "qemu_api.h"
@@ -58,7 +57,6 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
     if (!is_supported(info) ||
         (options.trace != NULL && !trace_open(options.trace, options.trace_limit)))
         return 1;
-    bridge_keep_terminal();
     device_register();
     qemu_plugin_register_vcpu_tb_trans_cb(id, counting_translate);
     return 0;

@@ -38,7 +38,7 @@ static size_t function_count;
 static struct op *ops;
 static size_t op_count;
 
-/* --- The file ----------------------------------------------------------------------------- */
+/* --- The file -------------------------------------------------------------------------- */
 
 /* `length` bytes of the file from `offset`, or NULL where it has not that many. */
 static const void *file_part(uint64_t offset, uint64_t length) {
@@ -72,7 +72,7 @@ static const Elf64_Shdr *section_headers(const Elf64_Ehdr *header) {
     return file_part(header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr));
 }
 
-/* --- Code ----------------------------------------------------------------------------------- */
+/* --- Code ------------------------------------------------------------------------------ */
 
 static uint32_t word_at(const struct code *code, uint64_t offset) {
     uint32_t word = 0;
@@ -163,8 +163,7 @@ bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles) {
     return false;
 }
 
-/* --- Functions ---------------------------------------------------------------------------------
- */
+/* --- Functions ------------------------------------------------------------------------- */
 
 static bool is_op(const char *name) { return strncmp(name, "op_", 3) == 0; }
 

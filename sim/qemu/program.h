@@ -27,8 +27,7 @@ struct op {
 /* Reads the file; latencies must be known by then. */
 void program_load(const char *path);
 
-/* The cost of the instruction `word` at `address`, or false where the file has no such instruction.
- */
+/* The cost of the instruction `word` at `address`; false where the file has none such there. */
 bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles);
 
 /* Ops in address order. */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- Plugin interface ------------------------------------------------------------------- */
+/* --- Plugin interface ------------------------------------------------------------------ */
 
 #define QEMU_PLUGIN_VERSION 1
 #define QEMU_PLUGIN_EXPORT __attribute__((visibility("default")))
@@ -68,7 +68,7 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 
-/* --- Object model ----------------------------------------------------------------------- */
+/* --- Object model ---------------------------------------------------------------------- */
 
 typedef struct Object Object;
 typedef struct ObjectClass ObjectClass;
@@ -108,7 +108,7 @@ Object *qdev_get_machine(void);
 void error_setg_internal(Error **error, const char *file, int line, const char *function,
                          const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* --- Memory ------------------------------------------------------------------------------ */
+/* --- Memory ---------------------------------------------------------------------------- */
 
 typedef uint64_t hwaddr;
 typedef uint32_t MemTxResult;
@@ -153,7 +153,7 @@ void memory_region_init_io(MemoryRegion *region, Object *owner, const MemoryRegi
 void memory_region_add_subregion(MemoryRegion *parent, hwaddr offset, MemoryRegion *region);
 MemoryRegion *get_system_memory(void);
 
-/* --- CPU and run state ------------------------------------------------------------------- */
+/* --- CPU and run state ----------------------------------------------------------------- */
 
 /* QEMU's structure grew at its end over the years: it is only ever copied out of QEMU, changed in
  * its first four members and copied back. */

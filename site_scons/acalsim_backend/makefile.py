@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .machine import Machine
 from .paths import KERNELS
-from .toolchain import BUILD_FOLDER, CFLAGS, LDFLAGS, LIBRARIES, RUNTIME_SOURCES, machine_flags
+from .toolchain import ASFLAGS, BUILD_FOLDER, CFLAGS, LDFLAGS, LIBRARIES, RUNTIME_SOURCES, machine_flags
 
 TEMPLATE = """\
 # SPDX-License-Identifier: Apache-2.0
@@ -36,7 +36,7 @@ all: {graph}.elf {graph}.bin {graph}.dump
 %.o: $(KERNELS)/%.c
 	$(CC) $(CFLAGS) -MMD -c $< -o $@
 %.o: $(KERNELS)/%.S
-	$(CC) $(CFLAGS) -MMD -c $< -o $@
+	$(CC) $(CFLAGS) {asflags} -MMD -c $< -o $@
 %.o: %.c
 	$(CC) $(CFLAGS) -MMD -c $< -o $@
 
@@ -57,6 +57,7 @@ def makefile(graph: str, machine: Machine, folder: Path) -> str:
     return TEMPLATE.format(
         graph=graph,
         kernels=os.path.relpath(KERNELS, folder),
+        asflags=" ".join(ASFLAGS),
         cflags=" ".join((*machine_flags(machine.cpu.isa), *CFLAGS)),
         ldflags=" ".join(LDFLAGS),
         libraries=" ".join(LIBRARIES),

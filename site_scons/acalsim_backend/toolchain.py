@@ -28,6 +28,10 @@ CFLAGS = (
     # gcc spills register tiles otherwise.
     "-fno-schedule-insns",
     "-fno-strict-aliasing",
+    # Integers overflow as PyTorch's do.
+    "-fwrapv",
+    # Generated code compares a value with itself to find NaN.
+    "-Wno-tautological-compare",
     # Each op keeps a function, and so a symbol, of its own.
     "-fno-ipa-icf",
     "-ffunction-sections",
@@ -37,6 +41,8 @@ CFLAGS = (
     "-Wextra",
     "-Werror",
 )
+ASFLAGS = ("-g0",)
+"""Added for .S files: the assembler's debug information would carry the build's own paths."""
 BUILD_FOLDER = "/acalsim"
 """What debug information calls the folder of the generated sources, wherever it lies."""
 LDFLAGS = ("-nostartfiles", "-static", "-Wl,--gc-sections", "-Wl,--fatal-warnings")

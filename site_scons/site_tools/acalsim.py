@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import SCons.Node.FS
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.files import sha256
 from acalsim_backend.machine import find_machine, load_machine
@@ -70,6 +71,8 @@ def generate(env):
     env.AddMethod(Saying)
     env.Tool("python")
     env.Decider("content-timestamp")
+    # SCons keeps whole seconds, and would miss the second of two edits within one.
+    SCons.Node.FS.Base.getmtime = lambda node: node.stat() and node.stat().st_mtime
     env["IMPLICIT_COMMAND_DEPENDENCIES"] = 0
     env["MODEL_FOLDER"] = os.path.expanduser(env["MODELS"])
     resolve_machine(env)

@@ -34,7 +34,8 @@ def commands(env, *lines):
 
 def riscv_object(env, folder, source):
     name = os.path.splitext(os.path.basename(source))[0]
-    flags = f"-I{folder} -Ikernels -Wa,-I{folder}"
+    more = toolchain.ASFLAGS if source.endswith(".S") else ()
+    flags = f"{' '.join(more)} -I{folder} -Ikernels -Wa,-I{folder}"
     maps = f"$( -ffile-prefix-map={os.getcwd()}={toolchain.BUILD_FOLDER} $) -ffile-prefix-map={folder}/="
     command = f"${{CROSS}}gcc $RISCV_FLAGS {flags} {maps} -c $SOURCE -o $TARGET"
     made = env.Command(
