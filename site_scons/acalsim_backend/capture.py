@@ -13,18 +13,22 @@ outputs (outputs.bin), what lies where (capture.json) and what the model read (r
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import version
+from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CaptureError, IRError, run_room
 from .files import sha256, write_atomic, write_json
-from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp, TensorDesc
+from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .modelfile import ModelFile
-from .ops import ATEN, Row
+from .ops import ATEN, ROWS, Row
 
 if TYPE_CHECKING:
     import torch
@@ -60,15 +64,15 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
     """Decompose Dynamo's `gm` to core ATen and give it to `finish(graph_module, constants)`.
 
     `constants` maps the positions of parameters and buffers to their tensors. `finish` returns the
-    function that then runs in the graph's place, on all arguments.
+    function that then runs in the graph's place, on all arguments. Inference only: no gradients.
     """
+    import torch
     from torch._decomp import core_aten_decompositions
     from torch._functorch.aot_autograd import aot_module_simplified
     from torch._subclasses.fake_tensor import unset_fake_temporarily
 
-    constants = _static_arguments(gm, example_inputs)
-
     def compile_graph(graph: fx.GraphModule, _fake_inputs) -> Callable:
+        constants = _static_arguments(gm, graph, example_inputs)
         with unset_fake_temporarily():
             run = finish(graph, constants)
         run._boxed_call = False
@@ -82,27 +86,45 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
         return boxed
 
     table = core_aten_decompositions()
-    return aot_module_simplified(
-        gm, list(example_inputs), fw_compiler=compile_graph, inference_compiler=compile_graph, decompositions=table
-    )
+    with torch.no_grad():
+        return aot_module_simplified(
+            gm, list(example_inputs), fw_compiler=compile_graph, inference_compiler=compile_graph, decompositions=table
+        )
 
 
-def _static_arguments(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
-    """The arguments that are parameters or buffers, unless the graph writes to them."""
-    placeholders = [node for node in gm.graph.nodes if node.op == "placeholder"]
+def _static_arguments(
+    gm: fx.GraphModule, graph: fx.GraphModule, example_inputs: Sequence[torch.Tensor]
+) -> dict[int, torch.Tensor]:
+    """The arguments that are parameters or buffers, unless the graph writes to them.
+
+    `graph` is what AOTAutograd made of `gm`. Where it merged arguments that share memory, positions
+    mean nothing any more, and all arguments stay inputs.
+    """
+    from torch._guards import TracingContext
+
+    given, kept = ([node for node in each.graph.nodes if node.op == "placeholder"] for each in (gm, graph))
+    if len(given) != len(kept):
+        return {}
+    context = TracingContext.try_get()
+    written = context.fw_metadata.mutated_inp_runtime_indices if context and context.fw_metadata else ()
     return {
         position: example_inputs[position]
-        for position, node in enumerate(placeholders)
-        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") is not None
+        for position, node in enumerate(given)
+        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") and position not in written
     }
 
 
 class ACALSimCompiler:
-    """Turns graphs of core ATen ops into IR."""
+    """Turns graphs of core ATen ops into IR.
 
-    def __init__(self, verbose: bool = False, root: Path | None = None):
+    Source lines are given relative to `root`; `origin` stands before the module's path where an op
+    has no line of the user's, as in nn.Sequential: `models/mlp.py (module 0)`.
+    """
+
+    def __init__(self, verbose: bool = False, root: Path | None = None, origin: str = ""):
         self.verbose = verbose
         self.root = root or Path.cwd()
+        self.origin = origin
 
     def compile(
         self, gm: fx.GraphModule, constants: dict[int, torch.Tensor], graph_name: str = "graph_0"
@@ -112,11 +134,11 @@ class ACALSimCompiler:
         Ops whose operands are all constants are computed here. Raises CaptureError with one line for
         every op, dtype or shape that is not supported, each with the user's source line.
         """
-        builder = _Builder(ACALSimIR(graph_name), constants, self.root)
+        builder = _Builder(ACALSimIR(graph_name), constants, self.root, self.origin)
         for node in gm.graph.nodes:
             builder.add(node)
         if builder.complaints:
-            raise CaptureError("\n".join(builder.complaints))
+            raise CaptureError("\n".join(dict.fromkeys(builder.complaints)))
         try:
             ir = builder.ir.verify()
         except IRError as error:
@@ -127,15 +149,23 @@ class ACALSimCompiler:
 
 
 class _Builder:
-    """Walks one graph and collects tensors, ops and complaints."""
+    """Walks one graph and collects tensors, ops and complaints.
 
-    def __init__(self, ir: ACALSimIR, constants: dict[int, torch.Tensor], root: Path):
-        self.ir, self.root = ir, root
+    A node is known by its value while that is a constant (`_constants`), and by its tensor's name
+    (`_names`) once it has one. Nothing is written twice in a graph, so a clone is its source.
+    """
+
+    def __init__(self, ir: ACALSimIR, constants: dict[int, torch.Tensor], root: Path, origin: str):
+        self.ir, self.root, self.origin = ir, root, origin
         self.arguments: list[int] = []
         self.complaints: list[str] = []
         self._given = constants
-        self._constants: dict[fx.Node, torch.Tensor] = {}
+        self._constants: dict[fx.Node, Any] = {}
         self._names: dict[fx.Node, str] = {}
+        self._params: dict[tuple, str] = {}
+        self._refused: set[fx.Node] = set()
+        self._distorted: set[str] = set()
+        """Dtypes and shapes that stand in the graph as something else, so that its ops can't be verified."""
         self._position = 0
 
     def add(self, node: fx.Node) -> None:
@@ -147,23 +177,31 @@ class _Builder:
         }[node.op](node)
 
     def _new(self, node: fx.Node, prefix: str, value: torch.Tensor, **roles) -> str:
-        """Declare the tensor of a node under the next free number."""
+        """Declare a tensor for a node under the next free number."""
         dtype = str(value.dtype).removeprefix("torch.")
         if dtype not in ITEM_BYTES:
-            self._complain(node, f"dtype {dtype} is not supported; known are {', '.join(ITEM_BYTES)}")
+            if dtype not in self._distorted:
+                subject = f"input {len(self.arguments) - 1}" if node.op == "placeholder" else f"the result of {node.target}"
+                self._complain(node, f"dtype {dtype} of {subject} is not supported; known are {', '.join(ITEM_BYTES)}")
+            self._distorted.add(dtype)
             dtype = "float32"
+        if not all(isinstance(size, int) for size in value.shape):
+            self._complain(node, f"the shape {_shape(value)} of the result of {node.target} depends on values")
+            self._distorted.add("shape")
         name = f"{prefix}_{len(self.ir.tensors)}"
-        self.ir.add_tensor(TensorDesc(name, tuple(value.shape), dtype, **roles))
-        self._names[node] = name
+        self.ir.add_tensor(TensorDesc(name, tuple(size if isinstance(size, int) else 0 for size in value.shape), dtype, **roles))
         return name
 
     def _placeholder(self, node: fx.Node) -> None:
         position, self._position = self._position, self._position + 1
+        value = node.meta["val"]
         if position in self._given:
             self._constants[node] = self._given[position].detach()
+        elif not hasattr(value, "shape"):
+            self._complain(node, f"input '{node.name}' is a {type(value).__name__}, not a tensor of fixed shape")
         else:
             self.arguments.append(position)
-            self._new(node, "input", node.meta["val"], is_input=True)
+            self._names[node] = self._new(node, "input", value, is_input=True)
 
     def _get_attr(self, node: fx.Node) -> None:
         value = node.graph.owning_module
@@ -172,38 +210,51 @@ class _Builder:
         self._constants[node] = value.detach()
 
     def _call(self, node: fx.Node) -> None:
-        if self._fold(node):
-            return
         row = ATEN.get(str(node.target))
-        if row is None:
-            shapes = ", ".join(str(tuple(operand.meta["val"].shape)) for operand in _tensor_operands(node))
-            self._complain(node, f"op {node.target} on {shapes or 'no tensors'} is not supported")
-            self._names[node] = self._new(node, "t", _first_value(node))
+        if self._fold(node, row) or self._follows_refused(node):
             return
-        operands, attrs = self._bind(node, row)
-        output = self._new(node, "t", node.meta["val"])
+        if row is None:
+            self._refuse_op(node)
+        elif _changes_nothing(node, row):
+            self._names[node] = self._name(node.all_input_nodes[0])
+        else:
+            self._add_op(node, row, *self._bind(node, row))
+
+    def _add_op(self, node: fx.Node, row: Row, operands: tuple[str, ...], attrs: dict[str, Any]) -> None:
+        output = self._names[node] = self._new(node, "t", node.meta["val"])
         name = f"{row.type.name.lower()}_{len(self.ir.ops)}"
         op = ACALSimOp(row.type, name, operands, (output,), attrs, source=self._source(node))
-        self.ir.add_op(replace(op, compute_cycles=self._work(row, op)))
-
-    def _work(self, row: Row, op: ACALSimOp) -> int:
         try:
-            return row.work(self.ir, op)
-        except (IndexError, ValueError):
-            return 0
+            if not self._distorted:
+                row.verify(self.ir, op)
+                op = replace(op, compute_cycles=row.work(self.ir, op))
+        except IRError as error:
+            self._refuse(node, str(error))
+        self.ir.add_op(op)
 
-    def _fold(self, node: fx.Node) -> bool:
+    def _follows_refused(self, node: fx.Node) -> bool:
+        """Whether a node only takes a refused node's results apart; the complaint about that one is enough."""
+        refused = node.target is getitem and node.args[0] in self._refused
+        if refused:
+            self._refused.add(node)
+            self._declare(node)
+        return refused
+
+    def _declare(self, node: fx.Node) -> None:
+        """A tensor for a refused node, so that what comes after it is looked at too."""
+        if hasattr(node.meta.get("val"), "shape"):
+            self._names[node] = self._new(node, "t", node.meta["val"])
+
+    def _fold(self, node: fx.Node, row: Row | None) -> bool:
         """Compute a node of constants now; True when done."""
-        operands = _tensor_operands(node)
-        if not operands or not all(operand in self._constants for operand in operands):
-            return False
-        if not hasattr(node.meta.get("val"), "shape"):
-            return False
-        grown = node.meta["val"].numel() > max(self._constants[operand].numel() for operand in operands)
-        if grown and node.meta["val"].numel() * node.meta["val"].element_size() > FOLDED_BYTES:
-            return False
+        from torch import Tag
         from torch.fx.node import map_arg
 
+        operands = node.all_input_nodes
+        if not all(operand in self._constants for operand in operands) or Tag.nondeterministic_seeded in _tags(node):
+            return False
+        if row is not None and operands and _bytes(node) > max(FOLDED_BYTES, *map(_bytes, operands)):
+            return False
         arguments, options = map_arg((node.args, node.kwargs), lambda operand: self._constants[operand])
         self._constants[node] = node.target(*arguments, **options)
         return True
@@ -214,57 +265,103 @@ class _Builder:
 
         schema = {argument.name: argument for argument in node.target._schema.arguments}
         given = {**dict(zip(schema, node.args, strict=False)), **node.kwargs}
-        operands, attrs = [], {}
-        for name in row.operands:
-            value = given.get(name)
-            if isinstance(value, Node):
-                operands.append(self._name(value))
-            else:
-                attrs[name] = value
-        for name in row.attrs:
-            default = schema[name].default_value if name in schema else None
-            if name in given and given[name] != default:
-                attrs[name] = list(given[name]) if isinstance(given[name], list | tuple) else given[name]
+        numbers = {name: given[name] for name in row.operands if not isinstance(given[name], Node)}
+        operands = tuple(self._name(given[name]) for name in row.operands if name not in numbers)
+        attrs = {name: given[name] for name in row.attrs if name in given and given[name] != schema[name].default_value}
         if "shape" in row.attrs:
-            attrs["shape"] = list(node.meta["val"].shape)
-        return tuple(operands), attrs
+            attrs["shape"] = node.meta["val"].shape
+        attrs = {name: list(value) if isinstance(value, list | tuple) else value for name, value in attrs.items()}
+        return operands, {**numbers, **attrs}
 
     def _name(self, node: fx.Node) -> str:
         """The tensor of a node; a constant becomes a parameter at its first use."""
         if node not in self._names:
             value = self._constants[node]
-            name = self._new(node, "param", value, is_param=True)
-            self.ir.constants[name] = value.contiguous().numpy()
+            same = (value.data_ptr(), value.dtype, value.shape, value.stride(), node if not value.numel() else None)
+            if same not in self._params:
+                self._params[same] = self._new(node, "param", value, is_param=True)
+                self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
+            self._names[node] = self._params[same]
         return self._names[node]
 
     def _output(self, node: fx.Node) -> None:
         for result in node.args[0]:
-            if result is None:
-                continue
-            name = self._name(result)
-            self.ir.outputs.append(name)
-            self.ir.tensors[name] = replace(self.ir.tensors[name], is_output=True)
+            if result is not None and result not in self._refused:
+                name = self._own(result)
+                self.ir.outputs.append(name)
+                self.ir.tensors[name] = replace(self.ir.tensors[name], is_output=True)
+
+    def _own(self, node: fx.Node) -> str:
+        """The tensor of a result; an input or a parameter is copied, so that outputs have memory of their own."""
+        name = self._name(node)
+        desc = self.ir.tensors[name]
+        if desc.is_input or desc.is_param:
+            self._add_op(node, ROWS[ACALSimOpType.COPY], (name,), {})
+        return self._names[node]
 
     def _source(self, node: fx.Node) -> str:
         """The user's line, `models/mlp.py:17`, relative to the root where it lies below it."""
-        frames = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if '", line ' in line]
+        trace = node.meta.get("stack_trace") or ""
+        frames = [frame for frame in re.findall(r'File "([^"]+)", line (\d+)', trace) if _is_users(frame[0])]
         if not frames:
-            return ""
-        path, _, rest = frames[-1].removeprefix('File "').partition('", line ')
+            modules = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+            module = f"module {_module_path(modules[-1])}" if modules else ""
+            return f"{self.origin} ({module})" if self.origin and module else self.origin or module
+        path, line = frames[-1]
         relative = os.path.relpath(path, self.root)
-        return f"{os.path.basename(path) if relative.startswith('..') else relative}:{rest.split(',')[0]}"
+        return f"{os.path.basename(path) if relative.startswith('..') else relative}:{line}"
+
+    def _refuse_op(self, node: fx.Node) -> None:
+        """Numbers computed from sizes are not worth a line: they follow from a shape that was complained of."""
+        from torch._ops import OpOverload
+
+        operands = [operand.meta.get("val") for operand in node.all_input_nodes]
+        shapes = ", ".join(str(_shape(value)) for value in operands if hasattr(value, "shape"))
+        if isinstance(node.target, OpOverload) and (shapes or not operands):
+            self._complain(node, f"op {node.target} on {shapes or 'no tensors'} is not supported")
+        self._refused.add(node)
+        self._declare(node)
+
+    def _refuse(self, node: fx.Node, what: str) -> None:
+        self._refused.add(node)
+        self._complain(node, what)
 
     def _complain(self, node: fx.Node, what: str) -> None:
-        self.complaints.append(f"{what} (at {self._source(node) or 'an unknown line'})")
+        source = self._source(node)
+        self.complaints.append(f"{what} (at {source})" if source and node.op != "placeholder" else what)
 
 
-def _tensor_operands(node: fx.Node) -> list[fx.Node]:
-    return [operand for operand in node.all_input_nodes if hasattr(operand.meta.get("val"), "shape")]
+def _bytes(node: fx.Node) -> int:
+    value = node.meta.get("val")
+    return math.prod(_shape(value)) * value.element_size() if hasattr(value, "numel") and "?" not in _shape(value) else 0
 
 
-def _first_value(node: fx.Node) -> torch.Tensor:
-    value = node.meta["val"]
-    return value[0] if isinstance(value, list | tuple) else value
+def _shape(value: torch.Tensor) -> tuple[int | str, ...]:
+    """The sizes; ? for one that is not known before the model runs."""
+    return tuple(size if isinstance(size, int) else "?" for size in value.shape)
+
+
+def _tags(node: fx.Node) -> Sequence[Any]:
+    return getattr(node.target, "tags", ())
+
+
+def _changes_nothing(node: fx.Node, row: Row) -> bool:
+    """A copy, or a view of the same shape."""
+    source = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
+    return (row.is_view or row.type is ACALSimOpType.COPY) and _shape(source) == _shape(node.meta["val"])
+
+
+def _is_users(path: str) -> bool:
+    import torch
+
+    return not any(Path(path).is_relative_to(folder) for folder in (Path(torch.__file__).parent, Path(__file__).parent))
+
+
+def _module_path(text: str) -> str:
+    """`L['self']._modules['0'].fc` -> `0.fc`"""
+    path = re.sub(r"^L\['\w+'\]\.?", "", text)
+    path = re.sub(r"_modules\['([^']+)'\]|\['?([^\]']+)'?\]", lambda m: f".{m[1] or m[2]}", path)
+    return re.sub(r"\.+", ".", path).strip(".") or "itself"
 
 
 # --- the model-file door ------------------------------------------------------------------------
@@ -280,62 +377,83 @@ class Captured:
 
 
 def capture_model(file: ModelFile, verbose: bool = False) -> Captured:
-    """Run a model file through PyTorch and through `trace`."""
+    """Run a model file through PyTorch and through `trace`; the model's state stays as it was built."""
+    import torch
+
+    model, inputs = file.build()
+    root = file.path.resolve().parent.parent
+    compiler = ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root))
+    found: list[tuple[ACALSimIR, list, list]] = []
+
+    def backend(gm, example_inputs):
+        return trace(gm, example_inputs, finish)
+
+    def finish(graph, constants):
+        ir, arguments = compiler.compile(graph, constants)
+
+        def run(values):
+            examples = [values[position].clone() for position in arguments]
+            found.append((ir, examples, torch.fx.Interpreter(graph).run(*values)))
+            return list(found[-1][2])
+
+        return run
+
+    def outputs(*values):
+        return [tensor.clone() for tensor in tensors_of(model(*values))]
+
+    with torch.no_grad():
+        references = file.guard("forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs)))
+        if not references:
+            raise file.fail("forward() returns no tensor")
+        torch._dynamo.reset()
+        compiled = torch.compile(outputs, backend=backend, fullgraph=True, dynamic=False)
+        returned = file.guard_dynamo(lambda: compiled(*inputs))
+    ir, examples, results = found[-1]
+    _keep_outputs(ir, [_position(results, tensor) for tensor in returned])
+    if verbose:
+        print(ir, end="")
+    return Captured(ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references])
+
+
+def tensors_of(value: Any) -> list[torch.Tensor]:
+    """The tensors in what a model returns, in order: tuples, dicts, dataclasses, whatever PyTorch can flatten."""
     import torch
     from torch.utils import _pytree as pytree
 
-    model, inputs = file.build()
-    with torch.no_grad():
-        references = file.guard("forward()", lambda: model(*inputs))
-        graphs: list[Graph] = []
-        results: list[torch.Tensor] = []
-
-        def backend(gm, example_inputs):
-            def finish(graph, constants):
-                compiler = ACALSimCompiler(verbose, file.path.resolve().parent.parent)
-                ir, arguments = compiler.compile(graph, constants)
-                graphs.append(Graph(ir, arguments, constants))
-
-                def run(values):
-                    results[:] = torch.fx.Interpreter(graph).run(*values)
-                    graphs[-1].example = [values[position] for position in arguments]
-                    return list(results)
-
-                return run
-
-            return trace(gm, example_inputs, finish)
-
-        torch._dynamo.reset()
-        compiled = torch.compile(model, backend=backend, fullgraph=True, dynamic=False)
-        outputs = file.guard_dynamo(lambda: compiled(*inputs))
-    if not graphs:
-        raise CaptureError(f"{file.path}: the model computes nothing")
-    flat, expected = (pytree.tree_leaves(tree) for tree in (outputs, references))
-    return _matched(file, graphs[-1], results, flat, expected)
+    found = []
+    for leaf in pytree.tree_leaves(value):
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+        elif is_dataclass(leaf):
+            found += tensors_of([getattr(leaf, field.name) for field in fields(leaf)])
+        elif isinstance(leaf, Mapping):
+            found += tensors_of(list(leaf.values()))
+    return found
 
 
-def _matched(file: ModelFile, graph: Graph, results: list, outputs: list, references: list) -> Captured:
-    """Pair what the model returned with the graph's outputs; what merely passes through is left out."""
-    import torch
-
-    names, arrays = [], []
-    for output, reference in zip(outputs, references, strict=True):
-        if not isinstance(output, torch.Tensor):
-            continue
-        position = next((i for i, result in enumerate(results) if _is_same(result, output)), None)
-        if position is not None:
-            names.append(graph.ir.outputs[position])
-            arrays.append(reference.detach().contiguous().numpy())
-    if not names:
-        raise CaptureError(f"{file.path}: the model returns no tensor that it computed")
-    graph.ir.outputs = names
-    return Captured(graph.ir, [value.detach().contiguous().numpy() for value in graph.example], arrays)
+def _unchanged(tensors: Sequence[torch.Tensor], call: Callable[[], Any]) -> Any:
+    """Call, and put back whatever the call wrote into `tensors`."""
+    before = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
+    result = call()
+    for tensor, stamp, value in before:
+        if tensor._version != stamp:
+            tensor.copy_(value)
+    return result
 
 
-def _is_same(result: torch.Tensor, output: torch.Tensor) -> bool:
-    if result is output:
-        return True
-    return (result.data_ptr(), result.shape, result.stride()) == (output.data_ptr(), output.shape, output.stride())
+def _position(results: Sequence[torch.Tensor], output: torch.Tensor) -> int:
+    return next(position for position, result in enumerate(results) if result is output)
+
+
+def _keep_outputs(ir: ACALSimIR, positions: Sequence[int]) -> None:
+    """Of a graph's results keep those that the model returned; the others update its buffers."""
+    ir.outputs = [ir.outputs[position] for position in positions]
+    for name, desc in ir.tensors.items():
+        ir.tensors[name] = replace(desc, is_output=name in ir.outputs)
+
+
+def _array(tensor: torch.Tensor) -> Any:
+    return tensor.detach().resolve_conj().contiguous().numpy()
 
 
 def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
@@ -378,12 +496,13 @@ def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]
 
 def readings(paths: Iterable[Path]) -> str:
     """What the model read beside its own file, a line each: digest and path. The build looks for changes."""
-    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths))
+    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths) if path.is_file())
 
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         raise CaptureError("usage: capture MODEL.py OUTDIR")
+    warnings.filterwarnings("ignore", module="torch")
     file = ModelFile(Path(arguments[0]))
     file.load()
     write_capture(capture_model(file), file, Path(arguments[1]))

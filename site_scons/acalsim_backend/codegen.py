@@ -109,6 +109,8 @@ def c_header(ir: ACALSimIR, plan: Plan) -> str:
 def _tensor_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
     desc, place = ir.tensors[name], plan.place(name)
     kind = C_TYPES[desc.dtype]
+    if not desc.elements:
+        return f"#define {name} (({kind} *){ir.name}_buffers) /* {list(desc.shape)}, empty */"
     if desc.is_param:
         return f"extern const {kind} {name}[{desc.elements}]; /* {list(desc.shape)} */"
     constant = "const " if ir.tensors[plan.roots[name]].is_param else ""
@@ -123,8 +125,10 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
     return "\n".join(
         [
             banner(ir, "program"),
-            *(f'#include "{name}"' for name in (f"{ir.name}.h", "mmio.h", "runtime.h", *headers)),
             "#include <math.h>\n#include <string.h>\n",
+            # Tensors are macros, so what is not of this graph comes before them.
+            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", *headers, f"{ir.name}.h")),
+            "",
             *(
                 f"char {ir.name}_{kind}[{max(plan.blocks['.' + kind], 1)}] "
                 f'__attribute__((section(".bss.{kind}"), aligned({ALIGNMENT})));'

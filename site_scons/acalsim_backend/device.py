@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from .errors import DeviceError
@@ -72,7 +73,7 @@ class DeviceModel:
 def refuse_overlaps(registers: tuple[Register, ...]) -> tuple[Register, ...]:
     """Return `registers`, or raise DeviceError naming the two that share bytes."""
     ordered = sorted(registers, key=lambda register: register.offset)
-    for low, high in zip(ordered, ordered[1:]):
+    for low, high in pairwise(ordered):
         if low.offset + low.size_bytes > high.offset:
             raise DeviceError(f"registers overlap: {low} and {high}")
     for register in ordered:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,21 @@ from typing import Any
 from .ir import TensorDesc
 
 C_TYPES = {"float32": "float", "int64": "int64_t", "int32": "int32_t", "int8": "int8_t", "bool": "uint8_t"}
+
+
+LEAST_INT64 = -(1 << 63)
+"""C has no literal for it."""
+
+
+def as_float32(value: float) -> float:
+    """The nearest float32; beyond the largest one an infinity."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+UNROLLED = 4
 
 
 @dataclass(frozen=True)
@@ -28,11 +44,12 @@ class Site:
 
     @staticmethod
     def literal(value: float | int | bool) -> str:
-        """The C literal of exactly this value: hexadecimal for floats."""
+        """The C literal of an integer, or of a float rounded to float32: hexadecimal, so exact."""
         if isinstance(value, bool | int):
-            return str(int(value))
+            return f"({int(value) + 1} - 1)" if value == LEAST_INT64 else str(int(value))
         if math.isnan(value):
             return "NAN"
+        value = as_float32(value)
         if math.isinf(value):
             return "INFINITY" if value > 0 else "-INFINITY"
         return f"{value.hex()}f"
@@ -92,5 +109,7 @@ def index(steps: list[int]) -> str:
 
 
 def loops(sizes: list[int], statement: str) -> list[str]:
+    """A nest of loops around the statement; the innermost is unrolled, for it does little in each round."""
     lines = [f"{'    ' * dim}for (long i{dim} = 0; i{dim} < {size}; i{dim}++)" for dim, size in enumerate(sizes)]
-    return [*lines, "    " * len(sizes) + statement]
+    unroll = [f"#pragma GCC unroll {UNROLLED}"] if sizes and sizes[-1] > UNROLLED else []
+    return [*lines[:-1], *unroll, *lines[-1:], "    " * len(sizes) + statement]

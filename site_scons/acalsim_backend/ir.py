@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import prod
 from typing import Any
@@ -128,14 +129,13 @@ class ACALSimIR:
     def verify(self) -> ACALSimIR:
         """Return the graph itself if it is well-formed; raise IRError naming op and tensor if not."""
         written = {name for name, desc in self.tensors.items() if desc.is_input or desc.is_param}
+        _verify_names(self)
         for desc in self.tensors.values():
             _verify_tensor(self.name, desc)
         for op in self.ops:
             _verify_op(self, op, written)
             written.update(op.outputs)
-        for name in self.outputs:
-            if name not in written or not self.tensors[name].is_output:
-                raise IRError(f"{self.name}: output '{name}' is not produced, or not marked [output]")
+        _verify_outputs(self, written)
         return self
 
     def __str__(self) -> str:
@@ -157,6 +157,28 @@ class ACALSimIR:
                 "",
             ]
         )
+
+
+def _verify_names(ir: ACALSimIR) -> None:
+    """Names become C identifiers, an op's a function's and a report's."""
+    names = [op.name for op in ir.ops]
+    for kind, name in (("graph", ir.name), *(("tensor", name) for name in ir.tensors), *(("op", name) for name in names)):
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            raise IRError(f"{ir.name}: {kind} name {name!r} is not a C identifier")
+    for name in names:
+        if names.count(name) > 1:
+            raise IRError(f"{ir.name}: {names.count(name)} ops are named '{name}'")
+
+
+def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:
+    for name in ir.outputs:
+        if name not in written or not ir.tensors[name].is_output:
+            raise IRError(f"{ir.name}: output '{name}' is not produced, or not marked [output]")
+        if ir.tensors[name].is_input or ir.tensors[name].is_param:
+            raise IRError(f"{ir.name}: output '{name}' is an input or a parameter; outputs are copies of those")
+    for name, desc in ir.tensors.items():
+        if desc.is_output and name not in ir.outputs:
+            raise IRError(f"{ir.name}: tensor '{name}' is marked [output], but the outputs are {ir.outputs}")
 
 
 def _verify_tensor(graph: str, desc: TensorDesc) -> None:
@@ -197,18 +219,24 @@ def parse(text: str) -> ACALSimIR:
         if line in readers:
             section = line
         elif line.startswith("Outputs: "):
-            ir.outputs = ast.literal_eval(line.removeprefix("Outputs: "))
-        elif line and not line.startswith("Inputs: "):
-            if section not in readers or not readers[section](ir, line):
-                raise IRError(f"{ir.name}: line {number} is not understood: {line.strip()!r}")
+            ir.outputs = [str(name) for name in _literal(ir, line.removeprefix("Outputs: "))]
+        elif line and not line.startswith("Inputs: ") and not (section in readers and readers[section](ir, line)):
+            raise IRError(f"{ir.name}: line {number} is not understood: {line.strip()!r}")
     return ir.verify()
+
+
+def _literal(ir: ACALSimIR, text: str, read: Callable[[str], Any] = ast.literal_eval) -> Any:
+    try:
+        return read(text)
+    except (ValueError, SyntaxError):
+        raise IRError(f"{ir.name}: not understood: {text!r}") from None
 
 
 def _read_tensor(ir: ACALSimIR, line: str) -> bool:
     found = _TENSOR.fullmatch(line)
     if found:
         roles = {f"is_{role}": f"[{role}]" in found[4] for role in ROLES}
-        ir.add_tensor(TensorDesc(found[1], ast.literal_eval(found[2]), found[3], **roles))
+        ir.add_tensor(TensorDesc(found[1], _literal(ir, found[2]), found[3], **roles))
     return bool(found)
 
 
@@ -216,8 +244,9 @@ def _read_op(ir: ACALSimIR, line: str) -> bool:
     found = _OP.fullmatch(line)
     if found and found[2] in ACALSimOpType.__members__:
         names = [tuple(filter(None, text.split(", "))) for text in (found[3], found[1])]
-        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, json.loads(found[4] or "{}")))
-    return bool(found)
+        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, _literal(ir, found[4] or "{}", json.loads)))
+        return True
+    return False
 
 
 def _read_source(ir: ACALSimIR, line: str) -> bool:
@@ -225,9 +254,11 @@ def _read_source(ir: ACALSimIR, line: str) -> bool:
     from .ops import ROWS
 
     found = _SOURCE.fullmatch(line)
+    if found and int(found[1]) >= len(ir.ops):
+        return False
     if found:
-        index, op = int(found[1]), ir.ops[int(found[1])]
-        source = "" if found[3] == "?" else found[3]
-        work = ROWS[op.op_type].work(ir, op)
-        ir.ops[index] = ACALSimOp(op.op_type, found[2], op.inputs, op.outputs, op.attrs, work, source)
+        index, source = int(found[1]), "" if found[3] == "?" else found[3]
+        op = ir.ops[index] = replace(ir.ops[index], name=found[2], source=source)
+        if {*op.inputs, *op.outputs} <= ir.tensors.keys():
+            ir.ops[index] = replace(op, compute_cycles=ROWS[op.op_type].work(ir, op))
     return bool(found)

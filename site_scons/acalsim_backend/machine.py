@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ class _Reader:
         windows = [(d.base, d.size_bytes, f"device '{d.name}'") for d in devices]
         windows += [(base, size, f"the board's {name}") for name, (base, size) in BOARD_WINDOWS.items()]
         windows.sort()
-        for (base, size, name), (next_base, next_size, next_name) in zip(windows, windows[1:]):
+        for (base, size, name), (next_base, next_size, next_name) in pairwise(windows):
             if base + size > next_base:
                 raise self.fail(
                     f"{name} at {hex_range(base, size)} overlaps {next_name} at {hex_range(next_base, next_size)}"

@@ -19,7 +19,7 @@ KERNELS ?= {kernels}
 
 CFLAGS := {cflags} \\
     -I. -I$(KERNELS) -Wa,-I. \\
-    -ffile-prefix-map=$(CURDIR)={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
+    -ffile-prefix-map='$(CURDIR)'={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
 OBJECTS := {objects}
 
 all: {graph}.elf {graph}.bin {graph}.dump

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import site
 import sys
 import sysconfig
 import traceback
@@ -48,16 +49,19 @@ class ModelFile:
 
         sys.addaudithook(self._audit)
         sys.path.insert(0, str(self.path.resolve().parent))
-        spec = importlib.util.spec_from_file_location(self.path.stem, self.path)
+        # Not the bare stem: a model may be called like a module that someone imports.
+        name = "model" + re.sub(r"\W", "_", str(self.path.resolve()))
+        spec = importlib.util.spec_from_file_location(name, self.path)
         self._module = importlib.util.module_from_spec(spec)
-        sys.modules.setdefault(self.path.stem, self._module)
+        sys.modules[spec.name] = self._module
         torch.manual_seed(0)
         self.guard("the file", lambda: spec.loader.exec_module(self._module))
         for name in ("model", "inputs"):
             if not callable(getattr(self._module, name, None)):
                 raise self.fail(f"there is no function {name}(); a model file defines model() and inputs()")
-        if not isinstance(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE), int | float):
-            raise self.fail(f"TOLERANCE is {self._module.TOLERANCE!r}; it is a number")
+        tolerance = getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE)
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
+            raise self.fail(f"TOLERANCE is {tolerance!r}; it is a number, 0 or larger")
 
     def build(self) -> tuple[Any, tuple]:
         """The module in eval mode and its example inputs."""
@@ -78,9 +82,9 @@ class ModelFile:
             return call()
         except SyntaxError as error:
             raise CaptureError(f"{error.filename}: line {error.lineno}: {error.msg}") from None
-        except Exception as error:
-            text = " ".join(str(error).split())
-            raise self.fail(f"{what} raised {type(error).__name__}: {text}{self._line(error)}") from None
+        except (Exception, SystemExit) as error:
+            text = " ".join([f"{type(error).__name__}:", *str(error).split()])
+            raise self.fail(f"{what} raised {text.rstrip(':')}{self._line(error)}") from None
 
     def guard_dynamo(self, call: Callable[[], Any]) -> Any:
         """Call the compiled model; a graph that Dynamo can't take whole becomes one line."""
@@ -94,10 +98,18 @@ class ModelFile:
                 raise CaptureError("\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())) from None
             raise
         except exc.TorchDynamoException as error:
-            reason = str(error).strip().splitlines()[0]
-            lines = re.findall(r'File "([^"]+)", line (\d+)', str(error))
-            place = f" (at {os.path.relpath(lines[-1][0])}:{lines[-1][1]})" if lines else ""
-            raise self.fail(f"the model is not one graph: {reason}{place}") from None
+            raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise self.fail(f"forward() under torch.compile raised {type(error).__name__}: {text}{self._line(error)}") from error
+
+    def _reason(self, text: str) -> str:
+        """Dynamo's headline, its explanation, and the user's line."""
+        found = re.search(r"^ *Explanation: (.+)", text, re.MULTILINE)
+        explanation = f": {found[1].strip()}" if found else ""
+        lines = [line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if self._is_users(Path(line[0]))]
+        place = f" (at {os.path.relpath(lines[-1][0])}:{lines[-1][1]})" if lines else ""
+        return f"{text.strip().splitlines()[0]}{explanation}{place}"
 
     def _line(self, error: BaseException) -> str:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if self._is_users(Path(frame.filename))]
@@ -112,12 +124,21 @@ class ModelFile:
                 self.read.add(source_of(path))
 
     def _is_users(self, path: Path) -> bool:
-        """Below no Python installation, none of our own rooms, and no file of the system's."""
-        foreign = (*_PYTHON_FOLDERS, str(PYTHONPATH / "acalsim_backend"), "/proc", "/sys", "/dev", "/etc", "/usr", "/tmp/torchinductor")
-        return path.is_absolute() and not any(path.is_relative_to(folder) for folder in foreign)
+        """Below no Python installation, none of our own rooms, and no file of the system's or of a cache of torch's."""
+        foreign = (*_PYTHON_FOLDERS, *_SYSTEM_FOLDERS, PYTHONPATH / "acalsim_backend")
+        cached = any(part.startswith("torchinductor_") for part in path.parts)
+        return path.is_absolute() and not cached and not any(path.is_relative_to(folder) for folder in foreign)
 
 
-_PYTHON_FOLDERS = tuple({sys.prefix, sys.base_prefix, *map(os.path.realpath, sysconfig.get_paths().values())})
+def _python_folders() -> set[str]:
+    """Where Python and its packages lie; not the prefix itself, below which users may work."""
+    paths = {name: path for name, path in sysconfig.get_paths().items() if name != "data"}
+    environment = [sys.prefix] if sys.prefix != sys.base_prefix else []
+    return {*environment, *map(os.path.realpath, paths.values()), site.getusersitepackages()}
+
+
+_PYTHON_FOLDERS = tuple(_python_folders())
+_SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/lib", "/usr/lib", "/usr/share", "/usr/local/lib", "/usr/local/share")
 
 
 def source_of(path: Path) -> Path:

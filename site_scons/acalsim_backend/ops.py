@@ -28,7 +28,8 @@ class Row:
 
     `shape` computes the output's shape from the inputs' shapes and the attrs; `kernel` prints the
     statements of the op's C function; `macs` counts multiply-accumulates. An op that `is_view` costs
-    nothing: its output is its input's memory.
+    nothing: its output is its input's memory. One that `takes_numbers` takes an attr of an operand's
+    name in the place of a tensor.
     """
 
     type: ACALSimOpType
@@ -40,6 +41,7 @@ class Row:
     macs: Callable[[list[Shape], Shape], int] = lambda inputs, output: 0
     header: str | None = None
     dtypes: tuple[str, ...] = ("float32",)
+    takes_numbers: bool = False
 
     @property
     def is_view(self) -> bool:
@@ -47,19 +49,38 @@ class Row:
 
     def verify(self, ir: ACALSimIR, op: ACALSimOp) -> None:
         """Raise IRError where the op's tensors are not what the row allows."""
+        self._verify_form(op)
         inputs, (output,) = self._tensors(ir, op)
         for desc in (*inputs, output):
             if desc.dtype not in self.dtypes:
                 raise IRError(
                     f"op '{op.name}' has tensor '{desc.name}' of {desc.dtype}; {self.type.name} takes {', '.join(self.dtypes)}"
                 )
-        try:
-            shape = self.shape([desc.shape for desc in inputs], op.attrs)
-        except (ValueError, IndexError, KeyError) as error:
-            shapes = ", ".join(str(desc.shape) for desc in inputs)
-            raise IRError(f"op '{op.name}': {self.type.name} does not take {shapes} {op.attrs or ''}: {error}") from None
+        shape, dtype = self._output_shape(op, inputs), promoted(inputs, op.attrs)
         if shape != output.shape:
             raise IRError(f"op '{op.name}' writes '{output.name}' of {output.shape}; its inputs make {shape}")
+        if output.dtype not in dtype:
+            raise IRError(f"op '{op.name}' writes '{output.name}' of {output.dtype}; its inputs make {' or '.join(dtype)}")
+
+    def _verify_form(self, op: ACALSimOp) -> None:
+        """As many operands and results as the row has, and no attr that it does not know."""
+        numbers = [name for name in self.operands if name in op.attrs]
+        if len(op.inputs) + len(numbers) != len(self.operands) or not op.inputs or len(op.outputs) != 1:
+            raise IRError(f"op '{op.name}': {self.type.name} takes {', '.join(self.operands)} and has one result; not {op}")
+        for name in op.attrs:
+            if name not in (*self.attrs, *numbers):
+                raise IRError(f"op '{op.name}': {self.type.name} has no attr '{name}'; it has {', '.join(self.attrs) or 'none'}")
+        for name in numbers:
+            if not self.takes_numbers or not isinstance(op.attrs[name], int | float):
+                raise IRError(f"op '{op.name}': {self.type.name} takes a tensor as '{name}', not {op.attrs[name]!r}")
+
+    def _output_shape(self, op: ACALSimOp, inputs: list[TensorDesc]) -> Shape:
+        try:
+            return self.shape([desc.shape for desc in inputs], op.attrs)
+        except (ValueError, IndexError, KeyError) as error:
+            shapes = ", ".join(str(desc.shape) for desc in inputs)
+            reason = f"attr {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise IRError(f"op '{op.name}': {self.type.name} does not take {shapes}{f' {op.attrs}' if op.attrs else ''}: {reason}") from None
 
     def count_macs(self, ir: ACALSimIR, op: ACALSimOp) -> int:
         inputs, (output,) = self._tensors(ir, op)
@@ -92,7 +113,21 @@ def _padded(shape: Shape, rank: int) -> Shape:
     return (1,) * (rank - len(shape)) + shape
 
 
+def promoted(inputs: list[TensorDesc], attrs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The dtypes that the result may have: a float among the operands makes float32."""
+    dtypes = tuple(dict.fromkeys(desc.dtype for desc in inputs))
+    return ("float32",) if "float32" in dtypes or any(isinstance(value, float) for value in attrs.values()) else dtypes
+
+
 def same(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
+    return shapes[0]
+
+
+def along(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
+    """The input's shape; the attr dim is one of its dimensions."""
+    rank = max(len(shapes[0]), 1)
+    if not -rank <= attrs["dim"] < rank:
+        raise ValueError(f"there is no dimension {attrs['dim']}")
     return shapes[0]
 
 
@@ -104,8 +139,22 @@ def matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
     return (*batch, m, n)
 
 
+def flat_matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
+    return _of_rank(2, matmul(shapes, attrs))
+
+
+def batch_matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
+    return _of_rank(3, matmul(shapes, attrs))
+
+
+def _of_rank(rank: int, shape: Shape) -> Shape:
+    if len(shape) != rank:
+        raise ValueError(f"matrices here have {rank} dimensions")
+    return shape
+
+
 def gemm(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    product = matmul(shapes, attrs)
+    product = flat_matmul(shapes, attrs)
     if broadcast([shapes[2], product], attrs) != product:
         raise ValueError("the bias is larger than the product")
     return product
@@ -119,7 +168,10 @@ def viewed(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
 
 
 def permuted(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    return tuple(shapes[0][dim] for dim in attrs["dims"])
+    shape, dims = shapes[0], attrs["dims"]
+    if sorted(dim % len(shape) for dim in dims) != list(range(len(shape))):
+        raise ValueError("dims name every dimension once")
+    return tuple(shape[dim] for dim in dims)
 
 
 def expanded(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
@@ -178,16 +230,17 @@ def pointwise(type: ACALSimOpType, aten: str, expression: str, dtypes: tuple[str
     operands = ("self", "other")[: 1 + ("{1}" in expression)]
     overloads = (f"aten.{aten}.Tensor", f"aten.{aten}.Scalar") if len(operands) == 2 else (f"aten.{aten}.default",)
     overloads = more.pop("aten_overloads", overloads)
-    return Row(type, overloads, operands, broadcast, lambda site: expression_loops(site, expression), dtypes=dtypes, **more)
+    return Row(type, overloads, operands, broadcast, lambda site: expression_loops(site, expression), dtypes=dtypes,
+               takes_numbers=len(operands) == 2, **more)
 
 
 ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
     {
         row.type: row
         for row in (
-            Row(T.MATMUL, ("aten.mm.default",), ("self", "mat2"), matmul, matmul_kernel, header="matmul.h",
+            Row(T.MATMUL, ("aten.mm.default",), ("self", "mat2"), flat_matmul, matmul_kernel, header="matmul.h",
                 macs=lambda i, o: math.prod(o) * i[0][-1]),
-            Row(T.BMM, ("aten.bmm.default",), ("self", "mat2"), matmul, matmul_kernel, header="matmul.h",
+            Row(T.BMM, ("aten.bmm.default",), ("self", "mat2"), batch_matmul, matmul_kernel, header="matmul.h",
                 macs=lambda i, o: math.prod(o) * i[0][-1]),
             Row(T.GEMM, ("aten.addmm.default",), ("mat1", "mat2", "self"), gemm, gemm_kernel, header="matmul.h",
                 attrs=("alpha", "beta"), macs=lambda i, o: math.prod(o) * i[0][-1]),
@@ -208,7 +261,7 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             pointwise(T.RSQRT, "rsqrt", "1.0f / sqrtf({0})"),
             pointwise(T.TANH, "tanh", "tanhf({0})"),
             pointwise(T.SIGMOID, "sigmoid", "1.0f / (1.0f + expf(-{0}))"),
-            Row(T.SOFTMAX, ("aten._softmax.default",), ("self",), same, softmax_kernel, attrs=("dim",), header="softmax.h"),
+            Row(T.SOFTMAX, ("aten._softmax.default",), ("self",), along, softmax_kernel, attrs=("dim",), header="softmax.h"),
             Row(T.VIEW, ("aten.view.default", "aten._unsafe_view.default", "aten.unsqueeze.default",
                          "aten.squeeze.dims", "aten.squeeze.dim", "aten.squeeze.default", "aten.alias.default",
                          "aten.detach.default"), ("self",), viewed, None, attrs=("shape",), dtypes=ANY),

@@ -148,12 +148,17 @@ def main(arguments: list[str]) -> int:
 
     print_report(report)
     if not report["check"]["passed"]:
-        check = report["check"]
-        raise ReportError(
-            f"model '{report['model']}': outputs differ from PyTorch's, first at op '{check['first_bad_op']}': "
-            f"max_rel_error is {check['max_rel_error']:.3g}, allowed is {read_json(options.capture / 'capture.json')['tolerance']:g}"
-        )
+        raise ReportError(difference(report, read_json(options.capture / "capture.json")["tolerance"]))
     return 0
+
+
+def difference(report: dict, tolerance: float) -> str:
+    """One line about a report whose check did not pass."""
+    check = report["check"]
+    return (
+        f"model '{report['model']}': outputs differ from PyTorch's, first at op '{check['first_bad_op']}': "
+        f"max_rel_error is {check['max_rel_error']:.3g}, allowed is {tolerance:g}"
+    )
 
 
 def report_of_files(options: argparse.Namespace) -> dict:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs an ELF on QEMU beside the simulator and keeps what both said.
 
-In: an ELF that passed the placement check, its plan, a machine, an engine. Out: RUN/run.json (the
+In: an ELF that passed the placement check, a machine, an engine. Out: RUN/run.json (the
 simulator's statistics and the guest's counters), RUN/outputs.bin (the output tensors as the guest
 left them in RAM), RUN/console.log, RUN/simulator.log and RUN/host.json (wall-clock times).
 Runs share nothing: each has its own socket and guest RAM file in a private folder.
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +53,11 @@ class Run:
 
     statistics: dict
     outputs: bytes
-    console: str
-    log: str
     wall_s: float
 
 
 def simulate(
     elf: Path,
-    plan: dict,
     machine: Machine,
     engine: str,
     tools: Tools,
@@ -68,10 +65,11 @@ def simulate(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     verbose: bool = False,
     trace: Path | None = None,
+    keep_logs: Callable[[str, str], None] = lambda console, log: None,
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
-    Raises SimulateError with one line when the guest traps, never ends, or either side dies.
+    `keep_logs` is given the guest's console and the simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
     """
     firmware = Firmware(elf)
     with private_folder(machine.ram.size_bytes) as folder:
@@ -81,13 +79,11 @@ def simulate(
         started = time.perf_counter()
         try:
             session.run(timeout_s)
-        except BaseException as error:
-            error.logs = session.logs()
-            raise
+        finally:
+            keep_logs(session.console(), session.log())
         wall_s = time.perf_counter() - started
-        console, log = session.logs()
         outputs = firmware.output_block(folder / "ram", machine.ram.origin)
-        return Run(read_json(folder / "statistics.json"), outputs, console, log, wall_s)
+        return Run(read_json(folder / "statistics.json"), outputs, wall_s)
 
 
 @contextmanager
@@ -189,9 +185,9 @@ class _Session:
         path = self.folder / "console.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def logs(self) -> tuple[str, str]:
-        log = self.folder / "simulator.out"
-        return self.console(), log.read_text(errors="replace") if log.exists() else ""
+    def log(self) -> str:
+        path = self.folder / "simulator.out"
+        return path.read_text(errors="replace") if path.exists() else ""
 
 
 def qemu_command(session: _Session) -> list[str]:
@@ -245,7 +241,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.simulate", description=__doc__.splitlines()[0])
     parser.add_argument("elf", type=Path)
     parser.add_argument("run", type=Path, help="folder for what comes out")
-    parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--machine", required=True)
     parser.add_argument("--engine", default="embedded")
     parser.add_argument("--plugin", type=Path, required=True)
@@ -255,36 +250,27 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     interrupt_once()
     options.run.mkdir(parents=True, exist_ok=True)
-    try:
-        run = simulate(
-            options.elf,
-            read_json(options.plan),
-            load_machine(options.machine),
-            options.engine,
-            Tools(options.plugin, options.library),
-            timeout_s=options.timeout,
-            verbose=options.verbose,
-            trace=(options.run / "memory.trace").resolve() if options.verbose else None,
-        )
-    except SimulateError as error:
-        keep_logs(options.run, *getattr(error, "logs", ("", "")), options.verbose)
-        raise
-    keep(options, run)
-    return 0
 
+    def keep_logs(console: str, log: str) -> None:
+        write_atomic(options.run / "console.log", console)
+        write_atomic(options.run / "simulator.log", log)
+        if options.verbose:
+            print(log, end="", flush=True)
 
-def keep(options: argparse.Namespace, run: Run) -> None:
-    keep_logs(options.run, run.console, run.log, options.verbose)
+    run = simulate(
+        options.elf,
+        load_machine(options.machine),
+        options.engine,
+        Tools(options.plugin, options.library),
+        timeout_s=options.timeout,
+        verbose=options.verbose,
+        trace=(options.run / "memory.trace").resolve() if options.verbose else None,
+        keep_logs=keep_logs,
+    )
     write_atomic(options.run / "outputs.bin", run.outputs)
     write_json(options.run / "host.json", {"simulate_wall_s": round(run.wall_s, 6)})
     write_json(options.run / "run.json", {"engine": options.engine, **run.statistics})
-
-
-def keep_logs(folder: Path, console: str, log: str, verbose: bool) -> None:
-    write_atomic(folder / "console.log", console)
-    write_atomic(folder / "simulator.log", log)
-    if verbose:
-        print(log, end="", flush=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-BAR_CELLS = 20
+BAR_CELLS = 8
 SHOWN_OPS = 40
 
 
@@ -26,21 +28,21 @@ def _headline(report: dict) -> Text:
         (report["model"], "bold"),
         f" on {report['machine']} ({report['engine']}): ",
         (f"{report['total_cycles']:,} cycles", "bold"),
-        ", outputs ",
+        "\noutputs ",
         verdict,
-        f" (max_rel_error {check['max_rel_error']:.2g})",
+        f", max_rel_error {check['max_rel_error']:.2g}",
     )
 
 
 def _ops(report: dict) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "on"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("cycles", "share"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=BAR_CELLS)
     for name in ("instr.", "MACs", "cyc/MAC"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     total = report["total_cycles"]
     costly = sorted(report["ops"], key=lambda op: -op["cycles"])[:SHOWN_OPS]
     for op in sorted(costly, key=lambda op: op["index"]):
@@ -54,13 +56,13 @@ def _ops(report: dict) -> Table:
         rest = total - report["overhead_cycles"] - sum(op["cycles"] for op in costly)
         table.add_row(f"{left} smaller ops", "", "", f"{rest:,}", *_share(rest, total))
     overhead = report["overhead_cycles"]
-    table.add_row("start-up and exit", "", "", f"{overhead:,}", *_share(overhead, total))
+    table.add_row("overhead", "", "", f"{overhead:,}", *_share(overhead, total))
     return table
 
 
 def _share(part: int, total: int) -> tuple[str, Text]:
     share = part / total if total else 0.0
-    return f"{100 * share:.1f}%", Text("█" * round(share * BAR_CELLS), "blue")
+    return f"{100 * share:.1f}%", Text("█" * math.ceil(share * BAR_CELLS), "blue")
 
 
 def _facts(report: dict) -> Table:
@@ -76,5 +78,6 @@ def _facts(report: dict) -> Table:
         used, length = region["used"], region["length"]
         table.add_row(region["region"], f"{used:,} of {length:,} bytes placed ({100 * used / length:.1f}%)")
     for name, counters in report["devices"].items():
-        table.add_row(name, ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items()))
+        busy = (f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value)
+        table.add_row(name, ", ".join(busy) or "idle")
     return table

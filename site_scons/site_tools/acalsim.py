@@ -243,13 +243,13 @@ def Placement(env, model, elf, code):
                     f"$SOURCE {model.folder}/graph_0.ld --plan {model.folder}/plan.json --json $TARGET --quiet")
 
 
-def Simulate(env, model, elf, code, placement, host):
+def Simulate(env, model, elf, placement, host):
     folder = f"{model.folder}/run"
     names = ("run.json", "outputs.bin", "host.json", "console.log", "simulator.log")
     verbose = " --verbose" if env["VERBOSE"] == "1" else ""
     run = env.Room("simulate", model.name, in_folder(folder, *names),
-                   [elf[0], code[4], placement, env["MACHINE_FILE"], host.files],
-                   f"$SOURCE {folder} --plan {model.folder}/plan.json --machine '$MACHINE_FILE' --engine $ENGINE "
+                   [elf[0], placement, env["MACHINE_FILE"], host.files],
+                   f"$SOURCE {folder} --machine '$MACHINE_FILE' --engine $ENGINE "
                    f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}")
     env.Depends(run, "#site_scons/acalsim_backend/serve.py")
     return run
