@@ -68,13 +68,13 @@ INLINE void matmul_end_f32(const float *a, const float *b, float *c, long m, lon
 }
 
 /* c[m, n] = a[m, k] @ b[k, n] */
-static inline void matmul_f32(const float *a, const float *b, float *c, long m, long n, long k) {
+INLINE void matmul_f32(const float *a, const float *b, float *c, long m, long n, long k) {
     const struct gemm_end end = {0, 0, 0, 1.0f, 0.0f};
     matmul_end_f32(a, b, c, m, n, k, &end);
 }
 
 /* c[m, n] = alpha * a[m, k] @ b[k, n] + beta * bias, the bias read with the given steps */
-static inline void gemm_f32(const float *a, const float *b, const float *bias, long row_step,
+INLINE void gemm_f32(const float *a, const float *b, const float *bias, long row_step,
                             long column_step, float *c, long m, long n, long k, float alpha,
                             float beta) {
     const struct gemm_end end = {bias, row_step, column_step, alpha, beta};

@@ -12,7 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from acalsim_backend import ACALSimBackend, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc, pipeline
+from acalsim_backend import (
+    ACALSimBackend,
+    ACALSimCompiler,
+    ACALSimIR,
+    ACALSimOp,
+    ACALSimOpType,
+    TensorDesc,
+    pipeline,
+)
 from acalsim_backend.backend import shared_backend
 from acalsim_backend.errors import CaptureError, MachineError, PlanError, ToolchainError
 from torch import nn
@@ -337,6 +345,48 @@ def test_backend_acalsim_without_options_compiles_and_pytorch_computes():
 
 
 # --- refusals -----------------------------------------------------------------------------------
+
+
+def test_a_model_of_many_products_builds_and_is_right():
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*(nn.Linear(k, n) for k, n in ((16, 32), (32, 17), (17, 10), (10, 16))))
+
+        def forward(self, x):
+            y = self.layers(x)
+            return torch.bmm(y.view(2, 3, 16), y.view(2, 16, 3)) @ torch.ones(3, 5), y.t() @ x
+
+    model, x = Chain().eval(), torch.randn(6, 16)
+    backend, compiled = simulated(model)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), model(x))
+    assert backend.reports[-1]["check"]["passed"]
+
+
+def test_a_result_that_repeats_itself_in_memory_comes_back():
+    x = torch.randn(1, 4)
+    _, compiled = simulated(lambda x: (x + 1).expand(3, 4))
+    torch.testing.assert_close(compiled(x), (x + 1).expand(3, 4))
+
+
+def test_the_compiler_takes_dynamos_graph_as_the_tutorial_does():
+    found = []
+
+    def backend(gm, example_inputs):
+        found.append(ACALSimCompiler().compile(gm, example_inputs, "graph_0"))
+        return gm.forward
+
+    model, x = Scaled(), torch.randn(2, 4)
+    compiled_by(backend, model)(x)
+    assert [op.op_type.name for op in found[0].ops] == ["MATMUL", "ADD"]
+    np.testing.assert_array_equal(found[0].constants["param_1"], model.weight.detach().numpy())
+
+
+def test_a_dtype_that_is_not_supported_is_one_line():
+    _, compiled = simulated(nn.Linear(2, 2).bfloat16())
+    with pytest.raises(CaptureError, match="dtype bfloat16 of .* is not supported; known are float32"):
+        compiled(torch.randn(2, 2).bfloat16())
 
 
 @pytest.mark.parametrize("suppress", [False, True], ids=["as usual", "with errors suppressed"])

@@ -8,6 +8,7 @@ run on the emulated CPU in test_pipeline.py.
 import ctypes
 import subprocess
 from math import inf, nan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from acalsim_backend.emit import C_TYPES, Site, collapse, loops
 from acalsim_backend.errors import CaptureError
 from acalsim_backend.ir import ACALSimOpType
 from acalsim_backend.machine import load_machine
+from acalsim_backend.modelfile import ModelFile
 from acalsim_backend.ops import ATEN, ROWS, broadcast
 from acalsim_backend.paths import KERNELS
 from acalsim_backend.plan import make_plan
@@ -161,7 +163,7 @@ class Function(torch.nn.Module):
 class Case:
     """Stands for a model file: a function and its inputs."""
 
-    path = capture.Path(__file__)
+    path = Path(__file__)
 
     def __init__(self, function, inputs):
         self.build = lambda: (Function(function), inputs)
@@ -287,7 +289,7 @@ def test_matrix_products_count_their_multiply_accumulates(computed):
 )
 def test_a_dtype_that_a_row_does_not_take_is_refused(function, inputs, sentence):
     case = Case(function, inputs)
-    case.guard_dynamo = capture.ModelFile(case.path).guard_dynamo
+    case.guard_dynamo = ModelFile(case.path).guard_dynamo
     with pytest.raises(CaptureError, match=sentence):
         capture.capture_model(case)
 

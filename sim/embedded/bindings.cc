@@ -5,6 +5,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <nanobind/trampoline.h>
 
@@ -12,10 +13,12 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "embedded/engine.hh"
 #include "embedded/server.hh"
+#include "model/array.hh"
 #include "model/registry.hh"
 
 namespace nb = nanobind;
@@ -242,6 +245,28 @@ void bind_engine(nb::module_& module) {
                 "None, or a function of (cycle, who, text).");
 }
 
+using Number = std::uint64_t;
+using ArrayCase = std::tuple<std::string, std::string, Number, Number, Number, Number, Number,
+                             Number, Number, Number, Number>;
+
+Cycle array_cycles_of(const ArrayCase& one) {
+    static const std::map<std::string, Dataflow> dataflows = {{"ws", Dataflow::weight_stationary},
+                                                              {"os", Dataflow::output_stationary}};
+    static const std::map<std::string, Overlap> overlaps = {{"serial", Overlap::serial},
+                                                            {"single", Overlap::single_buffered},
+                                                            {"double", Overlap::double_buffered}};
+    const auto& [dataflow, overlap, rows, cols, m, n, k, tile_m, bandwidth, latency, depth] = one;
+    if (!rows || !cols || !m || !n || !k || !depth) throw std::invalid_argument("a size is 0");
+    return gemm_cycles({rows, cols, dataflows.at(dataflow), overlaps.at(overlap)},
+                       {m, n, k, tile_m}, {bandwidth, latency, depth});
+}
+
+std::vector<Cycle> array_cycles(const std::vector<ArrayCase>& cases) {
+    std::vector<Cycle> cycles;
+    for (const ArrayCase& one : cases) cycles.push_back(array_cycles_of(one));
+    return cycles;
+}
+
 }  // namespace
 
 NB_MODULE(_embedded, module) {
@@ -251,6 +276,10 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
+    module.def(
+        "array_cycles", &array_cycles, "cases"_a,
+        "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"
+        "M, N, K, tile_m, bytes_per_cycle, latency, depth); see model/array.hh.");
 }
 
 }  // namespace acalsim

@@ -140,7 +140,7 @@ private:
 
     void compute() {
         const std::uint64_t m = command_.m, n = command_.n, k = command_.k;
-        const Cycle cycles = weight_stationary_serial_cycles(array_, m, n, k);
+        const Cycle cycles = gemm_cycles(array_, {m, n, k});
         log("MATMUL [%" PRIu64 "x%" PRIu64 "] @ [%" PRIu64 "x%" PRIu64 "], %" PRIu64 " cycles", m,
             k, k, n, cycles);
         array_cycles_ += cycles;

@@ -136,7 +136,7 @@ class _Lowered:
 
     def _compile(self, constants: dict[int, torch.Tensor]) -> None:
         self.constants, self.digest = constants, _digest(constants.values())
-        self.ir, self.arguments = self.backend.compiler.compile(self.graph, constants, self.name)
+        self.ir, self.arguments = self.backend.compiler.lower(self.graph, constants, self.name)
         names = iter(self.ir.outputs)
         self.names = [None if result is None else next(names) for result in self.results]
         self._release()
@@ -206,7 +206,10 @@ class _Lowered:
             return values[self.arguments[self.ir.inputs.index(name)]]
         like = node.meta["val"]
         array = self.ir.constants[name] if name in self.ir.constants else computed[name]
-        return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype).copy_(torch.from_numpy(array.copy()))
+        value = torch.from_numpy(array.copy())
+        if 0 in like.stride():
+            return value  # the graph's result repeats itself in memory and cannot be written element by element
+        return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype).copy_(value)
 
     def _say(self, text: str) -> None:
         if self.backend.verbose:

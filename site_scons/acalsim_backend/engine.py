@@ -20,7 +20,7 @@ from types import ModuleType
 
 from .errors import ServeError, ToolchainError, run_room
 from .files import write_atomic
-from .paths import SIM
+from .paths import ROOT, SIM
 
 CXX = os.environ.get("CXX", "g++")
 LIBRARY_NAME = "_embedded" + sysconfig.get_config_var("EXT_SUFFIX")
@@ -85,6 +85,14 @@ def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
 
 def link_command(objects: list[Path], library: Path) -> list[str]:
     return [CXX, *ENGINE_LINKFLAGS, *map(str, objects), "-o", str(library)]
+
+
+def find_library(given: str | None = None) -> Path:
+    """The library: as given, as the environment says, or as the build makes it."""
+    path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
+    if path.is_file():
+        return path
+    raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
 
 
 def load(path: str | os.PathLike) -> ModuleType:

@@ -57,6 +57,10 @@ class SimulateError(AcalsimError):
     room = "simulate"
 
 
+class TimingError(AcalsimError):
+    room = "timing"
+
+
 class ReportError(AcalsimError):
     room = "report"
 

@@ -81,7 +81,8 @@ class ModelFile:
         try:
             return call()
         except SyntaxError as error:
-            raise CaptureError(f"{error.filename}: line {error.lineno}: {error.msg}") from None
+            place = f"line {error.lineno}: " if error.lineno else ""
+            raise CaptureError(f"{error.filename or self.path}: {place}{error.msg}") from None
         except (Exception, SystemExit) as error:
             text = " ".join([f"{type(error).__name__}:", *str(error).split()])
             raise self.fail(f"{what} raised {text.rstrip(':')}{self._line(error)}") from None

@@ -19,14 +19,12 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn
 
-from .engine import LIBRARY_NAME, load
+from .engine import find_library, load
 from .errors import ServeError, run_room
 from .files import write_json
 from .machine import Machine, load_machine
-from .paths import ROOT
 
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
@@ -105,14 +103,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ServeError(f"{message}; try --help")
-
-
-def find_library(given: str | None) -> Path:
-    """The embedded engine's library: as given, as the environment says, or as the build makes it."""
-    path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
-    if path.is_file():
-        return path
-    raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
 
 
 @contextmanager

@@ -1,117 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch in, IR out: the only room that imports torch.
-
-`ACALSimCompiler.compile` turns a graph of core ATen ops into IR; `trace` is the one way to such a
-graph, through Dynamo and AOTAutograd, for model files and for torch.compile alike.
-
-    python -m acalsim_backend.capture MODEL.py OUTDIR
-
-writes graph_0.ir, the parameters (graph_0_weights.bin), example inputs (inputs.bin), PyTorch's own
-outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt).
-"""
+"""From core ATen ops to IR: constants computed, no-ops dropped, everything unsupported told at once."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import CaptureError, IRError, run_room
-from .files import sha256, write_atomic, write_json
-from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from .modelfile import ModelFile
-from .ops import ATEN, ROWS, Row
+from ..errors import CaptureError, IRError
+from ..ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ops import ATEN, ROWS, Row
+from .trace import trace
 
 if TYPE_CHECKING:
     import torch
     from torch import fx
 
-ALIGNMENT = 64
-"""Bytes to which every tensor is aligned in the files, as it will be in guest memory."""
 FOLDED_BYTES = 1 << 20
 """A constant expression whose result is larger than its operands is folded up to this size."""
-
-
-@dataclass
-class Graph:
-    """A captured graph: `ir`, and which of the traced function's arguments its inputs are."""
-
-    ir: ACALSimIR
-    arguments: list[int]
-    constants: dict[int, torch.Tensor]
-    run: Callable[[Sequence[torch.Tensor]], list[torch.Tensor]] | None = None
-
-    def is_stale(self) -> bool:
-        """Whether a baked parameter was changed since (its version counter or its storage)."""
-        return self.stamps != self._stamps()
-
-    def __post_init__(self):
-        self.stamps = self._stamps()
-
-    def _stamps(self) -> list[tuple[int, int]]:
-        return [(tensor._version, tensor.data_ptr()) for tensor in self.constants.values()]
-
-
-def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Callable) -> Callable:
-    """Decompose Dynamo's `gm` to core ATen and give it to `finish(graph_module, constants)`.
-
-    `constants` maps the positions of parameters and buffers to their tensors. `finish` returns the
-    function that then runs in the graph's place, on all arguments. Inference only: no gradients.
-    """
-    import torch
-    from torch._decomp import core_aten_decompositions
-    from torch._functorch.aot_autograd import aot_module_simplified
-    from torch._subclasses.fake_tensor import unset_fake_temporarily
-
-    def compile_graph(graph: fx.GraphModule, _fake_inputs) -> Callable:
-        constants = _static_arguments(gm, graph, example_inputs)
-        with unset_fake_temporarily():
-            run = finish(graph, constants)
-        run._boxed_call = False
-
-        def boxed(arguments):
-            values = list(arguments)
-            arguments.clear()
-            return run(values)
-
-        boxed._boxed_call = True
-        return boxed
-
-    table = core_aten_decompositions()
-    with torch.no_grad():
-        return aot_module_simplified(
-            gm, list(example_inputs), fw_compiler=compile_graph, inference_compiler=compile_graph, decompositions=table
-        )
-
-
-def _static_arguments(
-    gm: fx.GraphModule, graph: fx.GraphModule, example_inputs: Sequence[torch.Tensor]
-) -> dict[int, torch.Tensor]:
-    """The arguments that are parameters or buffers, unless the graph writes to them.
-
-    `graph` is what AOTAutograd made of `gm`. Where it merged arguments that share memory, positions
-    mean nothing any more, and all arguments stay inputs.
-    """
-    from torch._guards import TracingContext
-
-    given, kept = ([node for node in each.graph.nodes if node.op == "placeholder"] for each in (gm, graph))
-    if len(given) != len(kept):
-        return {}
-    context = TracingContext.try_get()
-    written = context.fw_metadata.mutated_inp_runtime_indices if context and context.fw_metadata else ()
-    return {
-        position: example_inputs[position]
-        for position, node in enumerate(given)
-        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") and position not in written
-    }
 
 
 class ACALSimCompiler:
@@ -127,6 +38,19 @@ class ACALSimCompiler:
         self.origin = origin
 
     def compile(
+        self, gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], graph_name: str = "graph_0"
+    ) -> ACALSimIR:
+        """IR of a graph as Dynamo gives it to a backend, its parameters among `example_inputs`."""
+        found: list[ACALSimIR] = []
+
+        def finish(graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable:
+            found.append(self.lower(graph, constants, graph_name)[0])
+            return gm.forward
+
+        trace(gm, example_inputs, finish)
+        return found[0]
+
+    def lower(
         self, gm: fx.GraphModule, constants: dict[int, torch.Tensor], graph_name: str = "graph_0"
     ) -> tuple[ACALSimIR, list[int]]:
         """IR of `gm`, and the positions of the arguments that are the IR's inputs.
@@ -280,7 +204,8 @@ class _Builder:
             same = (value.data_ptr(), value.dtype, value.shape, value.stride(), node if not value.numel() else None)
             if same not in self._params:
                 self._params[same] = self._new(node, "param", value, is_param=True)
-                self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
+                if str(value.dtype).removeprefix("torch.") in ITEM_BYTES:  # else refused, and numpy may not know it
+                    self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
             self._names[node] = self._params[same]
         return self._names[node]
 
@@ -346,9 +271,10 @@ def _tags(node: fx.Node) -> Sequence[Any]:
 
 
 def _changes_nothing(node: fx.Node, row: Row) -> bool:
-    """A copy, or a view of the same shape."""
+    """A copy, or a view or an expansion to the same shape."""
     source = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
-    return (row.is_view or row.type is ACALSimOpType.COPY) and _shape(source) == _shape(node.meta["val"])
+    harmless = row.is_view or row.type in (ACALSimOpType.COPY, ACALSimOpType.EXPAND)
+    return harmless and _shape(source) == _shape(node.meta["val"])
 
 
 def _is_users(path: str) -> bool:
@@ -362,152 +288,3 @@ def _module_path(text: str) -> str:
     path = re.sub(r"^L\['\w+'\]\.?", "", text)
     path = re.sub(r"_modules\['([^']+)'\]|\['?([^\]']+)'?\]", lambda m: f".{m[1] or m[2]}", path)
     return re.sub(r"\.+", ".", path).strip(".") or "itself"
-
-
-# --- the model-file door ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Captured:
-    """All that capture knows of a model file; arrays are numpy, in the IR's order."""
-
-    ir: ACALSimIR
-    inputs: list[Any]
-    references: list[Any]
-
-
-def capture_model(file: ModelFile, verbose: bool = False) -> Captured:
-    """Run a model file through PyTorch and through `trace`; the model's state stays as it was built."""
-    import torch
-
-    model, inputs = file.build()
-    root = file.path.resolve().parent.parent
-    compiler = ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root))
-    found: list[tuple[ACALSimIR, list, list]] = []
-
-    def backend(gm, example_inputs):
-        return trace(gm, example_inputs, finish)
-
-    def finish(graph, constants):
-        ir, arguments = compiler.compile(graph, constants)
-
-        def run(values):
-            examples = [values[position].clone() for position in arguments]
-            found.append((ir, examples, torch.fx.Interpreter(graph).run(*values)))
-            return list(found[-1][2])
-
-        return run
-
-    def outputs(*values):
-        return [tensor.clone() for tensor in tensors_of(model(*values))]
-
-    with torch.no_grad():
-        references = file.guard("forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs)))
-        if not references:
-            raise file.fail("forward() returns no tensor")
-        torch._dynamo.reset()
-        compiled = torch.compile(outputs, backend=backend, fullgraph=True, dynamic=False)
-        returned = file.guard_dynamo(lambda: compiled(*inputs))
-    ir, examples, results = found[-1]
-    _keep_outputs(ir, [_position(results, tensor) for tensor in returned])
-    if verbose:
-        print(ir, end="")
-    return Captured(ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references])
-
-
-def tensors_of(value: Any) -> list[torch.Tensor]:
-    """The tensors in what a model returns, in order: tuples, dicts, dataclasses, whatever PyTorch can flatten."""
-    import torch
-    from torch.utils import _pytree as pytree
-
-    found = []
-    for leaf in pytree.tree_leaves(value):
-        if isinstance(leaf, torch.Tensor):
-            found.append(leaf)
-        elif is_dataclass(leaf):
-            found += tensors_of([getattr(leaf, field.name) for field in fields(leaf)])
-        elif isinstance(leaf, Mapping):
-            found += tensors_of(list(leaf.values()))
-    return found
-
-
-def _unchanged(tensors: Sequence[torch.Tensor], call: Callable[[], Any]) -> Any:
-    """Call, and put back whatever the call wrote into `tensors`."""
-    before = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
-    result = call()
-    for tensor, stamp, value in before:
-        if tensor._version != stamp:
-            tensor.copy_(value)
-    return result
-
-
-def _position(results: Sequence[torch.Tensor], output: torch.Tensor) -> int:
-    return next(position for position, result in enumerate(results) if result is output)
-
-
-def _keep_outputs(ir: ACALSimIR, positions: Sequence[int]) -> None:
-    """Of a graph's results keep those that the model returned; the others update its buffers."""
-    ir.outputs = [ir.outputs[position] for position in positions]
-    for name, desc in ir.tensors.items():
-        ir.tensors[name] = replace(desc, is_output=name in ir.outputs)
-
-
-def _array(tensor: torch.Tensor) -> Any:
-    return tensor.detach().resolve_conj().contiguous().numpy()
-
-
-def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
-    """Write the files of one model, capture.json last: it says that the others are whole."""
-    ir = captured.ir
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
-    inputs, input_rows = pack(ir.inputs, captured.inputs)
-    outputs, output_rows = pack(ir.outputs, captured.references)
-    write_atomic(folder / "graph_0.ir", str(ir))
-    write_atomic(folder / "graph_0_weights.bin", weights)
-    write_atomic(folder / "inputs.bin", inputs)
-    write_atomic(folder / "outputs.bin", outputs)
-    write_atomic(folder / "read.txt", readings(file.read - {file.path.resolve()}))
-    write_json(
-        folder / "capture.json",
-        {
-            "model_sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-            "torch": version("torch"),
-            "tolerance": file.tolerance,
-            "weights": weight_rows,
-            "inputs": input_rows,
-            "outputs": output_rows,
-        },
-    )
-
-
-def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]]:
-    """The arrays' bytes one behind the other, each aligned, and a row for each that says where."""
-    block, rows = bytearray(), []
-    for name, array in zip(names, arrays, strict=True):
-        block.extend(b"\0" * (-len(block) % ALIGNMENT))
-        data = array.tobytes()
-        rows.append({"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "offset": len(block),
-                     "size_bytes": len(data)})
-        block.extend(data)
-    return bytes(block), rows
-
-
-def readings(paths: Iterable[Path]) -> str:
-    """What the model read beside its own file, a line each: digest and path. The build looks for changes."""
-    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths) if path.is_file())
-
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 2:
-        raise CaptureError("usage: capture MODEL.py OUTDIR")
-    warnings.filterwarnings("ignore", module="torch")
-    file = ModelFile(Path(arguments[0]))
-    file.load()
-    write_capture(capture_model(file), file, Path(arguments[1]))
-    return 0
-
-
-if __name__ == "__main__":
-    run_room(main)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was captured, written to files: each whole, capture.json last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..files import sha256, write_atomic, write_json
+from ..modelfile import ModelFile
+from .model import Captured
+
+ALIGNMENT = 64
+"""Bytes to which every tensor is aligned in the files, as it will be in guest memory."""
+
+
+def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
+    """Write the files of one model, capture.json last: it says that the others are whole."""
+    ir = captured.ir
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
+    inputs, input_rows = pack(ir.inputs, captured.inputs)
+    outputs, output_rows = pack(ir.outputs, captured.references)
+    write_atomic(folder / "graph_0.ir", str(ir))
+    write_atomic(folder / "graph_0_weights.bin", weights)
+    write_atomic(folder / "inputs.bin", inputs)
+    write_atomic(folder / "outputs.bin", outputs)
+    write_atomic(folder / "read.txt", readings(file.read - {file.path.resolve()}))
+    write_json(
+        folder / "capture.json",
+        {
+            "model_sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "torch": version("torch"),
+            "tolerance": file.tolerance,
+            "weights": weight_rows,
+            "inputs": input_rows,
+            "outputs": output_rows,
+        },
+    )
+
+
+def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]]:
+    """The arrays' bytes one behind the other, each aligned, and a row for each that says where."""
+    block, rows = bytearray(), []
+    for name, array in zip(names, arrays, strict=True):
+        block.extend(b"\0" * (-len(block) % ALIGNMENT))
+        data = array.tobytes()
+        rows.append({"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "offset": len(block),
+                     "size_bytes": len(data)})
+        block.extend(data)
+    return bytes(block), rows
+
+
+def readings(paths: Iterable[Path]) -> str:
+    """What the model read beside its own file, a line each: digest and path. The build looks for changes."""
+    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths) if path.is_file())

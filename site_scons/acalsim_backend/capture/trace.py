@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From Dynamo's graph to core ATen ops, through AOTAutograd: for model files and torch.compile alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import fx
+
+
+def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Callable) -> Callable:
+    """Decompose Dynamo's `gm` to core ATen and give it to `finish(graph_module, constants)`.
+
+    `constants` maps the positions of parameters and buffers to their tensors. `finish` returns the
+    function that then runs in the graph's place, on all arguments. Inference only: no gradients.
+    """
+    import torch
+    from torch._decomp import core_aten_decompositions
+    from torch._functorch.aot_autograd import aot_module_simplified
+    from torch._subclasses.fake_tensor import unset_fake_temporarily
+
+    def compile_graph(graph: fx.GraphModule, _fake_inputs) -> Callable:
+        constants = _static_arguments(gm, graph, example_inputs)
+        with unset_fake_temporarily():
+            run = finish(graph, constants)
+        run._boxed_call = False
+
+        def boxed(arguments):
+            values = list(arguments)
+            arguments.clear()
+            return run(values)
+
+        boxed._boxed_call = True
+        return boxed
+
+    table = core_aten_decompositions()
+    with torch.no_grad():
+        return aot_module_simplified(
+            gm, list(example_inputs), fw_compiler=compile_graph, inference_compiler=compile_graph, decompositions=table
+        )
+
+
+def _static_arguments(
+    gm: fx.GraphModule, graph: fx.GraphModule, example_inputs: Sequence[torch.Tensor]
+) -> dict[int, torch.Tensor]:
+    """The arguments that are parameters or buffers, unless the graph writes to them.
+
+    `graph` is what AOTAutograd made of `gm`. Where it merged arguments that share memory, positions
+    mean nothing any more, and all arguments stay inputs.
+    """
+    from torch._guards import TracingContext
+
+    given, kept = ([node for node in each.graph.nodes if node.op == "placeholder"] for each in (gm, graph))
+    if len(given) != len(kept):
+        return {}
+    context = TracingContext.try_get()
+    written = context.fw_metadata.mutated_inp_runtime_indices if context and context.fw_metadata else ()
+    return {
+        position: example_inputs[position]
+        for position, node in enumerate(given)
+        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") and position not in written
+    }
