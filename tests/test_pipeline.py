@@ -367,7 +367,7 @@ def failing_kernel(tree):
 
     def replace(statements):
         text = (tree / "kernels/matmul.h").read_text()
-        body = re.search(r"^static inline [^;{]*matmul_f32\([^{]*\{", text, re.MULTILINE)
+        body = re.search(r"^INLINE [^;{]*matmul_f32\([^{]*\{", text, re.MULTILINE)
         (tree / "kernels/matmul.h").write_text(text[: body.end()] + "\n" + statements + "\n" + text[body.end():])
         return tree
 
@@ -377,7 +377,7 @@ def failing_kernel(tree):
 def test_a_trapping_guest_is_reported_with_cause_and_symbol(failing_kernel):
     tree = failing_kernel('__asm__ volatile(".word 0");')
     done = tree.scons("sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <(op_matmul_0|matmul_f32\S*)\+0x")
+    assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <op_matmul_0\+0x")
     assert "illegal instruction" in (tree / "build/matmul/run/console.log").read_text()
 
 
@@ -390,7 +390,7 @@ def test_a_guest_that_writes_past_its_ram_is_reported_with_the_address(failing_k
 def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
     tree = failing_kernel("for (;;) __asm__ volatile(\"\");")
     done = tree.scons("TIMEOUT=2", "sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <(op_matmul_0|matmul_f32\S*)\+0x")
+    assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <op_matmul_0\+0x")
     assert simulation_processes() == []
 
 

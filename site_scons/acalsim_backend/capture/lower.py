@@ -45,7 +45,7 @@ class ACALSimCompiler:
 
         def finish(graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable:
             found.append(self.lower(graph, constants, graph_name)[0])
-            return gm.forward
+            return lambda values: list(gm.forward(*values))
 
         trace(gm, example_inputs, finish)
         return found[0]

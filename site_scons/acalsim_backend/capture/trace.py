@@ -26,7 +26,6 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
         constants = _static_arguments(gm, graph, example_inputs)
         with unset_fake_temporarily():
             run = finish(graph, constants)
-        run._boxed_call = False
 
         def boxed(arguments):
             values = list(arguments)
