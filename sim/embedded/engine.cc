@@ -20,11 +20,6 @@ std::string hex(std::uint64_t value) {
     return text;
 }
 
-std::string describe(const Access& access) {
-    return std::string(access.is_write ? "WRITE" : "READ") + " of " +
-           std::to_string(access.size_bytes) + " bytes at " + hex(access.address);
-}
-
 }  // namespace
 
 // The engine as one device sees it.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "embedded/access.hh"
 #include "embedded/error.hh"
 #include "embedded/event_queue.hh"
 #include "embedded/guest_ram.hh"
@@ -15,21 +16,6 @@
 #include "model/dma.hh"
 
 namespace acalsim {
-
-// One access of the CPU, by global address; `advance_cycles` is how long the CPU ran before it.
-struct Access {
-    bool is_write;
-    std::uint64_t address;
-    std::uint64_t size_bytes;
-    std::uint64_t data;
-    Cycle advance_cycles;
-};
-
-struct Response {
-    bool success;
-    std::uint64_t data;
-    Cycle stall_cycles;  // at least 1
-};
 
 class Engine {
 public:

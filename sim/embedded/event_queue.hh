@@ -17,8 +17,12 @@ public:
     bool empty() const { return heap_.empty(); }
     Cycle next_time() const { return heap_.front().time; }
 
-    void push(Cycle time, Action action) {
-        heap_.push_back({time, sequence_++, std::move(action)});
+    void push(Cycle time, Action action) { push(time, reserve(), std::move(action)); }
+
+    // A place in the order, for an action that is known only later.
+    std::uint64_t reserve() { return sequence_++; }
+    void push(Cycle time, std::uint64_t place, Action action) {
+        heap_.push_back({time, place, std::move(action)});
         std::push_heap(heap_.begin(), heap_.end(), later);
     }
 

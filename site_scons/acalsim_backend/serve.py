@@ -11,20 +11,25 @@ status is 0 only when the firmware ended the simulation by writing 0xDEADBEEF to
 from __future__ import annotations
 
 import argparse
+import ctypes
 import errno
 import json
 import os
 import signal
 import socket
 import stat
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .engine import find_library, load
-from .errors import ServeError, run_room
-from .files import write_json
+from .errors import ServeError, ToolchainError, run_room
+from .files import read_json, write_json
 from .machine import Machine, load_machine
+from .sst_host import CONFIG, find_sst, find_sst_library
 
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
@@ -55,16 +60,59 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
 
 
 def sst(machine: Machine, options: argparse.Namespace) -> Serve:
-    """The Structural Simulation Toolkit, where a user has it."""
-    import shutil
+    """The Structural Simulation Toolkit, where a user has it: a process of its own."""
+    try:
+        program, library = find_sst(), find_sst_library()
+    except ToolchainError as error:
+        raise ServeError(str(error)) from None
+    model = ["--machine", str(machine.path)] + ["--verbose"] * options.verbose
 
-    missing = [tool for tool in ("sst", "sst-config") if not shutil.which(tool)]
-    if missing:
-        raise ServeError(
-            f"ENGINE=sst needs SST's `sst` and `sst-config` on PATH; not found: {', '.join(missing)}; "
-            "how to get SST: https://sst-simulator.org, or use ENGINE=embedded"
-        )
-    raise ServeError("ENGINE=sst: SST is here, but not its element library 'acalsim'; use ENGINE=embedded")
+    def serve(listener: int, description: str) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
+            results = Path(folder, "results.json")
+            command = [program, f"--add-lib-path={library.parent}", str(CONFIG), "--", *model]
+            run_sst([*command, "--listener", str(listener), "--stats", str(results)], listener)
+            return sst_results(results)
+
+    return serve
+
+
+def run_sst(command: list[str], listener: int) -> None:
+    """Run SST to its end, with one line if that was none; it never outlives this process."""
+    process = subprocess.Popen(
+        command, pass_fds=[listener], stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent
+    )
+    try:
+        complaint = process.communicate()[1].strip().splitlines()
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode:
+        own = [line.removeprefix("acalsim: ") for line in complaint if line.startswith("acalsim: ")]
+        raise ServeError((own or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0])
+
+
+def die_with_parent() -> None:
+    """In a child: be killed when the parent is, however that happens."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def sst_results(path: Path) -> dict[str, Any]:
+    """What the bridge wrote, as the embedded engine would return it."""
+    try:
+        result = read_json(path)
+    except FileNotFoundError:
+        raise ServeError("SST ended before the simulation did") from None
+    except ValueError:
+        raise ServeError("the client's statistics are not a JSON object") from None
+    guest = result["guest"]
+    return {
+        "total_cycles": result["total_cycles"],
+        "transactions": result["device_transactions"],
+        "ended": result["ended"],
+        "devices": result["devices"],
+        "statistics": b"" if guest is None else json.dumps(guest).encode(),
+    }
 
 
 ENGINES: dict[str, Callable[[Machine, argparse.Namespace], Serve]] = {"embedded": embedded, "sst": sst}

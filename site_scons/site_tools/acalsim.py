@@ -22,7 +22,7 @@ from interruptible import Spawner
 from SCons.Script import Action, AddOption, GetOption, Help, Variables
 
 ENGINES = ("embedded", "sst")
-RESERVED = ("capture", "host", "reports")
+RESERVED = ("capture", "host", "host-sst", "reports")
 """Folders of build/ that no model may be named after."""
 
 HELP = """

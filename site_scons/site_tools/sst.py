@@ -2,13 +2,15 @@
 """SCons tool: builds what QEMU and the simulator load, and asks QEMU whether it takes the plugin."""
 
 import os
+import shutil
 from dataclasses import dataclass
 
-from acalsim_backend import engine, qemu
+from acalsim_backend import engine, qemu, sst_host
 from acalsim_backend.errors import AcalsimError
 from SCons.Script import Action
 
 HOST = "build/host"
+HOST_SST = "build/host-sst"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ def HostTools(env):
     answer = env.Room("qemu", "check", f"{HOST}/qemu.json", plugin, "check $SOURCE $TARGET")
     env.Depends(answer, qemu_binary(env))
     env.Clean(answer, HOST)
-    return Host(str(plugin[0]), str(library[0]), str(answer[0]), [*plugin, *library, *answer])
+    files = [*plugin, *library, *answer, *build_sst_library(env)]
+    return Host(str(plugin[0]), str(library[0]), str(answer[0]), files)
 
 
 def qemu_binary(env):
@@ -70,13 +73,32 @@ def build_engine(env):
     return env.Command(target, objects, Action(command, **env.Saying("link", "embedded engine")))
 
 
-def host_object(env, room, compiler, source, flags, include, system=()):
-    """One source of ours, or of a library outside the tree, to an object in build/host/ROOM."""
+def build_sst_library(env):
+    """The element library, for who asked for SST and has it; who has not is told when simulating."""
+    config = shutil.which("sst-config")
+    if env["ENGINE"] != "sst" or not config:
+        return []
+    try:
+        compiler, linker = sst_host.compiler(), sst_host.linker()
+    except AcalsimError as error:
+        raise SystemExit(f"scons: {error}") from None
+    objects = [
+        env.host_object("acalsim", compiler, source, (), ["sim"], folder=HOST_SST) for source in sst_host.SOURCES
+    ]
+    env.Depends(objects, env.File(os.path.realpath(config)))
+    action = Action(f"{linker} $SOURCES -o $TARGET", **env.Saying("link", "SST element library"))
+    library = env.Command(f"{HOST_SST}/{sst_host.LIBRARY_NAME}", objects, action)
+    env.Clean(library, HOST_SST)
+    return library
+
+
+def host_object(env, room, compiler, source, flags, include, system=(), folder=HOST):
+    """One source of ours, or of a library outside the tree, to an object in FOLDER/ROOM."""
     own = [HOST, *include]
     includes = " ".join([*(f"-I{path}" for path in own), *(f"-isystem {path}" for path in system)])
     command = f"{compiler} {' '.join(flags)} $( {includes} $) -c $SOURCE -o $TARGET"
     inside = os.path.relpath(source, env.Dir("#").abspath)
     shown = os.path.basename(source) if inside.startswith((".venv", "..")) else inside
     action = Action(command, **env.Saying("compile", shown))
-    target = f"{HOST}/{room}/{os.path.basename(source)}.o"
+    target = f"{folder}/{room}/{os.path.basename(source)}.o"
     return env.Command(target, inside, action, CPPPATH=[f"#{path}" for path in own])[0]

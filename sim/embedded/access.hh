@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPU asks of an engine, and what it gets.
+#pragma once
+
+#include <cinttypes>
+#include <cstdio>
+#include <string>
+
+#include "model/host.hh"
+
+namespace acalsim {
+
+// One access of the CPU, by global address; `advance_cycles` is how long the CPU ran before it.
+struct Access {
+    bool is_write;
+    std::uint64_t address;
+    std::uint64_t size_bytes;
+    std::uint64_t data;
+    Cycle advance_cycles;
+};
+
+struct Response {
+    bool success;
+    std::uint64_t data;
+    Cycle stall_cycles;  // at least 1
+};
+
+inline std::string describe(const Access& access) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%s of %" PRIu64 " bytes at 0x%08" PRIx64,
+                  access.is_write ? "WRITE" : "READ", access.size_bytes, access.address);
+    return text;
+}
+
+}  // namespace acalsim

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU as SST sees it: an emulator at the other end of a socket. The bridge is its clock and
+// alone has its RAM.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "embedded/client.hh"
+#include "model/dma.hh"
+#include "sst/component.hh"
+#include "sst/events.hh"
+
+namespace acalsim {
+
+class QEMUBinary : public CycleComponent {
+public:
+    QEMUBinary(SST::ComponentId_t id, SST::Params& params);
+
+    void setup() override;
+    void finish() override;
+
+    SST_ELI_REGISTER_COMPONENT(QEMUBinary, "acalsim", "QEMUBinary",
+                               SST_ELI_ELEMENT_VERSION(1, 0, 0),
+                               "A CPU in an emulator at the other end of a socket, and its RAM",
+                               COMPONENT_CATEGORY_PROCESSOR)
+    SST_ELI_DOCUMENT_PARAMS(
+        {"socket", "path of the Unix socket to listen at", ""},
+        {"listener", "file descriptor that listens already, instead of a socket's path", "-1"},
+        {"description", "machine description that a client is told, as in docs/protocol.md", ""},
+        {"names", "the devices' names, in the order of their ports"},
+        {"bases", "the devices' addresses, in the order of their ports"},
+        {"ram_latency_cycles", "cycles of a DMA transfer beside those of its bytes", "20"},
+        {"ram_bytes_per_cycle", "bytes that the DMA channel moves in a cycle", "8"},
+        {"stats", "JSON file for the results", ""},
+        {"clock", "the machine's clock, the same for all its components", "1GHz"},
+        {"verbose", "print every access and state change", "false"})
+    SST_ELI_DOCUMENT_STATISTICS({"cycles", "cycles the CPU ran or waited", "cycles", 1},
+                                {"stall_cycles", "cycles the CPU waited", "cycles", 1},
+                                {"transactions", "accesses to devices", "accesses", 1},
+                                {"dma_bytes", "size of each DMA transfer", "bytes", 1})
+    SST_ELI_DOCUMENT_PORTS({"device%(n)d",
+                            "to the port bus of a device: accesses, responses and DMA",
+                            {"acalsim.AccessEvent", "acalsim.ResponseEvent", "acalsim.RamEvent",
+                             "acalsim.DmaEvent", "acalsim.StatisticsEvent"}})
+
+private:
+    struct Plugged {
+        std::string name;
+        std::uint64_t base;
+        SST::Link* bus;
+        std::optional<Statistics> statistics;
+    };
+    using Counter = SST::Statistics::Statistic<std::uint64_t>;
+
+    void plug_in(const SST::Params& params);
+    void listen();
+    void on_access(SST::Event*);
+    void on_answer(SST::Event*);
+    void on_device(SST::Event* event, std::size_t device);
+    void on_dma(SST::Event* event);
+
+    void take_access();
+    void issue();
+    void answer(bool success, std::uint64_t data, bool ended);
+    void book(DmaEvent* transfer);
+    void complete(DmaEvent* transfer);
+    void share_ram(GuestRam ram);
+    void end();
+    void collect(const StatisticsEvent& event, Plugged& from);
+    void write_results() const;
+
+    const std::string socket_, results_;
+    int listener_;
+    Client client_;
+    GuestRam ram_;
+    DmaChannel channel_;
+    std::vector<Plugged> devices_;
+
+    Access access_{};
+    Cycle begin_ = 0;  // of that access
+    ResponseEvent response_;
+    Cycle end_ = 0;  // of the simulation
+    bool complete_ = false;
+    std::string guest_statistics_;
+    std::uint64_t transactions_ = 0;
+
+    Counter *cycles_, *stall_cycles_, *accesses_, *dma_bytes_;
+    SST::Link *access_link_, *answer_link_, *dma_link_;
+};
+
+}  // namespace acalsim

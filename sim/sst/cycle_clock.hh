@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How cycles of the machine lie on SST's time line, so that messages cost no cycles.
+//
+// In the embedded engine everything that happens in one cycle happens in one queue. Here it is
+// spread over components, and a link always takes time. So a cycle is cut into ten ticks, a link
+// of the machine's own takes one, and each tick has its duty:
+//
+//     0  bridge    completes the DMA transfers of this cycle: bytes leave RAM or land there
+//     1            their events arrive at the devices
+//     2  devices   do all that is due in this cycle, in the order in which it was planned
+//     3            responses and new DMA transfers arrive at the bridge
+//     4  bridge    answers the CPU, waits for its next access; sends it if it is due now
+//     5  devices   take the access
+//     6            what they ask for at once arrives at the bridge
+//
+// Every one sees the number of whole cycles as its time, which is the embedded engine's clock.
+// A completion waits in the device's queue at the place reserved when the transfer was asked for,
+// as if the queue were shared. Hence the same cycles, number for number. A link that takes longer
+// than a tick (a network, say) is legal: then its messages simply arrive in a later cycle.
+//
+// Where devices ask for DMA in the same cycle, SST's own order of links decides who is first.
+#pragma once
+
+#include <sst/core/baseComponent.h>
+#include <sst/core/params.h>
+#include <sst/core/timeConverter.h>
+#include <sst/core/unitAlgebra.h>
+
+#include <string>
+
+#include "model/host.hh"
+
+namespace acalsim {
+
+using Tick = std::uint64_t;
+
+constexpr Tick kTicksPerCycle = 10;
+constexpr Tick kDmaTick = 0;
+constexpr Tick kDeviceTick = 2;
+constexpr Tick kCpuTick = 4;
+
+inline SST::UnitAlgebra tick_rate(const SST::Params& params) {
+    return params.find<SST::UnitAlgebra>("clock", SST::UnitAlgebra("1GHz")) *
+           SST::UnitAlgebra(std::to_string(kTicksPerCycle));
+}
+
+// How many ticks from `now` to tick `tick` of `cycle`; none if that is over.
+inline Tick ticks_until(Tick now, Cycle cycle, Tick tick) {
+    const Tick then = cycle * kTicksPerCycle + tick;
+    return then > now ? then - now : 0;
+}
+
+// Cycles beyond this have no tick. SST counts time in units of 1 ps or so: a tick is many of them.
+constexpr Cycle kEndOfTime = (UINT64_MAX >> 10) / kTicksPerCycle;
+
+}  // namespace acalsim

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sst/device_component.hh"
+
+#include "model/registry.hh"
+
+namespace acalsim {
+
+namespace {
+
+// What the component's own parameters leave over are the model's, all of them numbers.
+Parameters model_parameters(const SST::Params& params) {
+    Parameters parameters;
+    for (const std::string& key : params.getKeys()) {
+        if (key != "name" && key != "clock" && key != "verbose")
+            parameters[key] = params.find<std::uint64_t>(key, 0);
+    }
+    return parameters;
+}
+
+}  // namespace
+
+// SST as the device model sees it.
+class DeviceComponent::Port : public Host {
+public:
+    Port(DeviceComponent& component, std::string name)
+        : component_(component), name_(std::move(name)) {}
+
+    Cycle now() const override { return component_.cycle_now(); }
+    MemoryRange ram() const override { return component_.ram_; }
+    bool logging() const override { return component_.verbose_; }
+    void log(const std::string& text) override { component_.say(name_, text); }
+
+    void schedule(Cycle delay, Action action) override {
+        if (delay > kEndOfTime || now() + delay > kEndOfTime)
+            throw SimulationError("device '" + name_ + "' plans past the end of time");
+        component_.queue_.push(now() + delay, std::move(action));
+    }
+    void read_ram(std::uint64_t address, std::uint64_t bytes,
+                  std::function<void(Bytes)> done) override {
+        component_.transfer(false, address, bytes, {}, std::move(done));
+    }
+    void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) override {
+        const std::size_t size = bytes.size();
+        component_.transfer(true, address, size, std::move(bytes),
+                            [done = std::move(done)](Bytes) { done(); });
+    }
+    void end_simulation() override {
+        component_.ended_ = true;
+        component_.say("", "Simulation complete");
+    }
+
+private:
+    DeviceComponent& component_;
+    const std::string name_;
+};
+
+DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& params,
+                                 const std::string& model)
+    : CycleComponent(id, params),
+      bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
+      due_(configureSelfLink("due", tick_, handler<&DeviceComponent::on_due>(this))) {
+    guarded([&] {
+        const std::string name = params.find<std::string>("name", getName());
+        if (!bus_) throw SimulationError("device '" + name + "': its port 'bus' is not connected");
+        port_ = std::make_unique<Port>(*this, name);
+        device_ = models().at(model)(Slot{*port_, name, model_parameters(params)});
+    });
+    for (const auto& [name, value] : device_->statistics())
+        statistics_[name] = registerStatistic<std::uint64_t>(name);
+}
+
+DeviceComponent::~DeviceComponent() = default;
+
+void DeviceComponent::on_bus(SST::Event* event) {
+    guarded([&] {
+        receive(event);
+        wake_when_due();
+        refuse_silence();
+    });
+}
+
+void DeviceComponent::on_due(SST::Event*) {
+    guarded([&] {
+        wake_up_.reset();
+        run_due();
+        wake_when_due();
+        refuse_silence();
+    });
+}
+
+void DeviceComponent::receive(SST::Event* event) {
+    const std::unique_ptr<SST::Event> owner(event);
+    if (const auto* cpu = dynamic_cast<AccessEvent*>(event)) {
+        access(*cpu);
+    } else if (auto* transfer = dynamic_cast<DmaEvent*>(event)) {
+        complete(*transfer);
+    } else if (const auto* shared = dynamic_cast<RamEvent*>(event)) {
+        ram_ = {shared->origin, shared->size_bytes};
+    } else if (dynamic_cast<StatisticsEvent*>(event)) {
+        final_ = device_->statistics();
+        bus_->send(new StatisticsEvent(*final_));
+    }
+}
+
+void DeviceComponent::access(const AccessEvent& event) {
+    owed_ = event.request();
+    device_->access(*owed_, [this](bool success, std::uint64_t data) { respond(success, data); });
+    run_due();
+}
+
+void DeviceComponent::respond(bool success, std::uint64_t data) {
+    if (!owed_) throw std::logic_error("a device answered one access twice");
+    owed_.reset();
+    bus_->send(new ResponseEvent(success, data, ended_));
+}
+
+void DeviceComponent::transfer(bool is_write, std::uint64_t address, std::uint64_t bytes,
+                               Bytes data, std::function<void(Bytes)> done) {
+    const std::uint64_t place = queue_.reserve();
+    transfers_[place] = std::move(done);
+    bus_->send(new DmaEvent(place, is_write, address, bytes, std::move(data)));
+}
+
+void DeviceComponent::complete(DmaEvent& event) {
+    auto transfer = transfers_.extract(event.ticket);
+    queue_.push(cycle_now(), event.ticket,
+                [done = std::move(transfer.mapped()), data = std::move(event.data)] { done(data); });
+}
+
+void DeviceComponent::run_due() {
+    while (!queue_.empty() && queue_.next_time() <= cycle_now()) queue_.pop()();
+}
+
+void DeviceComponent::wake_when_due() {
+    if (queue_.empty() || (wake_up_ && *wake_up_ <= queue_.next_time())) return;
+    wake_up_ = queue_.next_time();
+    send_at(due_, *wake_up_, kDeviceTick);
+}
+
+// Better one line than a CPU that waits for ever.
+void DeviceComponent::refuse_silence() const {
+    if (!owed_ || !queue_.empty() || !transfers_.empty()) return;
+    throw SimulationError("device '" + device_->name() + "' never answers the " +
+                          (owed_->is_write ? "WRITE" : "READ") + " at offset " +
+                          std::to_string(owed_->offset) +
+                          ": nothing is left to happen after cycle " + std::to_string(cycle_now()));
+}
+
+// SST counts on until its last thread has stopped; the machine's time ended with the CPU's.
+void DeviceComponent::finish() {
+    for (const auto& [name, value] : final_ ? *final_ : device_->statistics())
+        statistics_.at(name)->addData(value);
+}
+
+}  // namespace acalsim

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device model of sim/model as an SST component. EchoDevice and ComputeDevice say to sst-info
+// what they are; all they do is here.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "embedded/event_queue.hh"
+#include "model/device.hh"
+#include "sst/component.hh"
+#include "sst/events.hh"
+
+namespace acalsim {
+
+class DeviceComponent : public CycleComponent {
+public:
+    DeviceComponent(SST::ComponentId_t id, const SST::Params& params, const std::string& model);
+    ~DeviceComponent() override;
+
+    void finish() override;
+
+private:
+    class Port;
+
+    void on_bus(SST::Event* event);
+    void on_due(SST::Event* event);
+    void receive(SST::Event* event);
+    void access(const AccessEvent& event);
+    void complete(DmaEvent& event);
+    void respond(bool success, std::uint64_t data);
+    void transfer(bool is_write, std::uint64_t address, std::uint64_t bytes, Bytes data,
+                  std::function<void(Bytes)> done);
+    void run_due();
+    void wake_when_due();
+    void refuse_silence() const;
+
+    std::unique_ptr<Port> port_;  // destroyed after the device and the queue, which know it
+    std::unique_ptr<Device> device_;
+    EventQueue queue_;
+    std::map<std::uint64_t, std::function<void(Bytes)>> transfers_;  // by place in the queue
+    MemoryRange ram_;
+    std::optional<Cycle> wake_up_;  // the earliest that is on its way
+    std::optional<Request> owed_;   // the access that is not answered yet
+    bool ended_ = false;
+    std::optional<Statistics> final_;
+    std::map<std::string, SST::Statistics::Statistic<std::uint64_t>*> statistics_;
+    SST::Link* bus_;
+    SST::Link* due_;
+};
+
+// Every device has these.
+#define ACALSIM_DEVICE_PARAMETERS                                                               \
+    {"name", "what the device is called in logs and reports; default: the component's name",    \
+     ""},                                                                                       \
+        {"clock", "the machine's clock, the same for all its components", "1GHz"},              \
+        {"verbose", "print every access and state change", "false"}, {                          \
+        "access_cycles", "cycles of one register access"                                        \
+    }
+#define ACALSIM_DEVICE_STATISTICS                                                               \
+    {"busy_cycles", "cycles with the BUSY bit set", "cycles", 1}, {                             \
+        "transactions", "accesses by the CPU, refused ones included", "accesses", 1             \
+    }
+#define ACALSIM_DEVICE_PORTS                                                                    \
+    {                                                                                           \
+        "bus", "to a port device%(n)d of a QEMUBinary: accesses, responses and DMA", {          \
+            "acalsim.AccessEvent", "acalsim.ResponseEvent", "acalsim.RamEvent",                 \
+                "acalsim.DmaEvent", "acalsim.StatisticsEvent"                                   \
+        }                                                                                       \
+    }
+
+class EchoDevice : public DeviceComponent {
+public:
+    EchoDevice(SST::ComponentId_t id, SST::Params& params) : DeviceComponent(id, params, "echo") {}
+
+    SST_ELI_REGISTER_COMPONENT(EchoDevice, "acalsim", "EchoDevice",
+                               SST_ELI_ELEMENT_VERSION(1, 0, 0),
+                               "Answers DATA_IN in DATA_OUT after a latency; ends the simulation",
+                               COMPONENT_CATEGORY_UNCATEGORIZED)
+    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS,
+                            {"latency_cycles", "cycles from DATA_IN to DATA_OUT"})
+    SST_ELI_DOCUMENT_STATISTICS(ACALSIM_DEVICE_STATISTICS)
+    SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
+};
+
+class ComputeDevice : public DeviceComponent {
+public:
+    ComputeDevice(SST::ComponentId_t id, SST::Params& params)
+        : DeviceComponent(id, params, "compute") {}
+
+    SST_ELI_REGISTER_COMPONENT(ComputeDevice, "acalsim", "ComputeDevice",
+                               SST_ELI_ELEMENT_VERSION(1, 0, 0),
+                               "Matrix engine: a command list in RAM, fetched and executed by DMA",
+                               COMPONENT_CATEGORY_UNCATEGORIZED)
+    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS, {"rows", "rows of the systolic array"},
+                            {"columns", "columns of the systolic array"})
+    SST_ELI_DOCUMENT_STATISTICS(ACALSIM_DEVICE_STATISTICS,
+                                {"commands", "commands executed", "commands", 1},
+                                {"macs", "multiply-accumulates", "operations", 1},
+                                {"array_cycles", "cycles the array took", "cycles", 1},
+                                {"dma_bytes_read", "bytes fetched from RAM", "bytes", 1},
+                                {"dma_bytes_written", "bytes stored to RAM", "bytes", 1})
+    SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
+};
+
+}  // namespace acalsim
