@@ -4,6 +4,7 @@
  *
  * QEMU's exit status:  0  finish(): the simulation ended in good order
  *              1 to 99  fail(code): main() returned it, or the program gave up
+ *                 90  an index is not within its tensor; the console says which
  *         100 to 115  trap: 100 + mcause; the console says what and where
  *                116  trap by an interrupt, which nobody switched on
  *                117  a trap while a trap was being reported
@@ -11,6 +12,7 @@
 #ifndef ACALSIM_RUNTIME_H
 #define ACALSIM_RUNTIME_H
 
+#define EXIT_INDEX 90
 #define EXIT_TRAP 100
 #define EXIT_TRAP_INTERRUPT 116
 #define EXIT_TRAP_TWICE 117

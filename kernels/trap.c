@@ -87,3 +87,14 @@ _Noreturn void report_trap(uint64_t cause, uint64_t address, uint64_t value, uin
     fail(cause < EXIT_TRAP_INTERRUPT - EXIT_TRAP ? EXIT_TRAP + (unsigned)cause
                                                  : EXIT_TRAP_INTERRUPT);
 }
+
+/* What a program says whose input points beyond the tensor that it indexes. */
+_Noreturn void index_error(int64_t index, int64_t size) {
+    print("index ");
+    if (index < 0) print("-");
+    print_decimal(index < 0 ? 0 - (uint64_t)index : (uint64_t)index);
+    print(" is not within a dimension of ");
+    print_decimal((uint64_t)size);
+    print("\n");
+    fail(EXIT_INDEX);
+}

@@ -21,15 +21,24 @@ def update_golden(request):
     return request.config.getoption("--update-golden")
 
 
+SMALL_MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
+
+
+def unwanted(folder, names):
+    """What a tree does without: caches, and models that take longer than a moment."""
+    models = [name for name in names if name.removesuffix(".py") not in SMALL_MODELS] if Path(folder) == ROOT / "models" else []
+    return {"__pycache__", *models} & set(names)
+
+
 class Tree:
-    """A copy of the project's sources in a folder of its own, where tests may edit and build."""
+    """A copy of the project's sources, of its smallest models only, in a folder of its own, where tests may edit and build."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         for name in ("SConstruct", "site_scons", "kernels", "sim", "models"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, folder / name, **({"ignore": shutil.ignore_patterns("__pycache__")} if source.is_dir() else {}))
+            copy(source, folder / name, **({"ignore": unwanted} if source.is_dir() else {}))
 
     def scons(self, *arguments, check=True, timeout=300, **options):
         command = [sys.executable, "-m", "SCons", "-Q", *arguments]
@@ -80,7 +89,7 @@ def environment_without():
         folder.mkdir()
         for entry in os.environ["PATH"].split(os.pathsep):
             for program in Path(entry).glob("*"):
-                if not program.name.startswith(names) and not (folder / program.name).exists():
+                if not program.name.startswith(names) and not os.path.lexists(folder / program.name):
                     (folder / program.name).symlink_to(program)
         return {**os.environ, "PATH": str(folder)}
 

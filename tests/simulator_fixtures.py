@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded engine as tests use it: built once a change, served in a thread or as a process."""
 
+import functools
 import os
 import socket
 import struct
@@ -30,10 +31,16 @@ def engine_library():
     return engine.build(ROOT / "build/tests/engine")
 
 
+@functools.cache
+def loaded(library):
+    """One module a process: each test file that imports `embedded` has a fixture of its own."""
+    return engine.load(library)
+
+
 @pytest.fixture(scope="session")
 def embedded(engine_library):
     """The engine's Python module."""
-    return engine.load(engine_library)
+    return loaded(engine_library)
 
 
 @pytest.fixture
@@ -43,7 +50,7 @@ def simulator(embedded):
 
 
 def simulator_of(embedded, machine):
-    simulator = embedded.Engine(machine.ram.latency_cycles, machine.ram.bytes_per_cycle)
+    simulator = embedded.Engine(**machine.ram.timing)
     for device in machine.devices:
         simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
     return simulator

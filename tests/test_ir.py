@@ -49,7 +49,7 @@ def tutorial():
             TensorDesc("t_4", (8, 8), is_output=True),
         ],
         [
-            ACALSimOp(T.MATMUL, "matmul_0", ("input_0", "param_1"), ("t_2",), {}, 1024, "models/matmul.py:17"),
+            ACALSimOp(T.MATMUL, "matmul_0", ("input_0", "param_1"), ("t_2",), {}, 1024, "models/matmul.py:17", ("aten.mm.default",)),
             ACALSimOp(T.ADD, "add_1", ("t_2", "param_3"), ("t_4",), {}, 64),
         ],
         ["t_4"],
@@ -69,7 +69,7 @@ def varied():
             TensorDesc("d", (1,), is_output=True),
         ],
         [
-            ACALSimOp(T.ADD, "add", ("x",), ("a",), {"other": 0.1, "alpha": 3}, 1, "a file.py (module 0.fc)"),
+            ACALSimOp(T.ADD, "add", ("x",), ("a",), {"other": 0.1, "alpha": 3}, 1, "a file.py (module 0.fc)", ("aten.add.Tensor", "aten.max.dim#0")),
             ACALSimOp(T.MUL, "mul", ("y",), ("b",), {"self": -2}, 0),
             ACALSimOp(T.PERMUTE, "permute", ("flags",), ("c",), {"dims": [1, 0]}, 6),
             ACALSimOp(T.VIEW, "view", ("a",), ("d",), {"shape": [1]}, 1),
@@ -80,7 +80,8 @@ def varied():
 
 def test_the_tutorials_graph_prints_as_in_the_tutorial():
     assert str(tutorial()).startswith(TUTORIAL)
-    assert str(tutorial()).removeprefix(TUTORIAL) == "\nSources:\n  0: matmul_0 models/matmul.py:17\n  1: add_1 ?\n"
+    assert str(tutorial()).removeprefix(TUTORIAL) == (
+        "\nSources:\n  0: matmul_0 models/matmul.py:17 [aten.mm.default]\n  1: add_1 ? []\n")
 
 
 @pytest.mark.parametrize("make", [tutorial, varied, lambda: graph()])
@@ -89,6 +90,11 @@ def test_a_graph_reads_back_from_its_text(make):
     assert (again.name, again.tensors, again.ops, again.outputs) == (ir.name, ir.tensors, ir.ops, ir.outputs)
     assert (again.inputs, again.params) == (ir.inputs, ir.params)
     assert str(again) == str(ir)
+
+
+def test_a_graph_that_names_no_aten_ops_reads_back():
+    text = str(tutorial()).replace(" [aten.mm.default]", "").replace("add_1 ? []", "add_1 ?")
+    assert [(op.source, op.aten) for op in parse(text).ops] == [("models/matmul.py:17", ()), ("", ())]
 
 
 def test_infinite_and_undefined_numbers_read_back():
@@ -190,7 +196,7 @@ def test_a_good_graph_is_returned():
         ("=== ACALSim IR: graph_0 ===", "hello", "line 1 is not '=== ACALSim IR: NAME ==='"),
         ("t_2: (8, 8) float32", "t_2: 8x8", "line 6 is not understood: 't_2: 8x8'"),
         ("MATMUL(input_0", "MAGIC(input_0", "line 11 is not understood: '0: t_2 = MAGIC(input_0, param_1)'"),
-        ("1: add_1 ?", "7: add_1 ?", "line 19 is not understood: '7: add_1 ?'"),
+        ("1: add_1 ? []", "7: add_1 ? []", "line 19 is not understood: '7: add_1 ? []'"),
         ("Tensors:", "Cushions:", "line 3 is not understood: 'Cushions:'"),
         ("ADD(t_2, param_3)", "ADD(t_2, param_9)", "reads 'param_9', which nothing has written"),
     ],

@@ -49,9 +49,28 @@ def test_timing_parameters_are_not_part_of_what_the_compiler_sees(machine_file):
     assert plain == timed != smaller
 
 
+def test_a_named_choice_becomes_its_place_in_the_list(machine_file):
+    text = ECHO + '[devices.compute]\nbase = 0x10300000\ndataflow = "os"\n'
+    parameters = load_machine(machine_file(text)).device("compute").parameters
+    assert (parameters["dataflow"], parameters["overlap"]) == (1, 2)
+
+
+def test_rams_timing_is_complete(machine_file):
+    timing = load_machine(machine_file("[ram]\nchannels = 4\nrow_bytes = 2048\n" + ECHO)).ram.timing
+    assert timing == {
+        "latency_cycles": 20, "bytes_per_cycle": 8, "channels": 4, "interleave_bytes": 256, "banks": 8,
+        "row_bytes": 2048, "row_miss_cycles": 0,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (ECHO + '[devices.compute]\nbase = 0x10300000\ndataflow = "is"\n',
+         "devices.compute.dataflow is 'is'; known are ws, os"),
+        (ECHO + "[devices.compute]\nbase = 0x10300000\noverlap = 2\n",
+         "devices.compute.overlap is 2; known are serial, single, double"),
+        ("[ram]\nchannels = 0\n" + ECHO, "ram.channels is 0; it lies between 1 and 256"),
         ("[cpu]\nspeed = 3\n" + ECHO, "unknown key 'cpu.speed'; known are isa, vlen, latency"),
         ("colour = 1\n" + ECHO, "unknown key 'colour'"),
         (ECHO + "lag = 3\n", "unknown key 'devices.echo.lag'; known are access_cycles, latency_cycles"),

@@ -62,9 +62,10 @@ def test_a_report_says_all_that_its_schema_promises(host_tree):
     counters = ("total_cycles cpu_cycles stall_cycles instructions memory_reads memory_writes memory_bytes_read "
                 "memory_bytes_written device_transactions overhead_cycles")
     assert all(type(report[name]) is int for name in counters.split())
-    assert [op["type"] for op in report["ops"]] == ["MATMUL", "ADD"]
+    assert [op["type"] for op in report["ops"]] == ["MATMUL"]
+    assert report["ops"][0]["torch_ops"] == ["aten.mm.default", "aten.add.Tensor"] and report["ops"][0]["fused"] == ["add_1"]
     assert report["ops"][0]["macs"] == 8 * 16 * 8 and report["ops"][0]["placed_on"] == "cpu"
-    assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "instructions", "macs"}
+    assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "instructions", "macs", "source", "torch_ops", "fused"}
     assert set(report["placement"][0]) == {"region", "origin", "length", "used", "sections"}
     assert set(report["devices"]) == {"echo", "compute"}
     assert report["devices"]["echo"]["transactions"] + report["devices"]["compute"]["transactions"] == (
@@ -100,7 +101,7 @@ def test_the_guests_outputs_are_what_the_report_compared(host_tree):
 
 
 def test_a_wrong_result_fails_the_target_naming_the_op(tree):
-    tree.edit("kernels/matmul.h", "return sum;", "return sum + 1.0f;")
+    tree.edit("kernels/matmul.h", "sums[i][j] = 0.0f;", "sums[i][j] = 1.0f;")
     done = tree.scons("sim-matmul", check=False)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert "report: model 'matmul': outputs differ from PyTorch's" in done.stderr
@@ -157,7 +158,7 @@ def test_the_simulators_code_reruns_only_simulations(settled):
 
 
 def test_a_kernel_header_rebuilds_what_includes_it(settled):
-    settled.edit("kernels/softmax.h", "#ifndef", "/* edited */\n#ifndef")
+    settled.edit("kernels/loops.h", "#ifndef", "/* edited */\n#ifndef")
     with_softmax = stages_run(settled.scons("all-reports"))
     settled.edit("kernels/console.h", "#ifndef", "/* edited */\n#ifndef")
     with_console = stages_run(settled.scons("all-reports"))
@@ -377,7 +378,7 @@ def failing_kernel(tree):
 def test_a_trapping_guest_is_reported_with_cause_and_symbol(failing_kernel):
     tree = failing_kernel('__asm__ volatile(".word 0");')
     done = tree.scons("sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <op_matmul_0\+0x")
+    assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
     assert "illegal instruction" in (tree / "build/matmul/run/console.log").read_text()
 
 
@@ -390,7 +391,7 @@ def test_a_guest_that_writes_past_its_ram_is_reported_with_the_address(failing_k
 def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
     tree = failing_kernel("for (;;) __asm__ volatile(\"\");")
     done = tree.scons("TIMEOUT=2", "sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <op_matmul_0\+0x")
+    assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
     assert simulation_processes() == []
 
 
@@ -469,3 +470,29 @@ def test_a_second_build_in_the_same_tree_is_refused(endless):
     done = tree.scons("sim-mlp", check=False)
     assert refused(done, r"^scons: another build is running in this tree \(process \d+\)")
     assert tree.scons("-h").returncode == 0
+
+
+# --- verify-NAME --------------------------------------------------------------------------------
+
+BODY = "return torch.tanh(torch.sigmoid(x @ self.w) + 1) @ self.w.T"
+
+
+def test_verify_holds_every_op_to_pytorch(tree, tmp_path):
+    model_file(tmp_path / "m", "net", BODY)
+    done = tree.scons(f"MODELS={tmp_path}/m", "verify-net")
+    assert re.search(r"^net: 5 tensors equal to PyTorch's", done.stdout, re.MULTILINE)
+    found = json.loads((tree / "build/reports/net.verify.json").read_text())
+    assert [op["type"] for op in found["ops"]] == ["MATMUL", "SIGMOID", "ADD", "TANH", "MATMUL"]
+    assert found["check"]["passed"] and found["check"]["first_bad_op"] is None and found["check"]["max_rel_error"] < 1e-6
+
+
+def test_verify_names_the_first_op_of_a_broken_kernel(tree, tmp_path):
+    """The op is fused into another one's loop, and two more follow it there."""
+    model_file(tmp_path / "m", "net", BODY)
+    tree.edit("kernels/elementary.h", "INLINE float sigmoid_f32(float x) {", "INLINE float sigmoid_f32(float x) {\n    x *= 1.01f;")
+    done = tree.scons(f"MODELS={tmp_path}/m", "verify-net", check=False)
+    assert refused(done, r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), is the first that differs from "
+                         r"PyTorch: max_rel_error is [\d.e-]+, allowed is 0.0001; every op before it agrees$")
+    found = json.loads((tree / "build/reports/net.verify.json").read_text())
+    assert found["check"]["first_bad_op"].startswith("sigmoid")
+    assert [op["passed"] for op in found["ops"]] == [True, False, False, False, False]

@@ -14,6 +14,17 @@ from qemu_fixtures import cross
 
 CLASSES = [row.name for row in LATENCIES]
 NEXT, BRANCH, JUMP, INDIRECT = range(4)
+WORKS = ("none", "one", "group", "wide", "divide", "elements", "registers")
+LENGTH_KEPT, LENGTH_UNKNOWN = -1, -2
+
+
+class Setting(ctypes.Structure):
+    _fields_ = [
+        ("is_set", ctypes.c_bool),
+        ("element_bits", ctypes.c_uint8),
+        ("group_log2", ctypes.c_int8),
+        ("length", ctypes.c_int8),
+    ]
 
 
 class Instruction(ctypes.Structure):
@@ -27,6 +38,10 @@ class Instruction(ctypes.Structure):
         ("destination", ctypes.c_int8),
         ("sources", ctypes.c_int8 * 3),
         ("offset", ctypes.c_int32),
+        ("vector_work", ctypes.c_uint8),
+        ("vector_fields", ctypes.c_uint8),
+        ("reduces", ctypes.c_bool),
+        ("setting", Setting),
     ]
 
 
@@ -79,7 +94,7 @@ def class_of(mnemonic):
     if kind in ("lr", "sc") or kind.startswith("amo"):
         return "atomic"
     if kind.startswith("v"):
-        return "vector"
+        return "integer" if kind.startswith("vset") else "vector"
     if kind in FLOAT_OTHER.split():
         return "float_other"
     width = {"s": "f32", "d": "f64"}[name.split(".")[1]]
@@ -265,10 +280,56 @@ def test_vector_instructions_tell_their_accesses_and_registers(decode, tmp_path)
     lines = assemble(tmp_path, ";".join(row[0] for row in VECTOR), "rv64gcv")
     for (_, word, *_), (line, reads, writes, size, destination, sources) in zip(lines, VECTOR, strict=True):
         found = decode(word)
-        assert CLASSES[found.latency_class] == "vector", line
+        assert CLASSES[found.latency_class] == class_of(line.split()[0]), line
         assert (found.vector_read, found.vector_write, found.access_bytes) == (reads, writes, size), line
         assert (None if found.destination < 0 else found.destination) == destination, line
         assert {source for source in found.sources if source > 0} == sources, line
+
+
+VECTOR_WORK = {
+    "one": "vmv.x.s x4,v5; vfmv.f.s f4,v5; vmv.s.x v4,x5; vfmv.s.f v4,f5; vcpop.m x4,v5; vfirst.m x4,v5; vmand.mm v4,v5,v6;"
+    " vlm.v v4,(x5); vsm.v v4,(x5)",
+    "group": "vadd.vv v4,v5,v6; vadd.vi v4,v5,3; vfmacc.vf v4,f6,v5; vmul.vx v4,v5,x6; vmerge.vvm v4,v5,v6,v0; vmv.v.i v4,0;"
+    " vmflt.vf v4,v5,f6; vfcvt.x.f.v v4,v5; vid.v v4; vredsum.vs v4,v5,v6; vfredusum.vs v4,v5,v6; vslidedown.vi v4,v5,1;"
+    " vle32.v v4,(x5); vse8.v v4,(x5); vle32ff.v v4,(x5); vlseg3e32.v v4,(x5); vsll.vi v4,v5,2; vsext.vf2 v4,v5; vfclass.v v4,v5",
+    "wide": "vwadd.vv v4,v6,v7; vwmul.vx v4,v6,x7; vfwmacc.vv v4,v6,v7; vfwadd.wf v4,v6,f7; vnsrl.wi v4,v6,1; vnclip.wx v4,v6,x7;"
+    " vfwcvt.f.f.v v4,v6; vfncvt.f.f.w v4,v6; vwredsum.vs v4,v5,v6; vfwredusum.vs v4,v5,v6",
+    "divide": "vdiv.vv v4,v5,v6; vremu.vx v4,v5,x6; vfdiv.vf v4,v5,f6; vfrdiv.vf v4,v5,f6; vfsqrt.v v4,v5",
+    "elements": "vlse32.v v4,(x5),x6; vsse8.v v4,(x5),x6; vluxei32.v v4,(x5),v8; vsoxei16.v v4,(x5),v8; vlsseg2e32.v v4,(x5),x6;"
+    " vrgather.vv v4,v5,v6; vfredosum.vs v4,v5,v6",
+    "registers": "vl4re32.v v4,(x5); vs8r.v v8,(x5); vmv2r.v v4,v6",
+    "none": "vsetvli x4,x5,e32,m1,ta,ma; add x4,x5,x6; flw f4,0(x5)",
+}  # fmt: skip
+FIELDS = {"vlseg3e32.v": 3, "vlsseg2e32.v": 2, "vl4re32.v": 4, "vs8r.v": 8, "vmv2r.v": 2}
+
+
+def test_vector_instructions_tell_how_they_keep_the_vector_unit(decode, tmp_path):
+    rows = [(work, line.strip()) for work, lines in VECTOR_WORK.items() for line in lines.split(";")]
+    lines = assemble(tmp_path, "\n".join(line for _, line in rows), "rv64gcv")
+    for (_, word, *_), (work, line) in zip(lines, rows, strict=True):
+        found, mnemonic = decode(word), line.split()[0]
+        assert WORKS[found.vector_work] == work, line
+        assert work == "none" or found.vector_fields == FIELDS.get(mnemonic, 1), line
+        assert found.reduces == ("red" in mnemonic), line
+
+
+@pytest.mark.parametrize(
+    ("line", "element_bits", "group_log2", "length"),
+    [
+        ("vsetvli x4,x5,e32,m1,ta,ma", 32, 0, LENGTH_UNKNOWN),
+        ("vsetvli x0,x5,e8,m8,ta,ma", 8, 3, LENGTH_UNKNOWN),
+        ("vsetvli x4,x0,e64,mf8,ta,ma", 64, -3, LENGTH_UNKNOWN),
+        ("vsetvli x0,x0,e16,mf2,tu,mu", 16, -1, LENGTH_KEPT),
+        ("vsetivli x4,17,e32,m4,ta,ma", 32, 2, 17),
+        ("vsetivli x0,0,e32,m4,ta,ma", 32, 2, 0),
+        ("vsetvl x4,x5,x6", 0, 0, LENGTH_UNKNOWN),
+    ],
+)
+def test_vector_settings_are_decoded(decode, tmp_path, line, element_bits, group_log2, length):
+    [(_, word, *_)] = assemble(tmp_path, line, "rv64gcv")
+    setting = decode(word).setting
+    assert setting.is_set
+    assert (setting.element_bits, setting.group_log2, setting.length) == (element_bits, group_log2, length)
 
 
 def test_any_word_is_decoded_to_something_harmless(decode):
@@ -278,3 +339,5 @@ def test_any_word_is_decoded_to_something_harmless(decode):
         assert found.length == (4 if word & 3 == 3 else 2)
         assert found.latency_class < len(CLASSES)
         assert all(-1 <= register < 96 for register in (found.destination, *found.sources))
+        assert -3 <= found.setting.group_log2 <= 3
+        assert found.vector_work < len(WORKS)

@@ -6,13 +6,13 @@ import json
 import random
 import re
 import shutil
-import struct
 import subprocess
 
 import numpy as np
 import pytest
 from acalsim_backend.device import DEVICE_MODELS
 from acalsim_backend.sst_host import OLDEST, is_too_old
+from compute_fixtures import NOP, SYNC, load, matmul, packed, store
 from simulator_fixtures import (  # noqa: F401
     ADVANCE,
     COMPUTE,
@@ -171,32 +171,50 @@ def test_a_missing_element_library_is_told_with_the_command_that_builds_it(serve
 # --- The same numbers ------------------------------------------------------------------------------
 
 
+OTHER = COMPUTE + 0x100000
+MACHINE = """
+[ram]
+channels = 2
+interleave_bytes = 64
+row_bytes = 512
+row_miss_cycles = 9
+[devices.echo]
+base = 0x10200000
+[devices.compute]
+base = 0x10300000
+[devices.other]
+base = 0x10400000
+model = "compute"
+dataflow = "os"
+rows = 4
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine whose two compute devices get in each other's way."""
+    path = tmp_path / "two.toml"
+    path.write_text(MACHINE)
+    return path
+
+
 @pytest.fixture
 def ram(tmp_path):
-    """A guest's RAM file with a list of two MATMULs in it, and what shares it."""
+    """A guest's RAM file with a list of commands in it, and what shares it."""
     path = tmp_path / "ram"
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((33, 20), np.float32), rng.standard_normal((20, 17), np.float32)
+    operands = [load(0, RAM + 0x1000, a.shape), load(0x1000, RAM + 0x3000, b.shape)]
+    again = [load(0, RAM + 0x3000, (2, 5, 20), padding=(1, 0, 1, 0)), matmul(33, 17, 20, "ACCUMULATE", b=0x1000)]
+    commands = [*operands, matmul(33, 17, 20, b=0x1000), store(33, 17, RAM + 0x6000), *again, SYNC]
+    commands += [load(0, RAM + 0x6000, (5, 17), strides=(136, 0)), store(33, 17, RAM + 0x9000, "RESIDUAL", a=0x2000)]
     image = bytearray(0x10000)
-    commands = [(1, 33, 17, 20, 0x1000, 0x3000, 0x6000), (1, 5, 17, 20, 0x1000, 0x3000, 0x9000)]
-    for index, (code, m, n, k, *addresses) in enumerate(commands):
-        fields = [code, m, n, k, *(RAM + address for address in addresses)]
-        packed = pack_command(*fields)
-        image[index * len(packed): (index + 1) * len(packed)] = packed
+    image[: len(packed(*commands))] = packed(*commands)
     image[0x1000: 0x1000 + a.nbytes] = a.tobytes()
     image[0x3000: 0x3000 + b.nbytes] = b.tobytes()
     path.write_bytes(image)
     text = f"{RAM:#x} {len(image):#x} 0x0 {path}".encode()
-    return path, request(TEXT, size=TEXT_RAM, data=len(text)) + text, 2 * len(packed), (a, b)
-
-
-def pack_command(code, m, n, k, a, b, c):
-    from acalsim_backend.device import COMMAND_FIELDS
-
-    values = {"code": code, "m": m, "n": n, "k": k, "a": a, "b": b, "c": c}
-    letters = {16: "H", 32: "I", 64: "Q"}
-    layout = "<" + "".join(letters[field.bits] for field in COMMAND_FIELDS)
-    return struct.pack(layout, *(values.get(field.name, 0) for field in COMMAND_FIELDS))
+    return path, request(TEXT, size=TEXT_RAM, data=len(text)) + text, len(packed(*commands)), (a, b)
 
 
 def session(client, shared, list_bytes, seed):
@@ -214,16 +232,17 @@ def session(client, shared, list_bytes, seed):
 
 def access(client, what, rng, list_bytes):
     if what == "start":
-        answers = [client.write(COMPUTE + DATA_IN, RAM), client.write(COMPUTE + SIZE, list_bytes)]
-        return [*answers, client.write(COMPUTE + CONTROL, START)]
+        device = rng.choice([COMPUTE, OTHER])
+        answers = [client.write(device + DATA_IN, RAM), client.write(device + SIZE, list_bytes)]
+        return [*answers, client.write(device + CONTROL, START)]
     if what == "echo":
         return [client.write(ECHO + DATA_IN, rng.randrange(2**16))]
     if what == "reset":
-        return [client.write(rng.choice([COMPUTE, ECHO]) + CONTROL, 2)] if rng.random() < 0.2 else []
+        return [client.write(rng.choice([COMPUTE, OTHER, ECHO]) + CONTROL, 2)] if rng.random() < 0.2 else []
     if what == "nowhere":
         return [client.read(0x100), client.read(COMPUTE + DATA_IN)]
     register = STATUS if what == "poll" else rng.choice([RESULT, DATA_OUT])
-    return [client.read(rng.choice([COMPUTE, COMPUTE, ECHO]) + register)]
+    return [client.read(rng.choice([COMPUTE, OTHER, ECHO]) + register)]
 
 
 def outcome(process, client, ram, seed):
@@ -257,21 +276,44 @@ def test_a_matmul_in_sst_equals_numpy(sst_server, ram):
 @needs_sst
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one thread", "two threads"])
-def test_random_sessions_are_the_embedded_engines_to_the_cycle(config, server, ram, tmp_path, seed, options):
-    sst = config(*options)
+def test_random_sessions_are_the_embedded_engines_to_the_cycle(config, server, ram, machine, seed, options):
+    sst = config(*options, ours=["--machine", machine])
     in_sst = outcome(sst, Client(sst.socket), ram, seed)
-    reference = server()
+    reference = server("--machine", machine)
     reference.process.stats = reference.stats
     assert in_sst == outcome(reference.process, reference.client(), ram, seed)
 
 
 @needs_sst
+def test_devices_that_ask_for_dma_in_one_cycle_have_the_same_order(config, server, tmp_path):
+    """The upper device's 16 NOPs take as long as the lower one's list, which is fetched after them."""
+    machine, path = tmp_path / "tie.toml", tmp_path / "ram"
+    machine.write_text(MACHINE[MACHINE.index("[devices.echo]") :])
+    upper, lower = [*[NOP] * 16, load(0, RAM, (64, 16))], [load(0, RAM, (32, 16))]
+    path.write_bytes((packed(*upper) + packed(*lower)).ljust(0x10000, b"\0"))
+    text = f"{RAM:#x} 0x10000 0x0 {path}".encode()
+
+    def stalls(client):
+        client.send(request(TEXT, size=TEXT_RAM, data=len(text)) + text)
+        for base, address, commands in ((OTHER, RAM, upper), (COMPUTE, RAM + len(packed(*upper)), lower)):
+            for register, value in ((DATA_IN, address), (SIZE, len(packed(*commands))), (CONTROL, START)):
+                client.write(base + register, value)
+        seen = [client.read(COMPUTE + RESULT), client.read(OTHER + RESULT), client.end()]
+        return [stall for _, _, stall, _ in seen]
+
+    started, lists, latency, decoded = 3, 18 * 16, 20, 1
+    expected = [lists + latency + decoded - started + 256 + latency, 512, 1]
+    sst = config(ours=["--machine", machine])
+    assert stalls(Client(sst.socket)) == stalls(server("--machine", machine).client()) == expected
+
+
+@needs_sst
 @pytest.mark.skipif(not shutil.which("mpirun"), reason="needs mpirun")
-def test_two_ranks_give_the_same_session(config, server, ram):
+def test_two_ranks_give_the_same_session(config, server, ram, machine):
     ranks = ("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2")
-    sst = config("--partitioner=sst.linear", before=ranks)
+    sst = config("--partitioner=sst.linear", before=ranks, ours=["--machine", machine])
     in_sst = outcome(sst, Client(sst.socket), ram, 1)
-    reference = server()
+    reference = server("--machine", machine)
     reference.process.stats = reference.stats
     assert in_sst == outcome(reference.process, reference.client(), ram, 1)
 

@@ -62,14 +62,15 @@ public:
     }
     void after_cycles(Cycle delay, Action action) { plugged().after(delay, std::move(action)); }
     void dma_read(std::uint64_t address, std::uint64_t bytes, std::function<void(nb::bytes)> done) {
-        plugged().read_ram(address, bytes, [done = std::move(done)](const Bytes& data) {
+        plugged().read_ram({address, bytes}, [done = std::move(done)](const Bytes& data) {
             const nb::gil_scoped_acquire python;
             done(nb::bytes(data.data(), data.size()));
         });
     }
     void dma_write(std::uint64_t address, const nb::bytes& data, Action done) {
         const auto* begin = static_cast<const std::uint8_t*>(data.data());
-        plugged().write_ram(address, Bytes(begin, begin + data.size()), std::move(done));
+        plugged().write_ram({address, data.size()}, Bytes(begin, begin + data.size()),
+                            std::move(done));
     }
     void say(const std::string& text) { plugged().log("%s", text.c_str()); }
     void end_simulation() { plugged().host().end_simulation(); }
@@ -116,8 +117,12 @@ void check_signals() {
 
 class PythonEngine : public Engine {
 public:
-    PythonEngine(Cycle ram_latency_cycles, std::uint64_t ram_bytes_per_cycle)
-        : Engine(ram_latency_cycles, ram_bytes_per_cycle) {
+    // The numbers of DramTiming.
+    PythonEngine(Cycle latency_cycles, std::uint64_t bytes_per_cycle, std::uint64_t channels,
+                 std::uint64_t interleave_bytes, std::uint64_t banks, std::uint64_t row_bytes,
+                 Cycle row_miss_cycles)
+        : Engine({latency_cycles, bytes_per_cycle, channels, interleave_bytes, banks, row_bytes,
+                  row_miss_cycles}) {
         on_long_wait = check_signals;
     }
     ~PythonEngine() {
@@ -227,10 +232,16 @@ void bind_device(nb::module_& module) {
 }
 
 void bind_engine(nb::module_& module) {
+    const DramTiming ram;
+    using Number = std::uint64_t;
     using AddModel =
         void (Engine::*)(const std::string&, const std::string&, std::uint64_t, const Parameters&);
     nb::class_<PythonEngine>(module, "Engine", "The embedded engine: clock, events, devices, RAM.")
-        .def(nb::init<Cycle, std::uint64_t>(), "ram_latency_cycles"_a, "ram_bytes_per_cycle"_a)
+        .def(nb::init<Cycle, Number, Number, Number, Number, Number, Cycle>(), "latency_cycles"_a,
+             "bytes_per_cycle"_a, "channels"_a = ram.channels,
+             "interleave_bytes"_a = ram.interleave_bytes, "banks"_a = ram.banks,
+             "row_bytes"_a = ram.row_bytes, "row_miss_cycles"_a = ram.row_miss_cycles,
+             "The RAM's timing, as in a machine file's [ram].")
         .def("add_device", AddModel(&Engine::add_device), "model"_a, "name"_a, "base"_a,
              "parameters"_a, "A built-in model by name, or a subclass of Device.")
         .def("add_device", &PythonEngine::add_class, "model"_a, "name"_a, "base"_a, "parameters"_a)

@@ -25,7 +25,8 @@ std::string hex(std::uint64_t value) {
 // The engine as one device sees it.
 class Engine::Port : public Host {
 public:
-    Port(Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
+    Port(Engine& engine, std::string name, std::uint64_t base)
+        : engine_(engine), name_(std::move(name)), base_(base) {}
 
     Cycle now() const override { return engine_.now_; }
     MemoryRange ram() const override { return engine_.ram_.range(); }
@@ -37,20 +38,13 @@ public:
         engine_.queue_.push(now() + delay, std::move(action));
     }
 
-    void read_ram(std::uint64_t address, std::uint64_t bytes,
-                  std::function<void(Bytes)> done) override {
-        const std::uint8_t* source = engine_.ram_.at(address, bytes);
-        engine_.queue_.push(engine_.channel_.book(now(), bytes),
-                            [source, bytes, done] { done(Bytes(source, source + bytes)); });
+    void read_ram(const Block& block, std::function<void(Bytes)> done) override {
+        engine_.ask({base_, 0, block, false, {}, std::move(done)});
     }
 
-    void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) override {
-        std::uint8_t* target = engine_.ram_.at(address, bytes.size());
-        const Cycle arrival = engine_.channel_.book(now(), bytes.size());
-        engine_.queue_.push(arrival, [target, bytes = std::move(bytes), done] {
-            std::memcpy(target, bytes.data(), bytes.size());
-            done();
-        });
+    void write_ram(const Block& block, Bytes bytes, std::function<void()> done) override {
+        const auto written = [done = std::move(done)](Bytes) { done(); };
+        engine_.ask({base_, 0, block, true, std::move(bytes), written});
     }
 
     void log(const std::string& text) override {
@@ -65,12 +59,10 @@ public:
 private:
     Engine& engine_;
     const std::string name_;
+    const std::uint64_t base_;
 };
 
-Engine::Engine(Cycle ram_latency_cycles, std::uint64_t ram_bytes_per_cycle)
-    : channel_(ram_latency_cycles, ram_bytes_per_cycle) {
-    if (ram_bytes_per_cycle == 0) throw std::invalid_argument("RAM moves 0 bytes a cycle");
-}
+Engine::Engine(const DramTiming& ram) : dram_(ram) {}
 
 Engine::~Engine() = default;
 
@@ -81,7 +73,7 @@ void Engine::add_device(const Maker& make, const std::string& name, std::uint64_
             throw std::invalid_argument("device '" + name + "' at " + hex(base) + " overlaps '" +
                                         other.device->name() + "' at " + hex(other.base));
     }
-    auto port = std::make_unique<Port>(*this, name);
+    auto port = std::make_unique<Port>(*this, name, base);
     auto device = make(Slot{*port, name, parameters});
     devices_.push_back({base, std::move(port), std::move(device)});
 }
@@ -104,7 +96,7 @@ Response Engine::access(const Access& access) {
     answered_ = false;
     route(access);
     while (!answered_) {
-        if (queue_.empty()) deadlock(access);
+        if (!next_until(std::numeric_limits<Cycle>::max())) deadlock(access);
         run_next();
     }
     // A device that answers at once would let a client poll without time ever passing.
@@ -141,14 +133,61 @@ Device* Engine::device_at(std::uint64_t address, std::uint64_t& base) const {
     return nullptr;
 }
 
+// Checked at once, so that whoever asks for what is not there is told.
+void Engine::ask(Transfer transfer) {
+    ram_.at(transfer.block.address, transfer.block.extent());
+    transfer.place = queue_.reserve();
+    asked_.push_back(std::move(transfer));
+}
+
+// In the order of the devices' addresses, whichever of them asked first in this cycle.
+void Engine::book_transfers() {
+    const auto by_base = [](const Transfer& a, const Transfer& b) { return a.base < b.base; };
+    std::stable_sort(asked_.begin(), asked_.end(), by_base);
+    for (Transfer& asked : asked_) {
+        const auto transfer = std::make_shared<Transfer>(std::move(asked));
+        arrivals_.push(dram_.book(now_, transfer->block), [this, transfer] { complete(transfer); });
+    }
+    asked_.clear();
+}
+
+void Engine::complete(const std::shared_ptr<Transfer>& transfer) {
+    if (transfer->is_write) {
+        ram_.write(transfer->block, transfer->data);
+        transfer->data.clear();
+    } else {
+        transfer->data = ram_.read(transfer->block);
+    }
+    queue_.push(now_, transfer->place, [transfer] { transfer->done(std::move(transfer->data)); });
+}
+
+std::optional<Cycle> Engine::next_time() const {
+    if (queue_.empty() && arrivals_.empty()) return {};
+    if (queue_.empty()) return arrivals_.next_time();
+    if (arrivals_.empty()) return queue_.next_time();
+    return std::min(queue_.next_time(), arrivals_.next_time());
+}
+
+// The cycle of what happens next, if that is not after `time`. Transfers are booked when the cycle
+// in which they were asked for is over.
+std::optional<Cycle> Engine::next_until(Cycle time) {
+    std::optional<Cycle> next = next_time();
+    if (!asked_.empty() && time > now_ && (!next || *next > now_)) {
+        book_transfers();
+        next = next_time();
+    }
+    return next && *next <= time ? next : std::nullopt;
+}
+
 void Engine::run_until(Cycle time) {
-    while (!queue_.empty() && queue_.next_time() <= time) run_next();
+    while (next_until(time)) run_next();
     now_ = time;
 }
 
 void Engine::run_next() {
-    now_ = queue_.next_time();
-    queue_.pop()();
+    now_ = *next_time();
+    const bool arrives = !arrivals_.empty() && arrivals_.next_time() == now_;
+    (arrives ? arrivals_ : queue_).pop()();
     if (++events_ % kEventsBetweenChecks == 0 && on_long_wait) on_long_wait();
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@
 #include "embedded/event_queue.hh"
 #include "embedded/guest_ram.hh"
 #include "model/device.hh"
-#include "model/dma.hh"
+#include "model/dram.hh"
 
 namespace acalsim {
 
@@ -22,7 +23,7 @@ public:
     using Log = std::function<void(Cycle now, const std::string& who, const std::string& text)>;
     using Maker = std::function<std::shared_ptr<Device>(const Slot&)>;
 
-    Engine(Cycle ram_latency_cycles, std::uint64_t ram_bytes_per_cycle);
+    explicit Engine(const DramTiming& ram);
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -56,17 +57,34 @@ private:
         std::shared_ptr<Device> device;
     };
 
+    // A DMA transfer; `place` in the queue is that of its asking.
+    struct Transfer {
+        std::uint64_t base;  // of the device that asked
+        std::uint64_t place;
+        Block block;
+        bool is_write;
+        Bytes data;
+        std::function<void(Bytes)> done;
+    };
+
     Device* device_at(std::uint64_t address, std::uint64_t& base) const;
     void route(const Access& access);
     void respond(std::uint64_t transaction, bool success, std::uint64_t data);
+    void ask(Transfer transfer);
+    void book_transfers();
+    void complete(const std::shared_ptr<Transfer>& transfer);
+    std::optional<Cycle> next_time() const;
+    std::optional<Cycle> next_until(Cycle time);
     void run_until(Cycle time);
     void run_next();
     [[noreturn]] void deadlock(const Access& access) const;
 
     std::vector<Plugged> devices_;  // destroyed after the queue, whose actions point into them
     EventQueue queue_;
+    EventQueue arrivals_;          // of transfers at RAM; in their cycle they come first
+    std::vector<Transfer> asked_;  // in this cycle
     GuestRam ram_;
-    DmaChannel channel_;
+    Dram dram_;
     Cycle now_ = 0;
     bool ended_ = false;
     std::uint64_t transactions_ = 0;

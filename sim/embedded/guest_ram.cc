@@ -75,4 +75,26 @@ std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {
     return memory_ + (address - range_.origin);
 }
 
+Bytes GuestRam::read(const Block& block) const {
+    const std::uint8_t* memory = at(block.address, block.extent());
+    Bytes bytes(block.bytes());
+    std::uint8_t* target = bytes.data();
+    const Block runs = block.merged();
+    runs.for_each_row([&](std::uint64_t offset) {
+        std::memcpy(target, memory + offset, runs.row_bytes);
+        target += runs.row_bytes;
+    });
+    return bytes;
+}
+
+void GuestRam::write(const Block& block, const Bytes& bytes) const {
+    std::uint8_t* memory = at(block.address, block.extent());
+    const std::uint8_t* source = bytes.data();
+    const Block runs = block.merged();
+    runs.for_each_row([&](std::uint64_t offset) {
+        std::memcpy(memory + offset, source, runs.row_bytes);
+        source += runs.row_bytes;
+    });
+}
+
 }  // namespace acalsim

@@ -23,6 +23,10 @@ public:
     // The host's pointer to `bytes` bytes of guest memory. Throws std::out_of_range.
     std::uint8_t* at(std::uint64_t address, std::uint64_t bytes) const;
 
+    // The block's bytes, without what lies between its rows. Throw std::out_of_range.
+    Bytes read(const Block& block) const;
+    void write(const Block& block, const Bytes& bytes) const;
+
 private:
     MemoryRange range_;
     std::uint8_t* memory_ = nullptr;

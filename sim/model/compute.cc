@@ -1,82 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compute: a matrix engine. DATA_IN holds the address of a list of DeviceCommands, SIZE its bytes;
-// CONTROL = START fetches and checks the whole list, then executes one command after the other:
-// operands in by DMA, through the systolic array, result out by DMA. STATUS is DATA_READY or ERROR
-// afterwards, RESULT tells which error, DATA_OUT how many commands were executed. A list with any
-// error in it has no effect at all.
+// Compute: a decoupled access-execute matrix engine. DATA_IN holds the address of a list of
+// DeviceCommands, SIZE its bytes; CONTROL = START fetches and checks the whole list, then hands one
+// command a cycle to the load, compute and store units, which work side by side. STATUS is
+// DATA_READY or ERROR afterwards, RESULT tells which error, DATA_OUT how many commands were
+// executed, or which one was refused. A list with any error in it has no effect at all.
 #include <cinttypes>
 #include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <string>
 
 #include "model/array.hh"
+#include "model/dma.hh"
+#include "model/epilogue.hh"
+#include "model/padding.hh"
+#include "model/pipeline.hh"
+#include "model/product.hh"
 #include "model/registry.hh"
 
 namespace acalsim {
 
 namespace {
 
-using Floats = std::vector<float>;
+std::uint64_t ceil_divide(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
-Floats as_floats(const Bytes& bytes) {
-    Floats values(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-    return values;
+// A parameter that is one of so many.
+std::uint64_t choice(const Slot& slot, const char* key, std::uint64_t count) {
+    const std::uint64_t value = slot.parameter(key);
+    if (value < count) return value;
+    throw std::invalid_argument("device '" + slot.name + "': its parameter '" + key + "' is " +
+                                std::to_string(value) + " of " + std::to_string(count));
 }
 
-Bytes as_bytes(const Floats& values) {
-    Bytes bytes(values.size() * sizeof(float));
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-    return bytes;
+Array array_of(const Slot& slot) {
+    return {slot.parameter("rows"), slot.parameter("columns"),
+            static_cast<Dataflow>(choice(slot, "dataflow", 2)),
+            static_cast<Overlap>(choice(slot, "overlap", 3))};
 }
 
-// Every element of C sums its products in ascending k, each rounded to float32, so that the result
-// is the same bits everywhere; the innermost loop runs along a row so that it can use vectors.
-Floats multiply(const DeviceCommand& command, const Floats& a, const Floats& b) {
-    const std::size_t m = command.m, n = command.n, k = command.k;
-    Floats c(m * n, 0.0f);
-    for (std::size_t row = 0; row < m; ++row) {
-        float* sums = &c[row * n];
-        for (std::size_t inner = 0; inner < k; ++inner) {
-            const float factor = a[row * k + inner];
-            const float* weights = &b[inner * n];
-            for (std::size_t column = 0; column < n; ++column) {
-                sums[column] += factor * weights[column];
-            }
-        }
+std::optional<Unit> unit_of(const DeviceCommand& command) {
+    switch (command.code) {
+        case COMMAND_LOAD:
+            return Unit::load;
+        case COMMAND_MATMUL:
+            return Unit::compute;
+        case COMMAND_STORE:
+            return Unit::store;
     }
-    return c;
-}
-
-struct Matrix {
-    std::uint64_t address;
-    std::uint64_t elements;
-
-    std::uint64_t bytes() const { return elements * sizeof(float); }
-};
-
-Matrix a_of(const DeviceCommand& x) { return {x.a, std::uint64_t(x.m) * x.k}; }
-Matrix b_of(const DeviceCommand& x) { return {x.b, std::uint64_t(x.k) * x.n}; }
-Matrix c_of(const DeviceCommand& x) { return {x.c, std::uint64_t(x.m) * x.n}; }
-
-std::uint32_t check_range(const MemoryRange& ram, std::uint64_t address, std::uint64_t bytes,
-                          std::uint64_t alignment) {
-    if (address % alignment != 0) return ERROR_ALIGNMENT;
-    if (bytes == 0 || bytes > ram.size_bytes) return ERROR_SIZE;
-    return ram.contains(address, bytes) ? ERROR_NONE : ERROR_ADDRESS;
-}
-
-std::uint32_t check_matrix(const MemoryRange& ram, const Matrix& matrix) {
-    // First, so that bytes() cannot overflow.
-    if (matrix.elements > ram.size_bytes / sizeof(float)) return ERROR_SIZE;
-    return check_range(ram, matrix.address, matrix.bytes(), sizeof(float));
-}
-
-std::uint32_t check_command(const MemoryRange& ram, const DeviceCommand& command) {
-    if (command.code == COMMAND_NOP) return ERROR_NONE;
-    if (command.code != COMMAND_MATMUL || command.reserved != 0) return ERROR_COMMAND;
-    for (const Matrix& matrix : {a_of(command), b_of(command), c_of(command)}) {
-        if (const std::uint32_t error = check_matrix(ram, matrix)) return error;
-    }
-    return ERROR_NONE;
+    return {};
 }
 
 }  // namespace
@@ -84,100 +55,218 @@ std::uint32_t check_command(const MemoryRange& ram, const DeviceCommand& command
 class Compute : public Device {
 public:
     explicit Compute(const Slot& slot)
-        : Device(slot), array_{slot.parameter("rows"), slot.parameter("columns")} {}
+        : Device(slot),
+          array_(array_of(slot)),
+          port_bytes_per_cycle_(slot.parameter("scratchpad_bytes_per_cycle")),
+          scratchpad_(slot.parameter("scratchpad_bytes")),
+          accumulator_(slot.parameter("accumulator_bytes")),
+          pipeline_({slot.parameter("load_queue_depth"), slot.parameter("compute_queue_depth"),
+                     slot.parameter("store_queue_depth")}) {
+        cleared();
+    }
 
 private:
+    using Entry = Pipeline::Entry;
+
     void write(std::uint32_t offset, std::uint32_t value) override {
         Device::write(offset, value);
         if (offset == REG_CONTROL && value == CONTROL_START) start();
     }
 
+    void cleared() override {
+        pipeline_.observe(host().now(), false);
+        pipeline_.clear();
+        timeline_.emplace(array_);
+        load_port_ = store_port_ = DmaChannel(0, port_bytes_per_cycle_);
+        store_port_free_ = 0;
+        decoded_ = false;
+        scratchpad_.assign(scratchpad_.size(), 0);
+        accumulator_.assign(accumulator_.size(), 0);
+    }
+
+    // --- The list ---
+
     void start() {
         become(STATUS_BUSY);
-        if (const std::uint32_t error = check_list()) return finish(error);
-        fetch(at(REG_DATA_IN), at(REG_SIZE), [this](const Bytes& list) { decode(list); });
+        pipeline_.observe(host().now(), true);
+        if (const std::uint32_t error = check_list()) return finish(error, 0);
+        fetch({at(REG_DATA_IN), at(REG_SIZE)}, [this](const Bytes& list) { take(list); });
     }
 
     std::uint32_t check_list() {
-        if (host().ram().size_bytes == 0) return ERROR_NO_RAM;
-        if (at(REG_SIZE) % COMMAND_BYTES != 0) return ERROR_ALIGNMENT;
-        return check_range(host().ram(), at(REG_DATA_IN), at(REG_SIZE),
-                           COMMAND_LIST_ALIGNMENT_BYTES);
+        const MemoryRange ram = host().ram();
+        const std::uint64_t address = at(REG_DATA_IN), bytes = at(REG_SIZE);
+        if (ram.size_bytes == 0) return ERROR_NO_RAM;
+        if (address % COMMAND_LIST_ALIGNMENT_BYTES || bytes % COMMAND_BYTES) return ERROR_ALIGNMENT;
+        if (bytes == 0 || bytes > ram.size_bytes) return ERROR_SIZE;
+        return ram.contains(address, bytes) ? ERROR_NONE : ERROR_ADDRESS;
     }
 
-    void decode(const Bytes& list) {
+    void take(const Bytes& list) {
         list_.resize(list.size() / sizeof(DeviceCommand));
         std::memcpy(list_.data(), list.data(), list.size());
-        next_ = 0;
+        const Limits limits{host().ram(), scratchpad_.size(), accumulator_.size()};
         for (std::size_t i = 0; i < list_.size(); ++i) {
-            if (const std::uint32_t error = check_command(host().ram(), list_[i])) {
+            if (const std::uint32_t error = check_command(list_[i], limits)) {
                 log("Command %zu refused, error %" PRIu32, i, error);
-                return finish(error);
+                return finish(error, i);
             }
         }
-        execute_next();
+        next_ = 0;
+        decode();
     }
 
-    void execute_next() {
-        if (next_ == list_.size()) return finish(ERROR_NONE);
-        command_ = list_[next_++];
-        ++commands_;
-        if (command_.code == COMMAND_NOP) {
-            after(1, [this] { execute_next(); });
-        } else {
-            load();
-        }
-    }
-
-    void load() {
-        const Matrix a = a_of(command_), b = b_of(command_);
-        fetch(a.address, a.bytes(), [this](const Bytes& bytes) { a_ = as_floats(bytes); });
-        fetch(b.address, b.bytes(), [this](const Bytes& bytes) {
-            b_ = as_floats(bytes);
-            compute();
+    void decode() {
+        after(1, [this] {
+            decoded_ = true;
+            advance();
         });
     }
 
-    void compute() {
-        const std::uint64_t m = command_.m, n = command_.n, k = command_.k;
-        const Cycle cycles = gemm_cycles(array_, {m, n, k});
-        log("MATMUL [%" PRIu64 "x%" PRIu64 "] @ [%" PRIu64 "x%" PRIu64 "], %" PRIu64 " cycles", m,
-            k, k, n, cycles);
-        array_cycles_ += cycles;
-        macs_ += m * n * k;
-        after(cycles, [this] { store(); });
+    // Whether the command at hand leaves the decoder: for its unit's queue, if there is room.
+    bool dispatch(const DeviceCommand& command) {
+        if (command.code == COMMAND_SYNC) return pipeline_.empty();
+        const std::optional<Unit> unit = unit_of(command);
+        if (!unit) return true;
+        if (!pipeline_.has_room(*unit)) return false;
+        pipeline_.push(command, *unit);
+        return true;
     }
 
-    void store() {
-        Bytes c = as_bytes(multiply(command_, a_, b_));
-        dma_bytes_written_ += c.size();
-        write_ram(command_.c, std::move(c), [this] { execute_next(); });
+    // Does whatever can be done in this cycle; called whenever something has changed.
+    void advance() {
+        if (decoded_ && dispatch(list_[next_])) {
+            decoded_ = false;
+            ++commands_;
+            if (++next_ < list_.size()) decode();
+        }
+        start_all(Unit::load, [this](Entry job) { load(job); });
+        start_all(Unit::compute, [this](Entry job) { multiply_matrices(job); });
+        start_all(Unit::store, [this](Entry job) { store(job); });
+        const bool over = next_ == list_.size() && pipeline_.empty();
+        over ? finish(ERROR_NONE, list_.size()) : pipeline_.observe(host().now(), true);
     }
 
-    void finish(std::uint32_t error) {
+    void finish(std::uint32_t error, std::size_t data_out) {
+        pipeline_.observe(host().now(), false);
         at(REG_RESULT) = error;
-        at(REG_DATA_OUT) = error ? 0 : std::uint32_t(list_.size());
+        at(REG_DATA_OUT) = std::uint32_t(data_out);
         become(error ? STATUS_ERROR : STATUS_DATA_READY);
     }
 
-    void fetch(std::uint64_t address, std::uint64_t bytes, std::function<void(Bytes)> done) {
-        dma_bytes_read_ += bytes;
-        read_ram(address, bytes, std::move(done));
+    // --- The units ---
+
+    template <class Start>
+    void start_all(Unit unit, Start start) {
+        while (unit != Unit::store || store_port_free_ <= host().now()) {
+            const std::optional<Entry> job = pipeline_.ready(unit);
+            if (!job) return;
+            (*job)->started = true;
+            start(*job);
+        }
+    }
+
+    void load(Entry job) {
+        const Block source = dram_tile(job->command);
+        const Cycle written = load_port_.book(host().now(), scratchpad_tile(job->command).bytes());
+        log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, source.bytes(), job->command.a);
+        if (source.bytes() == 0) {
+            return after(written - host().now(), [this, job] { loaded(job, {}); });
+        }
+        fetch(source, [this, job, written](const Bytes& bytes) {
+            if (written <= host().now()) return loaded(job, bytes);
+            after(written - host().now(), [this, job, bytes] { loaded(job, bytes); });
+        });
+    }
+
+    void loaded(Entry job, const Bytes& bytes) {
+        load_values(job->command, bytes, scratchpad_);
+        done(job);
+    }
+
+    // The values are there at once; nobody may look at them before the array has let go of them.
+    void multiply_matrices(Entry job) {
+        const DeviceCommand& command = job->command;
+        const TileTimes last = issue_tiles(command);
+        const Cycle now = host().now();
+        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
+        log("MATMUL [%dx%d] @ [%dx%d], %" PRIu64 " cycles", command.m, command.k, command.k,
+            command.n, last.result - now);
+        multiply(command, scratchpad_, accumulator_);
+        macs_ += std::uint64_t(command.m) * command.n * command.k;
+        const Cycle a_taken = last.streamed, b_taken = weights_stay ? last.loaded : last.streamed;
+        after(a_taken - now, [this, job] { release(job, 0); });
+        after(b_taken - now, [this, job] { release(job, 1); });
+        after(last.result - now, [this, job] { done(job); });
+    }
+
+    // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a
+    // ragged tile takes the time of a full one, so all of them are alike.
+    TileTimes issue_tiles(const DeviceCommand& command) {
+        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
+        const std::uint64_t strip = ceil_divide(weights_stay ? command.k : command.m, array_.rows);
+        const std::uint64_t tiles = ceil_divide(command.n, array_.columns) * strip;
+        const Cycle slots = weights_stay ? command.m : command.k, now = host().now();
+        TileTimes last{};
+        for (std::uint64_t tile = 0; tile < tiles; ++tile) last = timeline_->issue(slots, now, now);
+        array_cycles_ += tiles * slots;
+        return last;
+    }
+
+    void store(Entry job) {
+        const DeviceCommand& command = job->command;
+        const Cycle now = host().now();
+        const Cycle read = store_port_.book(now, kSumBytes * command.m * command.n);
+        store_port_free_ = read;
+        Bytes values = store_values(command, scratchpad_, accumulator_);
+        log("STORE of %zu bytes from 0x%" PRIx32, values.size(), command.c);
+        dma_bytes_written_ += values.size();
+        after(read - now, [this, job] {
+            for (std::size_t use = 0; use < job->uses.size(); ++use) job->uses[use].released = true;
+            advance();
+        });
+        write_ram(dram_tile(command), std::move(values), [this, job, read] {
+            if (read <= host().now()) return done(job);
+            after(read - host().now(), [this, job] { done(job); });
+        });
+    }
+
+    void release(Entry job, std::size_t use) {
+        job->uses[use].released = true;
+        advance();
+    }
+
+    void done(Entry job) {
+        pipeline_.remove(job);
+        advance();
+    }
+
+    void fetch(const Block& block, std::function<void(Bytes)> done) {
+        dma_bytes_read_ += block.bytes();
+        read_ram(block, std::move(done));
     }
 
     void count(Statistics& statistics) const override {
         statistics.insert(statistics.end(), {{"commands", commands_},
                                              {"macs", macs_},
                                              {"array_cycles", array_cycles_},
+                                             {"peak_macs_per_cycle", array_.rows * array_.columns},
                                              {"dma_bytes_read", dma_bytes_read_},
                                              {"dma_bytes_written", dma_bytes_written_}});
+        pipeline_.count(statistics, host().now());
     }
 
     const Array array_;
+    const std::uint64_t port_bytes_per_cycle_;
+    Bytes scratchpad_, accumulator_;
+    Pipeline pipeline_;
+    std::optional<ArrayTimeline> timeline_;
+    DmaChannel load_port_{0, 1}, store_port_{0, 1};
+    Cycle store_port_free_ = 0;
+
     std::vector<DeviceCommand> list_;
-    std::size_t next_ = 0;  // index into list_ of the command after command_
-    DeviceCommand command_{};
-    Floats a_, b_;
+    std::size_t next_ = 0;  // index into list_ of the command in the decoder
+    bool decoded_ = false;  // it has been there for its cycle
     std::uint64_t commands_ = 0, macs_ = 0, dma_bytes_read_ = 0, dma_bytes_written_ = 0;
     Cycle array_cycles_ = 0;
 };

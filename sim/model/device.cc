@@ -156,19 +156,20 @@ void Device::after(Cycle delay, std::function<void()> action) {
     });
 }
 
-void Device::read_ram(std::uint64_t address, std::uint64_t bytes, std::function<void(Bytes)> done) {
-    host_.read_ram(address, bytes, [this, address, life = life_, done](Bytes data) {
+void Device::read_ram(const Block& block, std::function<void(Bytes)> done) {
+    host_.read_ram(block, [this, address = block.address, life = life_, done](Bytes data) {
         log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), address);
         if (life == life_) done(std::move(data));
     });
 }
 
-void Device::write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) {
+void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> done) {
     const std::size_t size = bytes.size();
-    host_.write_ram(address, std::move(bytes), [this, address, size, life = life_, done] {
+    const auto written = [this, address = block.address, size, life = life_, done] {
         log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, address);
         if (life == life_) done();
-    });
+    };
+    host_.write_ram(block, std::move(bytes), written);
 }
 
 void Device::log(const char* format, ...) const {

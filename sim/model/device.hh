@@ -76,8 +76,8 @@ protected:
 
     // As the host's, except that a reset in between makes the rest void.
     void after(Cycle delay, std::function<void()> action);
-    void read_ram(std::uint64_t address, std::uint64_t bytes, std::function<void(Bytes)> done);
-    void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done);
+    void read_ram(const Block& block, std::function<void(Bytes)> done);
+    void write_ram(const Block& block, Bytes bytes, std::function<void()> done);
 
     void log(const char* format, ...) const __attribute__((format(printf, 2, 3)));
     Host& host() const { return host_; }

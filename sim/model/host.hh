@@ -23,6 +23,44 @@ struct MemoryRange {
     }
 };
 
+// Rows of `row_bytes` bytes each in the guest's address space, a plane of `rows` of them after the
+// other: the first at `address`, rows and planes so many bytes apart.
+struct Block {
+    std::uint64_t address = 0, row_bytes = 0;
+    std::uint64_t rows = 1, planes = 1;
+    std::uint64_t row_stride = 0, plane_stride = 0;
+
+    std::uint64_t bytes() const { return row_bytes * rows * planes; }
+
+    // How far it reaches, gaps included.
+    std::uint64_t extent() const {
+        return plane_stride * (planes - 1) + row_stride * (rows - 1) + row_bytes;
+    }
+
+    // The same bytes in as few rows as possible: rows that touch become one.
+    Block merged() const {
+        Block block = *this;
+        for (int level = 0; level < 2; ++level) {
+            if (block.rows != 1 && block.row_stride != block.row_bytes) break;
+            block.row_bytes *= block.rows;
+            block.rows = block.planes;
+            block.row_stride = block.plane_stride;
+            block.planes = 1;
+        }
+        return block;
+    }
+
+    // Calls visit(offset) with each row's distance from `address`.
+    template <class Visit>
+    void for_each_row(Visit visit) const {
+        for (std::uint64_t plane = 0; plane < planes; ++plane) {
+            for (std::uint64_t row = 0; row < rows; ++row) {
+                visit(plane * plane_stride + row * row_stride);
+            }
+        }
+    }
+};
+
 class Host {
 public:
     virtual ~Host() = default;
@@ -35,11 +73,12 @@ public:
     // Where guest RAM lies; empty as long as the client has not shared it.
     virtual MemoryRange ram() const = 0;
 
-    // DMA. The range lies inside ram(). Transfers of all devices share one channel in the order of
-    // asking; bytes are taken from RAM, or land there, at the moment when `done` is called.
-    virtual void read_ram(std::uint64_t address, std::uint64_t bytes,
-                          std::function<void(Bytes)> done) = 0;
-    virtual void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) = 0;
+    // DMA. The block lies inside ram(); its bytes travel without the gaps between its rows. All
+    // devices share the RAM's channels: in the order of the cycles in which they ask, within a
+    // cycle in the order of their base addresses, and one device's in the order of its asking.
+    // Bytes are taken from RAM, or land there, in the cycle in which `done` is called.
+    virtual void read_ram(const Block& block, std::function<void(Bytes)> done) = 0;
+    virtual void write_ram(const Block& block, Bytes bytes, std::function<void()> done) = 0;
 
     // log() costs nothing worth avoiding, making its text may: ask logging() first.
     virtual bool logging() const = 0;

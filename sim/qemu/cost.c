@@ -26,34 +26,114 @@ unsigned find_latency_class(const char *name) {
     return index;
 }
 
+struct vector_unit vector_unit = {128, 128};
+
+struct vector_shape vector_shape_unset(void) {
+    return (struct vector_shape){vector_unit.vlen / 32, 32};
+}
+
+/* The shape that a vsetvli, vsetivli or vsetvl makes of the one before. */
+static struct vector_shape shape_set(struct vector_shape before, struct vector_setting setting) {
+    if (setting.element_bits == 0) return vector_shape_unset();
+    uint32_t most = (vector_unit.vlen << (setting.group_log2 + 3)) / setting.element_bits >> 3;
+    uint32_t elements = setting.length == LENGTH_KEPT ? before.elements
+                        : setting.length >= 0         ? (uint32_t)setting.length
+                                                      : most;
+    return (struct vector_shape){elements < most ? elements : most, setting.element_bits};
+}
+
 struct scoreboard {
     uint64_t now;                   /* cycle in which the next instruction may issue */
+    uint64_t vector_free;           /* cycle from which the vector unit is free */
     uint64_t ready[REGISTER_COUNT]; /* cycle from which a register can be read */
+    struct vector_shape shape;
 };
 
-/* Issues one instruction; returns the cycles that it took from its turn to the next one's. */
-static uint64_t issue(struct scoreboard *board, const struct instruction *instruction) {
-    uint64_t turn = board->now, start = turn;
-    uint32_t latency = latencies[instruction->latency_class];
+/* Cycles in which so many bits go through the datapath; nothing takes none. */
+static uint64_t datapath_cycles(uint64_t bits) {
+    uint64_t cycles = (bits + vector_unit.datapath_bits - 1) / vector_unit.datapath_bits;
+    return cycles ? cycles : 1;
+}
+
+static uint32_t divide_cycles(struct vector_shape shape, const struct instruction *instruction) {
+    enum { OPCODE_FLOAT_FORMS = 1 }; /* OPFVV is 1, OPFVF 5: both end in 01 */
+    bool is_float = (instruction->word >> 12 & 3) == OPCODE_FLOAT_FORMS;
+    return latencies[!is_float                  ? CLASS_divide
+                     : shape.element_bits == 64 ? CLASS_f64_divide
+                                                : CLASS_f32_divide];
+}
+
+/* Cycles for which the instruction keeps the vector unit. */
+static uint64_t vector_cycles(struct vector_shape shape, const struct instruction *instruction) {
+    uint64_t fields = instruction->vector_fields, elements = shape.elements;
+    uint64_t width =
+        instruction->access_bytes ? instruction->access_bytes * 8u : shape.element_bits;
+    switch (instruction->vector_work) {
+        case WORK_GROUP:
+            return datapath_cycles(elements * width * fields);
+        case WORK_WIDE:
+            return datapath_cycles(elements * width * 2);
+        case WORK_DIVIDE:
+            return datapath_cycles(elements * width) * divide_cycles(shape, instruction);
+        case WORK_ELEMENTS:
+            return elements * fields > 0 ? elements * fields : 1;
+        case WORK_REGISTERS:
+            return datapath_cycles(vector_unit.vlen * fields);
+        default:
+            return 1;
+    }
+}
+
+static uint64_t sources_ready(const struct scoreboard *board,
+                              const struct instruction *instruction) {
+    uint64_t start = board->now;
     for (unsigned i = 0; i < 3; i++) {
         int source = instruction->sources[i];
         if (source != NO_REGISTER && board->ready[source] > start) start = board->ready[source];
     }
-    if (instruction->destination != NO_REGISTER)
-        board->ready[instruction->destination] = start + latency;
+    return start;
+}
+
+/* Puts a vector instruction into its unit at `start` or when that is free; returns when it started,
+ * and from when on its result can be used. */
+static uint64_t start_vector(struct scoreboard *board, const struct instruction *instruction,
+                             uint64_t start, uint64_t *ready) {
+    uint64_t cycles = vector_cycles(board->shape, instruction);
+    bool flows = instruction->vector_work != WORK_ELEMENTS &&
+                 instruction->vector_work != WORK_DIVIDE && !instruction->reduces;
+    if (board->vector_free > start) start = board->vector_free;
+    board->vector_free = start + cycles;
+    *ready = start + latencies[instruction->latency_class] + (flows ? 0 : cycles - 1);
+    return start;
+}
+
+/* Issues one instruction; returns the cycles that it took from its turn to the next one's. */
+static uint64_t issue(struct scoreboard *board, const struct instruction *instruction) {
+    uint64_t turn = board->now, start = sources_ready(board, instruction);
+    uint32_t latency = latencies[instruction->latency_class];
+    uint64_t ready = start + latency;
+    if (instruction->vector_work != WORK_NONE)
+        start = start_vector(board, instruction, start, &ready);
+    if (instruction->setting.is_set) board->shape = shape_set(board->shape, instruction->setting);
+    if (instruction->destination != NO_REGISTER) board->ready[instruction->destination] = ready;
     board->now = start + (instruction->holds ? latency : 1);
     return board->now - turn;
 }
 
-static void cost_once(const struct instruction *run, size_t count, uint32_t *costs) {
-    struct scoreboard board = {0};
+static struct vector_shape cost_once(const struct instruction *run, size_t count,
+                                     struct vector_shape shape, uint32_t *costs) {
+    struct scoreboard board = {.shape = shape};
     for (size_t i = 0; i < count; i++) costs[i] = (uint32_t)issue(&board, &run[i]);
+    if (board.vector_free > board.now)
+        costs[count - 1] += (uint32_t)(board.vector_free - board.now);
+    return board.shape;
 }
 
 /* The average pass, rounded up. The running sum is what gets rounded, so that the costs add up to
  * it. */
-static void cost_steady_state(const struct instruction *run, size_t count, uint32_t *costs) {
-    struct scoreboard board = {0};
+static struct vector_shape cost_steady_state(const struct instruction *run, size_t count,
+                                             struct vector_shape shape, uint32_t *costs) {
+    struct scoreboard board = {.shape = shape};
     uint64_t *sums = calloc(count, sizeof *sums), running = 0, rounded = 0;
     for (unsigned pass = 0; pass < SETTLING_PASSES + MEASURED_PASSES; pass++)
         for (size_t i = 0; i < count; i++) {
@@ -67,6 +147,7 @@ static void cost_steady_state(const struct instruction *run, size_t count, uint3
         rounded = next;
     }
     free(sums);
+    return board.shape;
 }
 
 /* Whether the run's last instruction goes back to its first. */
@@ -77,9 +158,8 @@ static bool run_loops(const struct instruction *run, size_t count) {
     return (last->flow == FLOW_BRANCH || last->flow == FLOW_JUMP) && last->offset == -distance;
 }
 
-void cost_run(const struct instruction *run, size_t count, uint32_t *costs) {
-    if (run_loops(run, count))
-        cost_steady_state(run, count, costs);
-    else
-        cost_once(run, count, costs);
+void cost_run(const struct instruction *run, size_t count, struct vector_shape *shape,
+              uint32_t *costs) {
+    *shape = run_loops(run, count) ? cost_steady_state(run, count, *shape, costs)
+                                   : cost_once(run, count, *shape, costs);
 }

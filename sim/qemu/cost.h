@@ -7,6 +7,18 @@
  * hold the core for their latency. All registers are ready when a run starts, except in a loop: a
  * run that branches back to its own start is costed in the steady state, results of one pass being
  * waited for in the next.
+ *
+ * Vector instructions issue in the same order, to one vector unit with a datapath of
+ * vector_unit.datapath_bits. It is busy for as many cycles as the elements need to go through it,
+ * one element a cycle where their addresses are strided or indexed; meanwhile scalar instructions
+ * issue. Elements are handed on as they come: an instruction that needs the result may start
+ * `latency` cycles after the first element did, or, if the result comes element by element or only
+ * after the last one (a reduction), after the last element did. What is still in the unit at the
+ * end of a run, unless the run loops, is waited for.
+ *
+ * SEW and LMUL are those of the vsetvli or vsetivli that comes before, by address and in the same
+ * function; where there is none, or a vsetvl, SEW is 32 and LMUL 1. vl is the immediate of a
+ * vsetivli, else taken to be as large as it can be, VLMAX.
  */
 #ifndef SST_COST_H
 #define SST_COST_H
@@ -18,11 +30,25 @@
 /* Cycles by class, from the machine description; program.c charges CLASS_branch_mispredict. */
 extern uint32_t latencies[LATENCY_CLASS_COUNT];
 
+/* VLEN and the width of the datapath; a machine without vectors has neither. */
+extern struct vector_unit {
+    uint32_t vlen, datapath_bits;
+} vector_unit;
+
+/* The vector elements that instructions work on: as many of so many bits. */
+struct vector_shape {
+    uint32_t elements, element_bits;
+};
+
+/* The shape before anything is said, at the start of a function. */
+struct vector_shape vector_shape_unset(void);
+
 /* The class of that name, or LATENCY_CLASS_COUNT. */
 unsigned find_latency_class(const char *name);
 
 /* Fills costs[0..count): the cycles from an instruction's turn to the next one's. Their sum is the
- * cost of the run. */
-void cost_run(const struct instruction *run, size_t count, uint32_t *costs);
+ * cost of the run. `shape` is that before the run and becomes that behind it. */
+void cost_run(const struct instruction *run, size_t count, struct vector_shape *shape,
+              uint32_t *costs);
 
 #endif

@@ -147,7 +147,8 @@ static uint64_t block_cycles(uint64_t address, const struct instruction *run, si
         total += cost;
     }
     if (known) return total;
-    cost_run(run, count, costs);
+    struct vector_shape shape = vector_shape_unset();
+    cost_run(run, count, &shape, costs);
     total = 0;
     for (size_t i = 0; i < count; i++) total += costs[i];
     return total;

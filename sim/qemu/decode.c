@@ -181,6 +181,15 @@ static void set_destination(struct instruction *out, int number) {
     out->destination = (int8_t)number;
 }
 
+/* lumop and sumop, in the place of rs2, of unit-stride accesses. */
+enum { UNIT_WHOLE_REGISTERS = 0x08, UNIT_MASK = 0x0b };
+
+static enum vector_work access_work(unsigned mode, unsigned unit) {
+    if (mode != 0) return WORK_ELEMENTS;
+    if (unit == UNIT_WHOLE_REGISTERS) return WORK_REGISTERS;
+    return unit == UNIT_MASK ? WORK_ONE : WORK_GROUP;
+}
+
 /* Vector accesses of one element each; the element size of indexed ones is in vtype, not here. */
 static void decode_vector_access(uint32_t word, bool is_write, struct instruction *out) {
     static const uint8_t element_bytes[8] = {1, 0, 0, 0, 0, 2, 4, 8};
@@ -189,6 +198,8 @@ static void decode_vector_access(uint32_t word, bool is_write, struct instructio
     out->access_bytes = indexed ? 0 : element_bytes[bits(word, 14, 12)];
     out->vector_read = !is_write;
     out->vector_write = is_write;
+    out->vector_work = access_work(mode, other);
+    out->vector_fields = (uint8_t)(bits(word, 31, 29) + 1);
     set_class(out, CLASS_vector);
     set_sources(out, field_rs1(word),
                 indexed   ? (int)(V0 + other)
@@ -288,7 +299,7 @@ static void decode_float(uint32_t word, struct instruction *out) {
 }
 
 /* funct3 of OP-V: what the operands are. */
-enum { FVV = 1, MVV = 2, IVI = 3, IVX = 4, FVF = 5, MVX = 6, CONFIGURE = 7 };
+enum { IVV = 0, FVV = 1, MVV = 2, IVI = 3, IVX = 4, FVF = 5, MVX = 6, CONFIGURE = 7 };
 
 /* funct6 of moves between element 0 and a scalar register, and of copies of a scalar. */
 enum { MOVE_SCALAR = 0x10, MOVE_ALL = 0x17 };
@@ -317,6 +328,66 @@ static bool accumulates(unsigned funct3, unsigned funct6) {
     return (funct3 == MVV || funct3 == MVX) && ((is_narrow && (funct6 & 1)) || is_wide);
 }
 
+static bool is_integer_form(unsigned funct3) {
+    return funct3 == IVV || funct3 == IVI || funct3 == IVX;
+}
+
+static bool is_float_form(unsigned funct3) { return funct3 == FVV || funct3 == FVF; }
+
+/* Reductions: of one row of the table for each kind of operand, and the widening sums. */
+static bool is_reduction(unsigned funct3, unsigned funct6) {
+    if (funct3 == IVV) return funct6 == 0x30 || funct6 == 0x31;
+    if (funct3 == FVV) return (funct6 < 8 && (funct6 & 1)) || funct6 == 0x31 || funct6 == 0x33;
+    return funct3 == MVV && funct6 < 8;
+}
+
+static bool is_one_element_a_cycle(unsigned funct3, unsigned funct6) {
+    enum { GATHER = 0x0c, GATHER_16 = 0x0e, ORDERED_SUM = 0x03, WIDENING_ORDERED_SUM = 0x33 };
+    if (funct3 == FVV) return funct6 == ORDERED_SUM || funct6 == WIDENING_ORDERED_SUM;
+    return funct3 == IVV && (funct6 == GATHER || funct6 == GATHER_16);
+}
+
+static bool is_vector_divide(uint32_t word, unsigned funct3, unsigned funct6) {
+    enum { UNARY_FLOAT = 0x13 }; /* a root where rs1 is 0 */
+    if (funct3 == FVV && funct6 == UNARY_FLOAT) return field_rs1(word) == 0;
+    if (is_float_form(funct3)) return funct6 == 0x20 || funct6 == 0x21;
+    return !is_integer_form(funct3) && funct6 >= 0x20 && funct6 <= 0x23;
+}
+
+/* Widening and narrowing operations and conversions. */
+static bool is_wide(uint32_t word, unsigned funct3, unsigned funct6) {
+    enum { CONVERT = 0x12 };
+    if (is_integer_form(funct3)) return funct6 >= 0x2c;
+    if (funct3 == FVV && funct6 == CONVERT) return field_rs1(word) >= 8;
+    return funct6 >= 0x30;
+}
+
+static enum vector_work operation_work(uint32_t word, unsigned funct3, unsigned funct6) {
+    enum { MOVE_REGISTERS = 0x27 };
+    bool is_mask_logic = funct3 == MVV && funct6 >= 0x18 && funct6 <= 0x1f;
+    if (is_mask_logic || (funct6 == MOVE_SCALAR && !is_integer_form(funct3))) return WORK_ONE;
+    if (funct3 == IVI && funct6 == MOVE_REGISTERS) return WORK_REGISTERS;
+    if (is_one_element_a_cycle(funct3, funct6)) return WORK_ELEMENTS;
+    if (is_vector_divide(word, funct3, funct6)) return WORK_DIVIDE;
+    return is_wide(word, funct3, funct6) ? WORK_WIDE : WORK_GROUP;
+}
+
+static struct vector_setting decode_setting(uint32_t word) {
+    enum { RESERVED_GROUP = 4 };
+    bool has_length = bits(word, 31, 30) == 3, is_vsetvl = bits(word, 31, 30) == 2;
+    bool keeps_length = field_rd(word) == 0 && field_rs1(word) == 0;
+    unsigned group = bits(word, 22, 20), element_log2 = bits(word, 24, 23);
+    bool is_known = !is_vsetvl && group != RESERVED_GROUP;
+    return (struct vector_setting){
+        .is_set = true,
+        .element_bits = is_known ? (uint8_t)(8u << element_log2) : 0,
+        .group_log2 = is_known ? (int8_t)sign_extend(group, 3) : 0,
+        .length = has_length     ? (int8_t)field_rs1(word)
+                  : keeps_length ? LENGTH_KEPT
+                                 : LENGTH_UNKNOWN,
+    };
+}
+
 static void decode_vector(uint32_t word, struct instruction *out) {
     unsigned funct3 = bits(word, 14, 12), funct6 = bits(word, 31, 26);
     int destination = V0;
@@ -325,11 +396,19 @@ static void decode_vector(uint32_t word, struct instruction *out) {
     else if (funct3 == FVV && funct6 == MOVE_SCALAR)
         destination = F0;
     destination += (int)field_rd(word);
-    set_class(out, CLASS_vector);
     set_sources(out, vector_first_source(word, funct3, funct6),
                 vector_second_source(word, funct3, funct6),
                 accumulates(funct3, funct6) ? destination : NO_REGISTER);
     set_destination(out, destination);
+    if (funct3 == CONFIGURE) {
+        set_class(out, CLASS_integer);
+        out->setting = decode_setting(word);
+        return;
+    }
+    set_class(out, CLASS_vector);
+    out->vector_work = (uint8_t)operation_work(word, funct3, funct6);
+    out->vector_fields = out->vector_work == WORK_REGISTERS ? (uint8_t)(field_rs1(word) + 1) : 1;
+    out->reduces = is_reduction(funct3, funct6);
 }
 
 static void decode_branch(uint32_t word, struct instruction *out) {

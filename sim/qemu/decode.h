@@ -25,6 +25,27 @@ enum flow {
     FLOW_INDIRECT, /* always, to where a register points, or out of the program */
 };
 
+/* How long a vector instruction keeps the vector unit; its `vector_fields` and, for elements of a
+ * size of their own, `access_bytes` say the rest. */
+enum vector_work {
+    WORK_NONE,      /* no vector instruction */
+    WORK_ONE,       /* a scalar, a mask: one cycle */
+    WORK_GROUP,     /* all elements, as many a cycle as the datapath is wide */
+    WORK_WIDE,      /* the same with elements of twice SEW on one side */
+    WORK_DIVIDE,    /* the same, each datapath-wide part as slow as a scalar divide or root */
+    WORK_ELEMENTS,  /* an element a cycle: strided, indexed, gather, ordered sum */
+    WORK_REGISTERS, /* `vector_fields` whole registers, whatever vtype says */
+};
+
+/* What a vsetvli or vsetivli says. */
+enum { LENGTH_KEPT = -1, LENGTH_UNKNOWN = -2 };
+struct vector_setting {
+    bool is_set;
+    uint8_t element_bits; /* SEW; 0 where the instruction does not say (vsetvl) */
+    int8_t group_log2;    /* of LMUL, -3 to 3 */
+    int8_t length;        /* vl asked for, if it is in the instruction, or LENGTH_... */
+};
+
 struct instruction {
     uint32_t word;
     uint8_t length;        /* bytes: 2 or 4 */
@@ -36,6 +57,10 @@ struct instruction {
     bool vector_read, vector_write; /* memory accesses, one an element */
     int8_t destination, sources[3]; /* register numbers or NO_REGISTER */
     int32_t offset;                 /* of a branch or jump, relative to the instruction */
+    uint8_t vector_work;            /* enum vector_work */
+    uint8_t vector_fields;          /* of a segment access, or whole registers; else 1 */
+    bool reduces;                   /* its result is there only when all elements went through */
+    struct vector_setting setting;
 };
 
 /* Bytes of the instruction that begins with `word`. */

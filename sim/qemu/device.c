@@ -82,15 +82,22 @@ static void set_latency(const char *name, uint32_t cycles) {
     latencies[index] = cycles;
 }
 
+static void set_vector_unit(uint32_t vlen, uint32_t datapath_bits) {
+    if (datapath_bits == 0) bridge_lost("the machine's vector datapath is 0 bits wide");
+    vector_unit = (struct vector_unit){vlen, datapath_bits};
+}
+
 static void read_description(char *text) {
     char name[64], *rest = text;
     uint64_t base, size;
-    uint32_t cycles;
+    uint32_t cycles, vlen, datapath_bits;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (sscanf(line, "device %50s %" SCNx64 " %" SCNx64, name, &base, &size) == 3)
             add_window(name, base, size);
         else if (sscanf(line, "latency %50s %" SCNu32, name, &cycles) == 2)
             set_latency(name, cycles);
+        else if (sscanf(line, "vector %" SCNu32 " %" SCNu32, &vlen, &datapath_bits) == 2)
+            set_vector_unit(vlen, datapath_bits);
         else if (*line != '\0')
             bridge_lost("the machine description has a line that this plugin does not know: %s",
                         line);

@@ -16,7 +16,8 @@ struct code {
     uint64_t start, size;
     const uint8_t *bytes;
     uint32_t *costs;
-    bool *leaders; /* a basic block begins here */
+    bool *leaders;   /* a basic block begins here */
+    bool *functions; /* a function begins here */
 };
 
 /* A function that books: an op's entry (op >= 0) or a caller of ops (op < 0). */
@@ -90,11 +91,19 @@ static void add_code(const Elf64_Shdr *section) {
         .bytes = bytes,
         .costs = calloc(section->sh_size / 2, sizeof(uint32_t)),
         .leaders = calloc(section->sh_size / 2, sizeof(bool)),
+        .functions = calloc(section->sh_size / 2, sizeof(bool)),
     };
 }
 
 static void mark_leader(struct code *code, uint64_t offset) {
     if (offset < code->size) code->leaders[offset / 2] = true;
+}
+
+static void mark_function(struct code *code, uint64_t address) {
+    uint64_t offset = address - code->start;
+    if (offset >= code->size) return;
+    code->leaders[offset / 2] = true;
+    code->functions[offset / 2] = true;
 }
 
 static void mark_leaders(struct code *code) {
@@ -122,10 +131,11 @@ static uint64_t gather_block(const struct code *code, uint64_t offset, struct in
 }
 
 static void cost_block(struct code *code, uint64_t offset, const struct instruction *run,
-                       size_t count) {
+                       size_t count, struct vector_shape *shape) {
     uint32_t *costs = malloc(count * sizeof *costs);
     const struct instruction *last = &run[count - 1];
-    cost_run(run, count, costs);
+    if (code->functions[offset / 2]) *shape = vector_shape_unset();
+    cost_run(run, count, shape, costs);
     for (size_t i = 0; i < count; offset += run[i++].length) code->costs[offset / 2] += costs[i];
     if (last->flow == FLOW_BRANCH && last->offset < 0 && offset < code->size)
         code->costs[offset / 2] += latencies[CLASS_branch_mispredict];
@@ -143,11 +153,12 @@ static size_t longest_block(const struct code *code) {
 
 static void cost_code(struct code *code) {
     struct instruction *run = malloc(longest_block(code) * sizeof *run);
+    struct vector_shape shape = vector_shape_unset();
     uint64_t length;
     size_t count;
     for (uint64_t offset = 0; offset < code->size; offset += length) {
         length = gather_block(code, offset, run, &count);
-        cost_block(code, offset, run, count);
+        cost_block(code, offset, run, count, &shape);
     }
     free(run);
 }
@@ -174,8 +185,7 @@ static bool is_caller(const char *name) {
 }
 
 static void add_function(const Elf64_Sym *symbol, const char *name) {
-    for (size_t i = 0; i < code_count; i++)
-        mark_leader(&codes[i], symbol->st_value - codes[i].start);
+    for (size_t i = 0; i < code_count; i++) mark_function(&codes[i], symbol->st_value);
     if (!is_op(name) && !is_caller(name)) return;
     functions = realloc(functions, (function_count + 1) * sizeof *functions);
     functions[function_count++] = (struct function){symbol->st_value, symbol->st_size, name, -1};

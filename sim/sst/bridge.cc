@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -34,6 +35,22 @@ int listen_at(const std::string& path) {
     return listener;
 }
 
+// The machine file's [ram]; what is not said is as DramTiming has it.
+DramTiming ram_timing(const SST::Params& params) {
+    DramTiming ram;
+    const auto number = [&](const char* key, std::uint64_t otherwise) {
+        return params.find<std::uint64_t>(key, otherwise);
+    };
+    ram.latency_cycles = number("ram_latency_cycles", ram.latency_cycles);
+    ram.bytes_per_cycle = number("ram_bytes_per_cycle", ram.bytes_per_cycle);
+    ram.channels = number("ram_channels", ram.channels);
+    ram.interleave_bytes = number("ram_interleave_bytes", ram.interleave_bytes);
+    ram.banks = number("ram_banks", ram.banks);
+    ram.row_bytes = number("ram_row_bytes", ram.row_bytes);
+    ram.row_miss_cycles = number("ram_row_miss_cycles", ram.row_miss_cycles);
+    return ram;
+}
+
 std::string json(const Statistics& statistics) {
     std::string text;
     for (const auto& [name, value] : statistics)
@@ -50,14 +67,13 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
       listener_(params.find<int>("listener", -1)),
       client_(params.find<std::string>("description", ""),
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
-      channel_(params.find<Cycle>("ram_latency_cycles", 20),
-               params.find<std::uint64_t>("ram_bytes_per_cycle", 8)),
       cycles_(registerStatistic<std::uint64_t>("cycles")),
       stall_cycles_(registerStatistic<std::uint64_t>("stall_cycles")),
       accesses_(registerStatistic<std::uint64_t>("transactions")),
       dma_bytes_(registerStatistic<std::uint64_t>("dma_bytes")),
       access_link_(configureSelfLink("access", tick_, handler<&QEMUBinary::on_access>(this))),
       answer_link_(configureSelfLink("answer", tick_, handler<&QEMUBinary::on_answer>(this))),
+      book_link_(configureSelfLink("book", tick_, handler<&QEMUBinary::on_book>(this))),
       dma_link_(configureSelfLink("dma", tick_, handler<&QEMUBinary::on_dma>(this))) {
     guarded([&] { plug_in(params); });
     registerAsPrimaryComponent();
@@ -69,11 +85,10 @@ void QEMUBinary::plug_in(const SST::Params& params) {
     std::vector<std::uint64_t> bases;
     params.find_array("names", names);
     params.find_array("bases", bases);
+    dram_.emplace(ram_timing(params));
     if (names.size() != bases.size())
         throw SimulationError("QEMUBinary has " + std::to_string(names.size()) + " names and " +
                               std::to_string(bases.size()) + " bases");
-    if (params.find<std::uint64_t>("ram_bytes_per_cycle", 8) == 0)
-        throw SimulationError("RAM moves 0 bytes a cycle");
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string port = "device" + std::to_string(i);
         SST::Link* bus = configureLink(port, handler<&QEMUBinary::on_device>(this, i));
@@ -153,7 +168,7 @@ void QEMUBinary::on_device(SST::Event* event, std::size_t device) {
     guarded([&] {
         if (auto* transfer = dynamic_cast<DmaEvent*>(event)) {
             transfer->device = device;
-            return book(transfer);
+            return ask(transfer);
         }
         const std::unique_ptr<SST::Event> owner(event);
         if (const auto* response = dynamic_cast<ResponseEvent*>(event))
@@ -163,10 +178,25 @@ void QEMUBinary::on_device(SST::Event* event, std::size_t device) {
     });
 }
 
-void QEMUBinary::book(DmaEvent* transfer) {
-    ram_.at(transfer->address, transfer->size_bytes);
-    dma_bytes_->addData(transfer->size_bytes);
-    send_at(dma_link_, channel_.book(cycle_now(), transfer->size_bytes), kDmaTick, transfer);
+void QEMUBinary::ask(DmaEvent* transfer) {
+    ram_.at(transfer->block.address, transfer->block.extent());
+    dma_bytes_->addData(transfer->block.bytes());
+    if (asked_.empty()) send_at(book_link_, cycle_now(), kBookTick);
+    asked_.push_back(transfer);
+}
+
+void QEMUBinary::on_book(SST::Event*) {
+    guarded([&] { book_transfers(); });
+}
+
+void QEMUBinary::book_transfers() {
+    std::stable_sort(asked_.begin(), asked_.end(), [&](const DmaEvent* a, const DmaEvent* b) {
+        return devices_[a->device].base < devices_[b->device].base;
+    });
+    for (DmaEvent* transfer : asked_) {
+        send_at(dma_link_, dram_->book(cycle_now(), transfer->block), kDmaTick, transfer);
+    }
+    asked_.clear();
 }
 
 void QEMUBinary::on_dma(SST::Event* event) {
@@ -174,12 +204,11 @@ void QEMUBinary::on_dma(SST::Event* event) {
 }
 
 void QEMUBinary::complete(DmaEvent* transfer) {
-    std::uint8_t* memory = ram_.at(transfer->address, transfer->size_bytes);
     if (transfer->is_write) {
-        std::memcpy(memory, transfer->data.data(), transfer->size_bytes);
+        ram_.write(transfer->block, transfer->data);
         transfer->data.clear();
     } else {
-        transfer->data.assign(memory, memory + transfer->size_bytes);
+        transfer->data = ram_.read(transfer->block);
     }
     devices_[transfer->device].bus->send(transfer);
 }

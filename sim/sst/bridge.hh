@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "embedded/client.hh"
-#include "model/dma.hh"
+#include "model/dram.hh"
 #include "sst/component.hh"
 #include "sst/events.hh"
 
@@ -32,7 +32,12 @@ public:
         {"names", "the devices' names, in the order of their ports"},
         {"bases", "the devices' addresses, in the order of their ports"},
         {"ram_latency_cycles", "cycles of a DMA transfer beside those of its bytes", "20"},
-        {"ram_bytes_per_cycle", "bytes that the DMA channel moves in a cycle", "8"},
+        {"ram_bytes_per_cycle", "bytes that a DMA channel moves in a cycle", "8"},
+        {"ram_channels", "DMA channels side by side", "1"},
+        {"ram_interleave_bytes", "adjacent bytes before the next channel's turn", "256"},
+        {"ram_banks", "banks of each channel, each with one open row", "8"},
+        {"ram_row_bytes", "bytes of a bank's row; 0: rows do not matter", "0"},
+        {"ram_row_miss_cycles", "cycles that a bank takes to open another row", "0"},
         {"stats", "JSON file for the results", ""},
         {"clock", "the machine's clock, the same for all its components", "1GHz"},
         {"verbose", "print every access and state change", "false"})
@@ -59,12 +64,14 @@ private:
     void on_access(SST::Event*);
     void on_answer(SST::Event*);
     void on_device(SST::Event* event, std::size_t device);
+    void on_book(SST::Event*);
     void on_dma(SST::Event* event);
 
     void take_access();
     void issue();
     void answer(bool success, std::uint64_t data, bool ended);
-    void book(DmaEvent* transfer);
+    void ask(DmaEvent* transfer);
+    void book_transfers();
     void complete(DmaEvent* transfer);
     void share_ram(GuestRam ram);
     void end();
@@ -75,7 +82,8 @@ private:
     int listener_;
     Client client_;
     GuestRam ram_;
-    DmaChannel channel_;
+    std::optional<Dram> dram_;
+    std::vector<DmaEvent*> asked_;  // for transfers in this cycle
     std::vector<Plugged> devices_;
 
     Access access_{};
@@ -87,7 +95,7 @@ private:
     std::uint64_t transactions_ = 0;
 
     Counter *cycles_, *stall_cycles_, *accesses_, *dma_bytes_;
-    SST::Link *access_link_, *answer_link_, *dma_link_;
+    SST::Link *access_link_, *answer_link_, *book_link_, *dma_link_;
 };
 
 }  // namespace acalsim

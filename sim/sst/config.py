@@ -63,8 +63,7 @@ def bridge_parameters(machine, options):
         "description": machine.description_text(),
         "names": [device.name for device in machine.devices],
         "bases": [device.base for device in machine.devices],
-        "ram_latency_cycles": machine.ram.latency_cycles,
-        "ram_bytes_per_cycle": machine.ram.bytes_per_cycle,
+        **{f"ram_{name}": value for name, value in machine.ram.timing.items()},
     }
 
 

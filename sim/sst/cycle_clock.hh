@@ -12,13 +12,15 @@
 //     4  bridge    answers the CPU, waits for its next access; sends it if it is due now
 //     5  devices   take the access
 //     6            what they ask for at once arrives at the bridge
+//     8  bridge    books the DMA transfers that were asked for in this cycle
 //
 // Every one sees the number of whole cycles as its time, which is the embedded engine's clock.
 // A completion waits in the device's queue at the place reserved when the transfer was asked for,
 // as if the queue were shared. Hence the same cycles, number for number. A link that takes longer
 // than a tick (a network, say) is legal: then its messages simply arrive in a later cycle.
 //
-// Where devices ask for DMA in the same cycle, SST's own order of links decides who is first.
+// Devices that ask for DMA in the same cycle are served in the order of their addresses, which is
+// why the bridge waits for all of them before it books any.
 #pragma once
 
 #include <sst/core/baseComponent.h>
@@ -38,6 +40,7 @@ constexpr Tick kTicksPerCycle = 10;
 constexpr Tick kDmaTick = 0;
 constexpr Tick kDeviceTick = 2;
 constexpr Tick kCpuTick = 4;
+constexpr Tick kBookTick = 8;
 
 inline SST::UnitAlgebra tick_rate(const SST::Params& params) {
     return params.find<SST::UnitAlgebra>("clock", SST::UnitAlgebra("1GHz")) *

@@ -35,14 +35,12 @@ public:
             throw SimulationError("device '" + name_ + "' plans past the end of time");
         component_.queue_.push(now() + delay, std::move(action));
     }
-    void read_ram(std::uint64_t address, std::uint64_t bytes,
-                  std::function<void(Bytes)> done) override {
-        component_.transfer(false, address, bytes, {}, std::move(done));
+    void read_ram(const Block& block, std::function<void(Bytes)> done) override {
+        component_.transfer(false, block, {}, std::move(done));
     }
-    void write_ram(std::uint64_t address, Bytes bytes, std::function<void()> done) override {
-        const std::size_t size = bytes.size();
-        component_.transfer(true, address, size, std::move(bytes),
-                            [done = std::move(done)](Bytes) { done(); });
+    void write_ram(const Block& block, Bytes bytes, std::function<void()> done) override {
+        const auto written = [done = std::move(done)](Bytes) { done(); };
+        component_.transfer(true, block, std::move(bytes), written);
     }
     void end_simulation() override {
         component_.ended_ = true;
@@ -114,11 +112,11 @@ void DeviceComponent::respond(bool success, std::uint64_t data) {
     bus_->send(new ResponseEvent(success, data, ended_));
 }
 
-void DeviceComponent::transfer(bool is_write, std::uint64_t address, std::uint64_t bytes,
-                               Bytes data, std::function<void(Bytes)> done) {
+void DeviceComponent::transfer(bool is_write, const Block& block, Bytes data,
+                               std::function<void(Bytes)> done) {
     const std::uint64_t place = queue_.reserve();
     transfers_[place] = std::move(done);
-    bus_->send(new DmaEvent(place, is_write, address, bytes, std::move(data)));
+    bus_->send(new DmaEvent(place, is_write, block, std::move(data)));
 }
 
 void DeviceComponent::complete(DmaEvent& event) {

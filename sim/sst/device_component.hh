@@ -32,8 +32,7 @@ private:
     void access(const AccessEvent& event);
     void complete(DmaEvent& event);
     void respond(bool success, std::uint64_t data);
-    void transfer(bool is_write, std::uint64_t address, std::uint64_t bytes, Bytes data,
-                  std::function<void(Bytes)> done);
+    void transfer(bool is_write, const Block& block, Bytes data, std::function<void(Bytes)> done);
     void run_due();
     void wake_when_due();
     void refuse_silence() const;
@@ -95,14 +94,37 @@ public:
                                SST_ELI_ELEMENT_VERSION(1, 0, 0),
                                "Matrix engine: a command list in RAM, fetched and executed by DMA",
                                COMPONENT_CATEGORY_UNCATEGORIZED)
-    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS, {"rows", "rows of the systolic array"},
-                            {"columns", "columns of the systolic array"})
-    SST_ELI_DOCUMENT_STATISTICS(ACALSIM_DEVICE_STATISTICS,
-                                {"commands", "commands executed", "commands", 1},
-                                {"macs", "multiply-accumulates", "operations", 1},
-                                {"array_cycles", "cycles the array took", "cycles", 1},
-                                {"dma_bytes_read", "bytes fetched from RAM", "bytes", 1},
-                                {"dma_bytes_written", "bytes stored to RAM", "bytes", 1})
+    SST_ELI_DOCUMENT_PARAMS(
+        ACALSIM_DEVICE_PARAMETERS, {"rows", "rows of the systolic array"},
+        {"columns", "columns of the systolic array"},
+        {"dataflow", "what stays in the array: 0 weights, 1 outputs"},
+        {"overlap", "of a tile with the next: 0 serial, 1 single-, 2 double-buffered"},
+        {"scratchpad_bytes", "size of the operands' memory"},
+        {"accumulator_bytes", "size of the sums' memory"},
+        {"scratchpad_bytes_per_cycle", "bytes a cycle that the load and the store unit move"},
+        {"load_queue_depth", "LOADs that wait or are at work"},
+        {"compute_queue_depth", "MATMULs that wait or are at work"},
+        {"store_queue_depth", "STOREs that wait or are at work"})
+    SST_ELI_DOCUMENT_STATISTICS(
+        ACALSIM_DEVICE_STATISTICS, {"commands", "commands executed", "commands", 1},
+        {"macs", "multiply-accumulates", "operations", 1},
+        {"array_cycles", "cycles in which operands streamed into the array", "cycles", 1},
+        {"peak_macs_per_cycle", "multiply-accumulates that the array can do", "operations", 1},
+        {"dma_bytes_read", "bytes fetched from RAM", "bytes", 1},
+        {"dma_bytes_written", "bytes stored to RAM", "bytes", 1},
+        {"load_busy_cycles", "cycles with a LOAD under way", "cycles", 1},
+        {"load_wait_load_cycles", "cycles the load unit waited for a LOAD", "cycles", 1},
+        {"load_wait_compute_cycles", "cycles the load unit waited for the array", "cycles", 1},
+        {"load_wait_store_cycles", "cycles the load unit waited for a STORE", "cycles", 1},
+        {"load_idle_cycles", "cycles without a LOAD", "cycles", 1},
+        {"compute_busy_cycles", "cycles with a MATMUL in the array", "cycles", 1},
+        {"compute_wait_load_cycles", "cycles the array waited for a LOAD", "cycles", 1},
+        {"compute_wait_store_cycles", "cycles the array waited for a STORE", "cycles", 1},
+        {"compute_idle_cycles", "cycles without a MATMUL", "cycles", 1},
+        {"store_busy_cycles", "cycles with a STORE under way", "cycles", 1},
+        {"store_wait_load_cycles", "cycles the store unit waited for a LOAD", "cycles", 1},
+        {"store_wait_compute_cycles", "cycles the store unit waited for the array", "cycles", 1},
+        {"store_idle_cycles", "cycles without a STORE", "cycles", 1})
     SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
 };
 

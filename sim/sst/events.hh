@@ -79,15 +79,11 @@ public:
 class DmaEvent : public SST::Event {
 public:
     DmaEvent() = default;
-    DmaEvent(std::uint64_t ticket, bool is_write, std::uint64_t address, std::uint64_t size_bytes,
-             Bytes data)
-        : ticket(ticket),
-          address(address),
-          size_bytes(size_bytes),
-          is_write(is_write),
-          data(std::move(data)) {}
+    DmaEvent(std::uint64_t ticket, bool is_write, const Block& block, Bytes data)
+        : ticket(ticket), block(block), is_write(is_write), data(std::move(data)) {}
 
-    std::uint64_t ticket = 0, address = 0, size_bytes = 0;
+    std::uint64_t ticket = 0;
+    Block block;
     std::uint64_t device = 0;  // of the bridge's list, filled in there
     bool is_write = false;
     Bytes data;
@@ -95,8 +91,12 @@ public:
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(ticket);
-        SST_SER(address);
-        SST_SER(size_bytes);
+        SST_SER(block.address);
+        SST_SER(block.row_bytes);
+        SST_SER(block.rows);
+        SST_SER(block.planes);
+        SST_SER(block.row_stride);
+        SST_SER(block.plane_stride);
         SST_SER(device);
         SST_SER(is_write);
         SST_SER(data);

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .capture import ACALSimCompiler, trace
+from .capture import ACALSimCompiler, prepare_torch, trace
 from .errors import AcalsimError, CaptureError
 from .ir import ACALSimIR
 from .machine import load_machine
@@ -75,6 +75,7 @@ class ACALSimBackend:
         self.files: list[Path] = []
         self._temporary: tempfile.TemporaryDirectory | None = None
         self.output_dir = self._folder(output_dir)
+        prepare_torch()
         if mode == "simulate":
             _forbid_silent_eager()
 
@@ -136,7 +137,7 @@ class _Lowered:
 
     def _compile(self, constants: dict[int, torch.Tensor]) -> None:
         self.constants, self.digest = constants, _digest(constants.values())
-        self.ir, self.arguments = self.backend.compiler.lower(self.graph, constants, self.name)
+        self.ir, self.arguments, _ = self.backend.compiler.lower(self.graph, constants, self.name)
         names = iter(self.ir.outputs)
         self.names = [None if result is None else next(names) for result in self.results]
         self._release()

@@ -3,6 +3,8 @@
 
     python -m acalsim_backend.codegen code CAPTURE_DIR OUT_DIR --machine NAME   what follows from graph_0.ir alone
     python -m acalsim_backend.codegen data CAPTURE_DIR OUT_DIR --machine NAME   what holds values
+
+With --keep-all the program leaves the result of every op in its output block; kept.json says where.
 """
 
 from __future__ import annotations
@@ -11,19 +13,21 @@ import argparse
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from .emit import C_TYPES, Site
+from . import kernels
+from .emit import C_TYPES, Site, literal
 from .errors import run_room
 from .files import read_json, write_atomic
 from .headers import machine_header, registers_header
-from .ir import ACALSimIR, ACALSimOp, parse
+from .ir import ACALSimIR, parse
+from .kernel import Kernel
 from .ldscript import linker_script
 from .machine import Machine, load_machine
 from .makefile import makefile
-from .ops import ROWS
-from .plan import ALIGNMENT, Plan, costs, make_plan, plan_json
+from .plan import ALIGNMENT, Plan, kept_json, make_plan, plan_json
 
 LARGEST_ARRAY = 4096
 """Elements; larger parameters are included as binary, which compiles at the speed of a copy."""
@@ -94,7 +98,7 @@ def c_header(ir: ACALSimIR, plan: Plan) -> str:
     lines = [banner(ir, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
     lines += [f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")]
     lines += ["", f"extern char {ir.name}_inputs[], {ir.name}_buffers[], {ir.name}_outputs[];", ""]
-    lines += [_tensor_line(ir, plan, name) for name in ir.tensors]
+    lines += [_storage_line(ir, plan, name) for name in plan.places]
     lines += [
         "",
         f"void {ir.name}_init(void);",
@@ -106,40 +110,40 @@ def c_header(ir: ACALSimIR, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _tensor_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
-    desc, place = ir.tensors[name], plan.place(name)
+def _storage_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
+    desc, place = plan.schedule.storages[name], plan.places[name]
     kind = C_TYPES[desc.dtype]
     if not desc.elements:
         return f"#define {name} (({kind} *){ir.name}_buffers) /* {list(desc.shape)}, empty */"
     if desc.is_param:
         return f"extern const {kind} {name}[{desc.elements}]; /* {list(desc.shape)} */"
-    constant = "const " if ir.tensors[plan.roots[name]].is_param else ""
-    return f"#define {name} (({constant}{kind} *)({place.symbol} + {place.offset:#x})) /* {list(desc.shape)} */"
+    return f"#define {name} (({kind} *)({place.symbol} + {place.offset:#x})) /* {list(desc.shape)} */"
 
 
 def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
-    """The program: one function an op, called in order by graph_0_forward."""
-    ops = [op for op in ir.ops if costs(ir, plan, op)]
-    headers = sorted({ROWS[op.op_type].header for op in ops} - {None})
+    """The program: one function a kernel, called in order by graph_0_forward."""
+    program = _Program(plan)
     upper = ir.name.upper()
     return "\n".join(
         [
             banner(ir, "program"),
             "#include <math.h>\n#include <string.h>\n",
-            # Tensors are macros, so what is not of this graph comes before them.
-            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", *headers, f"{ir.name}.h")),
-            "",
+            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", "loops.h", *sorted(program.headers))),
+            '\n#define OP static NOINLINE __attribute__((section(".text.graph")))\n',
+            *program.kernel_functions(),
+            # Tensors are macros, so what does not name them comes before.
+            f'#include "{ir.name}.h"\n',
             *(
                 f"char {ir.name}_{kind}[{max(plan.blocks['.' + kind], 1)}] "
                 f'__attribute__((section(".bss.{kind}"), aligned({ALIGNMENT})));'
                 for kind in ("buffers", "outputs")
             ),
-            '\n#define OP static __attribute__((noinline, noclone, section(".text.graph")))\n',
-            *(line for op in ops for line in op_function(ir, op)),
+            "",
+            *program.op_functions(),
             *_init(ir, machine),
-            *_forward(ir, ops, upper),
+            *_forward(ir, program.names, upper),
             f"void {ir.name}_cleanup(void)\n{{\n}}\n",
-            *_symbols(ir, ops),
+            *_symbols(ir, program.symbols()),
             f"int main(void)\n{{\n    {ir.name}_init();",
             f"    {ir.name}_forward({ir.name}_inputs, {ir.name}_outputs);",
             f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
@@ -147,24 +151,57 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
     )
 
 
-def op_function(ir: ACALSimIR, op: ACALSimOp) -> list[str]:
-    row = ROWS[op.op_type]
-    site = Site([ir.tensors[name] for name in op.inputs], ir.tensors[op.outputs[0]], op.attrs, row.operands)
-    body = row.kernel(site) if row.kernel else plain_copy(site)
-    where = f"; {op.source}" if op.source else ""
-    shapes = ", ".join(str(list(desc.shape)) for desc in site.inputs)
-    return [
-        f"/* {op}: {shapes} -> {list(site.output.shape)}{where} */",
-        f"OP void op_{op.name}(void)\n{{",
-        *(f"    {line}" for line in body),
-        "}\n",
-    ]
+class _Program:
+    """The kernels' functions. Kernels that differ in their addresses only share one, which is named after the first."""
 
+    def __init__(self, plan: Plan):
+        self.schedule = plan.schedule
+        self.headers: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self.kernels: list[tuple[Kernel, str, list[str]]] = []
+        for kernel in self.schedule.kernels:
+            site = Site(self.schedule, kernel)
+            text = self._text(site)
+            function = self.texts.setdefault(text, f"kernel_{kernel.name}")
+            self.kernels.append((kernel, function, site.arguments()))
+            self.headers |= site.headers | ({kernel.row.header} - {None})
 
-def plain_copy(site: Site) -> list[str]:
-    """A view that must have memory of its own is a plain copy."""
-    size = site.output.size_bytes
-    return [f"memcpy({site.c_name(site.output)}, {site.c_name(site.inputs[0])}, {size});"]
+    @property
+    def names(self) -> list[str]:
+        return [kernel.name for kernel, _, _ in self.kernels]
+
+    @staticmethod
+    def _text(site: Site) -> str:
+        """A kernel as C, with KERNEL where its name belongs."""
+        body = (site.kernel.row.kernel or kernels.pointwise)(site) if site.output.elements else []
+        parameters = site.parameters()
+        fields = [] if not site.functions else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
+        used = set(re.findall(r"\bp\d+\b", "\n".join(body)))
+        unused = [f"    (void){name};" for name in site.pointers.values() if name not in used]
+        return "\n".join([*fields, *site.functions, f"OP void KERNEL({', '.join(parameters) or 'void'})", "{", *unused,
+                          *(f"    {line}" for line in body), "}"])
+
+    def kernel_functions(self) -> list[str]:
+        """Never inlined: gcc 12 gets loops wrong whose two pointers it knows to lie in one object (in ivopts)."""
+        return [text.replace("KERNEL", function) + "\n" for text, function in self.texts.items()]
+
+    def op_functions(self) -> list[str]:
+        lines = []
+        for kernel, function, arguments in self.kernels:
+            lines += [*self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", f"    {function}({', '.join(arguments)});", "}\n"]
+        return lines
+
+    def _comment(self, kernel: Kernel) -> list[str]:
+        tensors = self.schedule.ir.tensors
+        rows = []
+        for op in kernel.ops:
+            shapes = ", ".join(str(list(tensors[name].shape)) for name in op.inputs)
+            rows.append(f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{f'; {op.source}' if op.source else ''}")
+        return ["/* " + "\n   ".join(rows) + " */"]
+
+    def symbols(self) -> list[str]:
+        """All functions of the graph, for the names of traps."""
+        return [*(f"op_{name}" for name in self.names), *self.texts.values()]
 
 
 def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
@@ -177,18 +214,18 @@ def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
     return [*lines, "}\n"]
 
 
-def _forward(ir: ACALSimIR, ops: Iterable[ACALSimOp], upper: str) -> list[str]:
+def _forward(ir: ACALSimIR, names: Iterable[str], upper: str) -> list[str]:
     return [
         f'__attribute__((section(".text.graph"))) void {ir.name}_forward(const void *inputs, void *outputs)\n{{',
         f"    if (inputs != {ir.name}_inputs)\n        memcpy({ir.name}_inputs, inputs, {upper}_INPUTS_BYTES);",
-        *(f"    op_{op.name}();" for op in ops),
+        *(f"    op_{name}();" for name in names),
         f"    if (outputs != {ir.name}_outputs)\n        memcpy(outputs, {ir.name}_outputs, {upper}_OUTPUTS_BYTES);",
         "}\n",
     ]
 
 
-def _symbols(ir: ACALSimIR, ops: Iterable[ACALSimOp]) -> list[str]:
-    names = [*(f"op_{op.name}" for op in ops), f"{ir.name}_forward"]
+def _symbols(ir: ACALSimIR, functions: Iterable[str]) -> list[str]:
+    names = [*functions, f"{ir.name}_forward"]
     return [
         "/* What a trap's place is named after. */",
         "const struct symbol graph_symbols[] = {",
@@ -207,7 +244,6 @@ def _weight(ir: ACALSimIR, name: str, data: bytes, offset: int) -> str:
     small = len(values) <= LARGEST_ARRAY and all(map(math.isfinite, values))
     if not small:
         return incbin(name, ".weights", '"a"', f"{ir.name}_weights.bin", offset, len(data))
-    literal = Site.literal
     rows = [", ".join(literal(value) for value in values[i : i + 8]) for i in range(0, len(values), 8)]
     body = ",\n".join(f"    {row}" for row in rows)
     head = f"const {C_TYPES[desc.dtype]} {name}[{desc.elements}]"
@@ -274,12 +310,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("capture", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--machine", default="default")
+    parser.add_argument("--keep-all", action="store_true")
     options = parser.parse_args(arguments)
     machine = load_machine(options.machine)
     ir = parse((options.capture / "graph_0.ir").read_text())
-    plan = make_plan(ir, machine)
+    plan = make_plan(ir, machine, options.keep_all)
     if options.part == "code":
         files = code_files(ir, plan, machine, options.out)
+        if options.keep_all:
+            files["kept.json"] = json.dumps(kept_json(plan), indent=1) + "\n"
     else:
         files = captured_data(ir, plan, options.capture)
     write_files(files, options.out)

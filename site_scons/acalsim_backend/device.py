@@ -7,6 +7,7 @@ file. Registers that overlap are refused when this module is imported.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,22 +44,41 @@ class Flag:
 
 @dataclass(frozen=True)
 class Field:
-    """One member of a struct in RAM: unsigned, little-endian, `bits` wide."""
+    """One member of a struct in RAM: little-endian, `bits` wide, of `kind` uint, int or float."""
 
     name: str
     bits: int
     description: str
+    kind: str = "uint"
+
+    @property
+    def c_type(self) -> str:
+        return "float" if self.kind == "float" else f"{self.kind}{self.bits}_t"
+
+    @property
+    def letter(self) -> str:
+        """What the struct module calls it."""
+        return {"uint16_t": "H", "uint32_t": "I", "uint64_t": "Q", "int32_t": "i", "float": "f"}[self.c_type]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a machine file may give a device; inclusive range, unit in the name."""
+    """A number that a machine file may give a device; inclusive range, unit in the name.
+
+    With `choices` the file gives one of those words, and the parameter's value is its place.
+    """
 
     name: str
     default: int
     minimum: int
     maximum: int
     description: str
+    choices: tuple[str, ...] = ()
+
+
+def choice(name: str, choices: tuple[str, ...], default: str, description: str) -> Parameter:
+    """A Parameter that is one of several words."""
+    return Parameter(name, choices.index(default), 0, len(choices) - 1, description, choices)
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ def refuse_overlaps(registers: tuple[Register, ...]) -> tuple[Register, ...]:
 REGISTERS = refuse_overlaps(
     (
         Register("DATA_IN", 0x00, "W", "data, or the address of a command list"),
-        Register("DATA_OUT", 0x04, "R", "response data"),
+        Register("DATA_OUT", 0x04, "R", "response data; commands executed, or the index of the refused one"),
         Register("STATUS", 0x08, "R", "status flags"),
         Register("CONTROL", 0x0C, "RW", "control operations"),
         Register("SIZE", 0x10, "RW", "data size in bytes"),
@@ -109,32 +129,94 @@ END_OF_SIMULATION = Flag("END_OF_SIMULATION", 0xDEADBEEF, "written to the Echo d
 
 COMMANDS = (
     Flag("COMMAND_NOP", 0, "do nothing"),
-    Flag("COMMAND_MATMUL", 1, "C[m,n] = A[m,k] @ B[k,n], float32, row-major, dense"),
+    Flag("COMMAND_LOAD", 1, "RAM to scratchpad: planes x rows x row_bytes, zeros around each plane"),
+    Flag("COMMAND_MATMUL", 2, "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory"),
+    Flag("COMMAND_STORE", 3, "accumulator memory to RAM, scaled, with bias, residual, activation"),
+    Flag("COMMAND_SYNC", 4, "wait until all commands before it are done"),
+)
+
+ELEMENT_TYPES = (
+    Flag("TYPE_FLOAT32", 0, "MATMUL: float32 sums of float32; STORE: float32"),
+    Flag("TYPE_INT8", 1, "MATMUL: int32 sums of int8; STORE: int32 requantised to int8"),
+    Flag("TYPE_INT32", 2, "STORE: int32 as it is"),
+)
+
+COMMAND_FLAGS = (
+    Flag("FLAG_ACCUMULATE", 0x01, "MATMUL: add to C instead of overwriting it"),
+    Flag("FLAG_SCALE", 0x02, "STORE of float32: multiply by scale"),
+    Flag("FLAG_BIAS_COLUMNS", 0x04, "STORE: add b[column of C]"),
+    Flag("FLAG_BIAS_ROWS", 0x08, "STORE: add b[row of C]"),
+    Flag("FLAG_RESIDUAL", 0x10, "STORE: add the tile at a, which is shaped like the one in RAM"),
+    Flag("FLAG_RELU", 0x20, "STORE: negative becomes 0"),
+    Flag("FLAG_CLAMP", 0x40, "STORE: below low becomes low, above high becomes high"),
 )
 
 COMMAND_FIELDS = (
-    Field("code", 32, "which COMMAND_; the rest is for MATMUL"),
-    Field("m", 32, "rows of A and C"),
-    Field("n", 32, "columns of B and C"),
-    Field("k", 32, "columns of A, rows of B"),
-    Field("a", 64, "address of A"),
-    Field("b", 64, "address of B"),
-    Field("c", 64, "address of C"),
-    Field("reserved", 64, "zero"),
+    Field("code", 16, "which COMMAND_"),
+    Field("type", 16, "which TYPE_; 0 for LOAD"),
+    Field("flags", 32, "FLAG_ bits"),
+    Field("m", 16, "rows of A and C"),
+    Field("n", 16, "columns of B and C"),
+    Field("k", 16, "columns of A, rows of B"),
+    Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),
+    Field("n_inner", 16, "columns of B between two outer strides; 0: all of them"),
+    Field("k_inner", 16, "k between two middle strides; 0: all of it"),
+    Field("k_middle", 16, "middle strides between two outer ones; 0: all of them"),
+    Field("shift", 16, "STORE of int8: bits that the product is shifted right, rounded; at most 62"),
+    Field("a", 32, "scratchpad address: LOAD's target, MATMUL's A, STORE's residual"),
+    Field("b", 32, "scratchpad address: MATMUL's B, STORE's bias"),
+    Field("c", 32, "accumulator address: MATMUL's and STORE's C"),
+    Field("c_row_stride", 32, "bytes from a row of C to the next"),
+    Field("a_outer_stride", 32, "bytes to the next m_inner rows of A; LOAD, STORE: to the next plane"),
+    Field("a_inner_stride", 32, "bytes to the next row of A; LOAD, STORE: to the next row"),
+    Field("a_k_outer_stride", 32, "bytes to the next k_middle * k_inner columns of A"),
+    Field("a_k_middle_stride", 32, "bytes to the next k_inner columns of A"),
+    Field("a_k_inner_stride", 32, "bytes to the next column of A"),
+    Field("b_outer_stride", 32, "bytes to the next n_inner columns of B"),
+    Field("b_inner_stride", 32, "bytes to the next column of B"),
+    Field("b_k_outer_stride", 32, "bytes to the next k_middle * k_inner rows of B"),
+    Field("b_k_middle_stride", 32, "bytes to the next k_inner rows of B"),
+    Field("b_k_inner_stride", 32, "bytes to the next row of B"),
+    Field("dram", 64, "LOAD, STORE: address of the tile in RAM"),
+    Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next"),
+    Field("dram_row_stride", 32, "bytes from a row in RAM to the next"),
+    Field("planes", 16, "of the tile in RAM; 0 counts as 1"),
+    Field("rows", 16, "of one of its planes; LOAD: may be 0 where there is padding"),
+    Field("row_bytes", 32, "of one of its rows"),
+    Field("pad_top", 16, "LOAD: rows of zeros before each plane's"),
+    Field("pad_bottom", 16, "LOAD: rows of zeros behind each plane's"),
+    Field("pad_left", 16, "LOAD: zero bytes before each row's"),
+    Field("pad_right", 16, "LOAD: zero bytes behind each row's"),
+    Field("scale", 32, "STORE of float32: factor, with FLAG_SCALE", "float"),
+    Field("low", 32, "STORE: smallest result, with FLAG_CLAMP", "float"),
+    Field("high", 32, "STORE: largest result, with FLAG_CLAMP", "float"),
+    Field("multiplier", 32, "STORE of int8: factor before the shift", "int"),
 )
-"""One command of the list that a compute device fetches, in order and without gaps."""
+"""One command of the list that a compute device fetches, in order and without gaps. Fields that a
+command has no use for are ignored."""
 
-COMMAND_BYTES = sum(field.bits for field in COMMAND_FIELDS) // 8
+COMMAND_LAYOUT = "<" + "".join(field.letter for field in COMMAND_FIELDS)
+COMMAND_BYTES = struct.calcsize(COMMAND_LAYOUT)
 COMMAND_LIST_ALIGNMENT_BYTES = 8
 
 ERROR_CODES = (
     Flag("ERROR_NONE", 0, "no error"),
-    Flag("ERROR_COMMAND", 1, "unknown command code"),
+    Flag("ERROR_COMMAND", 1, "unknown code, type or flag, or one that the command does not take"),
     Flag("ERROR_ADDRESS", 2, "address outside guest RAM"),
-    Flag("ERROR_ALIGNMENT", 3, "misaligned address or command list"),
-    Flag("ERROR_SIZE", 4, "zero or too large a size"),
+    Flag("ERROR_ALIGNMENT", 3, "misaligned address, stride or command list"),
+    Flag("ERROR_SIZE", 4, "zero, too large or contradictory sizes, or a stride of zero"),
     Flag("ERROR_NO_RAM", 5, "guest RAM is not mapped into the simulator"),
+    Flag("ERROR_SCRATCHPAD", 6, "address outside the scratchpad"),
+    Flag("ERROR_ACCUMULATOR", 7, "address outside the accumulator memory"),
 )
+
+
+def pack_command(**fields: int | float) -> bytes:
+    """A command's bytes; fields that are not given are 0. Raises DeviceError for one there is not."""
+    if unknown := fields.keys() - {field.name for field in COMMAND_FIELDS}:
+        raise DeviceError(f"a command has no field '{min(unknown)}'")
+    return struct.pack(COMMAND_LAYOUT, *(fields.get(field.name, 0) for field in COMMAND_FIELDS))
+
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
     {
@@ -155,6 +237,17 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                     Parameter("access_cycles", 1, 1, 1 << 20, "cycles of one register access"),
                     Parameter("rows", 16, 1, 1024, "rows of the systolic array"),
                     Parameter("columns", 16, 1, 1024, "columns of the systolic array"),
+                    choice("dataflow", ("ws", "os"), "ws", "what stays in the array: weights or outputs"),
+                    choice("overlap", ("serial", "single", "double"), "double", "of a tile with the next"),
+                    Parameter("scratchpad_bytes", 0x40000, 64, 1 << 30, "size of the operands' memory"),
+                    Parameter("accumulator_bytes", 0x10000, 64, 1 << 30, "size of the sums' memory"),
+                    Parameter(
+                        "scratchpad_bytes_per_cycle", 64, 1, 1 << 16,
+                        "bytes a cycle that the load unit writes, and that the store unit reads",
+                    ),
+                    Parameter("load_queue_depth", 8, 1, 1024, "LOADs that wait or are at work"),
+                    Parameter("compute_queue_depth", 8, 1, 1024, "MATMULs that wait or are at work"),
+                    Parameter("store_queue_depth", 8, 1, 1024, "STOREs that wait or are at work"),
                 ),
             ),
         )

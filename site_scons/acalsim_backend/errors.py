@@ -65,6 +65,10 @@ class ReportError(AcalsimError):
     room = "report"
 
 
+class VerifyError(AcalsimError):
+    room = "verify"
+
+
 def run_room(main: Callable[[list[str]], int | None]) -> None:
     """Run a room's command line and leave the process with its status.
 

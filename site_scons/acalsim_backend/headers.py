@@ -32,6 +32,8 @@ def registers_header() -> str:
             *_flags(device.STATUS_FLAGS),
             *_flags(device.CONTROL_FLAGS),
             *_flags(device.COMMANDS),
+            *_flags(device.ELEMENT_TYPES),
+            *_flags(device.COMMAND_FLAGS),
             *_flags(device.ERROR_CODES),
             *_flags((device.END_OF_SIMULATION,)),
             *_flags(device.REQUEST_TYPES),
@@ -111,7 +113,7 @@ def _register_table() -> list[str]:
 
 def _command() -> list[str]:
     """The compute device's command as a struct; C's own layout rules give it no padding."""
-    fields = [f"    uint{f.bits}_t {f.name}; /* {f.description} */" for f in device.COMMAND_FIELDS]
+    fields = [f"    {f.c_type} {f.name}; /* {f.description} */" for f in device.COMMAND_FIELDS]
     check = 'static_assert(sizeof(struct DeviceCommand) == COMMAND_BYTES, "commands have no gaps");'
     return ["\nstruct DeviceCommand {", *fields, "};\n", check]
 

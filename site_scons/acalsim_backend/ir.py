@@ -30,26 +30,118 @@ class ACALSimOpType(Enum):
     MATMUL = auto()
     GEMM = auto()
     BMM = auto()
+    CONV = auto()
     ADD = auto()
     SUB = auto()
     MUL = auto()
     DIV = auto()
-    NEG = auto()
-    ABS = auto()
+    DIV_ROUNDED = auto()
+    POW = auto()
     MAXIMUM = auto()
     MINIMUM = auto()
-    RELU = auto()
-    EXP = auto()
-    LOG = auto()
+    FMOD = auto()
+    REMAINDER = auto()
+    ATAN2 = auto()
+    EQ = auto()
+    NE = auto()
+    LT = auto()
+    LE = auto()
+    GT = auto()
+    GE = auto()
+    LOGICAL_AND = auto()
+    LOGICAL_OR = auto()
+    LOGICAL_XOR = auto()
+    LOGICAL_NOT = auto()
+    BITWISE_AND = auto()
+    BITWISE_OR = auto()
+    BITWISE_XOR = auto()
+    BITWISE_NOT = auto()
+    NEG = auto()
+    ABS = auto()
+    SIGN = auto()
+    RECIPROCAL = auto()
     SQRT = auto()
     RSQRT = auto()
+    FLOOR = auto()
+    CEIL = auto()
+    ROUND = auto()
+    TRUNC = auto()
+    ISNAN = auto()
+    ISINF = auto()
+    EXP = auto()
+    EXPM1 = auto()
+    LOG = auto()
+    LOG1P = auto()
+    LOG2 = auto()
+    LOG10 = auto()
+    SIN = auto()
+    COS = auto()
+    TAN = auto()
+    ASIN = auto()
+    ACOS = auto()
+    ATAN = auto()
+    SINH = auto()
+    COSH = auto()
     TANH = auto()
+    ASINH = auto()
+    ACOSH = auto()
+    ATANH = auto()
+    ERF = auto()
+    RELU = auto()
     SIGMOID = auto()
+    GELU = auto()
+    LEAKY_RELU = auto()
+    ELU = auto()
+    HARDTANH = auto()
+    CLAMP = auto()
+    WHERE = auto()
+    CAST = auto()
+    SUM = auto()
+    MEAN = auto()
+    PROD = auto()
+    AMAX = auto()
+    AMIN = auto()
+    ANY = auto()
+    ALL = auto()
+    ARGMAX = auto()
+    ARGMIN = auto()
+    VAR = auto()
+    CUMSUM = auto()
+    CUMPROD = auto()
     SOFTMAX = auto()
+    LOG_SOFTMAX = auto()
+    LAYER_NORM = auto()
+    GROUP_NORM = auto()
+    MAX_POOL = auto()
+    MAX_POOL_INDICES = auto()
+    AVG_POOL = auto()
+    ADAPTIVE_AVG_POOL = auto()
+    ADAPTIVE_MAX_POOL = auto()
+    ADAPTIVE_MAX_POOL_INDICES = auto()
     VIEW = auto()
     PERMUTE = auto()
     EXPAND = auto()
+    SLICE = auto()
+    SELECT = auto()
+    FLIP = auto()
+    DIAGONAL = auto()
+    UNFOLD = auto()
     COPY = auto()
+    CAT = auto()
+    PAD = auto()
+    GATHER = auto()
+    EMBEDDING = auto()
+    INDEX = auto()
+    INDEX_SELECT = auto()
+    SLICE_SCATTER = auto()
+    SELECT_SCATTER = auto()
+    INDEX_PUT = auto()
+    SCATTER = auto()
+    SCATTER_ADD = auto()
+    TOPK = auto()
+    TOPK_INDICES = auto()
+    SORT = auto()
+    SORT_INDICES = auto()
 
 
 @dataclass(frozen=True)
@@ -79,7 +171,8 @@ class TensorDesc:
 
 @dataclass(frozen=True)
 class ACALSimOp:
-    """One op: `outputs` = op_type(`inputs`, `attrs`); `source` is the user's line, `models/mlp.py:17`.
+    """One op: `outputs` = op_type(`inputs`, `attrs`); `source` is the user's line, `models/mlp.py:17`,
+    and `aten` names the core ATen ops that it came from.
 
     `compute_cycles` is the number of multiply-accumulates, or of result elements where there are
     none: an estimate for orientation. The cycles of a report are simulated.
@@ -92,6 +185,7 @@ class ACALSimOp:
     attrs: dict[str, Any] = field(default_factory=dict)
     compute_cycles: int = 0
     source: str = ""
+    aten: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         attrs = f" {json.dumps(self.attrs)}" if self.attrs else ""
@@ -153,7 +247,7 @@ class ACALSimIR:
                 f"Outputs: {self.outputs}",
                 "",
                 "Sources:",
-                *(f"  {index}: {op.name} {op.source or '?'}" for index, op in enumerate(self.ops)),
+                *(f"  {index}: {op.name} {op.source or '?'} [{', '.join(op.aten)}]" for index, op in enumerate(self.ops)),
                 "",
             ]
         )
@@ -204,7 +298,7 @@ def _verify_op(ir: ACALSimIR, op: ACALSimOp, written: set[str]) -> None:
 
 _TENSOR = re.compile(r"  (\w+): (\(.*?\)) (\w+)((?: \[\w+\])*)")
 _OP = re.compile(r"  \d+: ([\w, ]+) = (\w+)\(([\w, ]*)\)(?: (\{.*\}))?")
-_SOURCE = re.compile(r"  (\d+): (\S+) (.+)")
+_SOURCE = re.compile(r"  (\d+): (\S+) (.+?)(?: \[([\w.:#, ]*)\])?")
 
 
 def parse(text: str) -> ACALSimIR:
@@ -258,7 +352,8 @@ def _read_source(ir: ACALSimIR, line: str) -> bool:
         return False
     if found:
         index, source = int(found[1]), "" if found[3] == "?" else found[3]
-        op = ir.ops[index] = replace(ir.ops[index], name=found[2], source=source)
+        aten = tuple(filter(None, (found[4] or "").split(", ")))
+        op = ir.ops[index] = replace(ir.ops[index], name=found[2], source=source, aten=aten)
         if {*op.inputs, *op.outputs} <= ir.tensors.keys():
             ir.ops[index] = replace(op, compute_cycles=ROWS[op.op_type].work(ir, op))
     return bool(found)

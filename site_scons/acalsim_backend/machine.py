@@ -53,27 +53,52 @@ LATENCIES = (
     Parameter("float_other", 2, 1, 1000, "float compare, convert, move, sign, min, max"),
     Parameter("atomic", 5, 1, 1000, "lr, sc and amo instructions"),
     Parameter("system", 5, 1, 1000, "csr, fence, ecall and the like"),
-    Parameter("vector", 4, 1, 1000, "vector instructions"),
+    Parameter("vector", 4, 1, 1000, "vector instructions, from their first element's start to its result"),
 )
 """Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
 
 
+RAM_TIMING = (
+    Parameter("latency_cycles", 20, 0, 1 << 20, "of a DMA transfer, beside the cycles of its data"),
+    Parameter("bytes_per_cycle", 8, 1, 1 << 16, "that one channel moves"),
+    Parameter("channels", 1, 1, 256, "that work side by side"),
+    Parameter("interleave_bytes", 256, 1, 1 << 20, "of adjacent addresses before the next channel's turn"),
+    Parameter("banks", 8, 1, 1024, "of each channel, each with one open row"),
+    Parameter("row_bytes", 0, 0, 1 << 20, "of a bank's row; 0: rows do not matter"),
+    Parameter("row_miss_cycles", 0, 0, 1 << 20, "that a bank takes to open another row"),
+)
+"""How long DMA takes."""
+
+
 @dataclass(frozen=True)
 class Cpu:
+    """`vlen` is the bits of a vector register, `vector_bits` those of it that are worked on in a cycle."""
+
     isa: str = "rv64gc"
     vlen: int = 0
+    vector_bits: int = 0
     latency: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Ram:
     """Guest RAM: `size_bytes` at `origin`; a DMA transfer of n bytes takes
-    latency_cycles + ceil(n / bytes_per_cycle) cycles."""
+    latency_cycles + ceil(n / bytes_per_cycle) cycles, see RAM_TIMING for the rest."""
 
     size_bytes: int
     latency_cycles: int
     bytes_per_cycle: int
+    channels: int
+    interleave_bytes: int
+    banks: int
+    row_bytes: int
+    row_miss_cycles: int
     origin: int = RAM_ORIGIN
+
+    @property
+    def timing(self) -> dict[str, int]:
+        """What an engine needs to know of RAM; where it lies is told by whoever shares it."""
+        return {row.name: getattr(self, row.name) for row in RAM_TIMING}
 
     @property
     def end(self) -> int:
@@ -126,6 +151,7 @@ class Machine:
         """The machine description that the simulator sends a client that says HELLO."""
         lines = [f"device {d.name} {d.base:#x} {d.size_bytes:#x}" for d in self.devices]
         lines += [f"latency {name} {cycles}" for name, cycles in self.cpu.latency.items()]
+        lines += [f"vector {self.cpu.vlen} {self.cpu.vector_bits}"] if self.cpu.vlen else []
         return "\n".join(lines) + "\n"
 
 
@@ -185,21 +211,21 @@ class _Reader:
         return machine
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
-        self.known(table, ("isa", "vlen", "latency"), "cpu.")
+        self.known(table, ("isa", "vlen", "latency", "vector_bits"), "cpu.")
         isa = table.get("isa", "rv64gc")
         if isa not in ISAS:
             raise self.fail(f"cpu.isa is {isa!r}; known are {', '.join(ISAS)}")
         vlen = self.number(table, Parameter("vlen", 0, 0, 1024, ""), "cpu.")
         if (isa == "rv64gcv") != (vlen in (128, 256, 512, 1024)):
             raise self.fail(f"cpu.vlen is {vlen} for {isa}; rv64gcv takes 128, 256, 512 or 1024, rv64gc none")
+        vector_bits = self.number(table, Parameter("vector_bits", vlen, 32 if vlen else 0, vlen, ""), "cpu.")
         latency = self.table(table, "latency", "cpu.")
-        return Cpu(isa, vlen, self.numbers(latency, LATENCIES, "cpu.latency."))
+        return Cpu(isa, vlen, vector_bits, self.numbers(latency, LATENCIES, "cpu.latency."))
 
     def ram(self, table: dict[str, Any]) -> Ram:
         rows = (
             Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, ""),
-            Parameter("latency_cycles", 20, 0, 1 << 20, ""),
-            Parameter("bytes_per_cycle", 8, 1, 1 << 16, ""),
+            *RAM_TIMING,
         )
         values = self.numbers(table, rows, "ram.")
         self.multiple(values["size_bytes"], 4096, "ram.size_bytes")
@@ -253,12 +279,20 @@ class _Reader:
         return {row.name: self.number(table, row, where) for row in rows}
 
     def number(self, table: dict[str, Any], row: Parameter, where: str) -> int:
+        if row.choices:
+            return self.choice(table, row, where)
         value = table.get(row.name, row.default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.fail(f"{where}{row.name} is {value!r}; it is a whole number")
         if not row.minimum <= value <= row.maximum:
             raise self.fail(f"{where}{row.name} is {value}; it lies between {row.minimum} and {row.maximum}")
         return value
+
+    def choice(self, table: dict[str, Any], row: Parameter, where: str) -> int:
+        word = table.get(row.name, row.choices[row.default])
+        if word not in row.choices:
+            raise self.fail(f"{where}{row.name} is {word!r}; known are {', '.join(row.choices)}")
+        return row.choices.index(word)
 
     def multiple(self, value: int, step: int, key: str) -> int:
         if value % step:

@@ -6,26 +6,28 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from . import toolchain
 from .machine import Machine
 from .paths import KERNELS
-from .toolchain import ASFLAGS, BUILD_FOLDER, CFLAGS, LDFLAGS, LIBRARIES, RUNTIME_SOURCES, machine_flags
 
 TEMPLATE = """\
 # SPDX-License-Identifier: Apache-2.0
 # Builds {graph}.elf, .bin and .dump. Made by python -m acalsim_backend.codegen; do not edit.
 CROSS_COMPILE ?= riscv64-unknown-elf-
-CC := $(CROSS_COMPILE)gcc
+GCC := $(CROSS_COMPILE)gcc
+CC := {compiler}
 KERNELS ?= {kernels}
 
-CFLAGS := {cflags} \\
-    -I. -I$(KERNELS) -Wa,-I. \\
+GCC_FLAGS := {gcc_flags}
+CFLAGS := {cflags}
+PLACES := -I. -I$(KERNELS) -Wa,-I. \\
     -ffile-prefix-map='$(CURDIR)'={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
 OBJECTS := {objects}
 
 all: {graph}.elf {graph}.bin {graph}.dump
 
 {graph}.elf: $(OBJECTS) {graph}.ld
-	$(CC) $(CFLAGS) {ldflags} -T {graph}.ld -Wl,-Map,{graph}.map -o $@ $(OBJECTS) {libraries}
+	$(GCC) $(GCC_FLAGS) {ldflags} -T {graph}.ld -Wl,-Map,{graph}.map -o $@ $(OBJECTS) {libraries}
 
 {graph}.bin: {graph}.elf
 	$(CROSS_COMPILE)objcopy -O binary $< $@
@@ -34,11 +36,11 @@ all: {graph}.elf {graph}.bin {graph}.dump
 	$(CROSS_COMPILE)objdump -d $< > $@
 
 %.o: $(KERNELS)/%.c
-	$(CC) $(CFLAGS) -MMD -c $< -o $@
+	$(CC) $(CFLAGS) $(PLACES) -MMD -c $< -o $@
 %.o: $(KERNELS)/%.S
-	$(CC) $(CFLAGS) {asflags} -MMD -c $< -o $@
+	$(GCC) $(GCC_FLAGS) {asflags} $(PLACES) -MMD -c $< -o $@
 %.o: %.c
-	$(CC) $(CFLAGS) -MMD -c $< -o $@
+	$(CC) $(CFLAGS) $(PLACES) -MMD -c $< -o $@
 
 {graph}_weights.o: {graph}_weights.bin
 {graph}_inputs.o: {graph}_inputs.bin
@@ -53,14 +55,18 @@ clean:
 
 
 def makefile(graph: str, machine: Machine, folder: Path) -> str:
-    stems = [Path(name).stem for name in RUNTIME_SOURCES] + [graph, f"{graph}_weights", f"{graph}_inputs"]
+    stems = [Path(name).stem for name in toolchain.RUNTIME_SOURCES] + [graph, f"{graph}_weights", f"{graph}_inputs"]
+    gcc_flags = " ".join(toolchain.gcc_flags())
+    compiler, c_flags = toolchain.c_compiler(machine.cpu), " ".join(toolchain.c_flags(machine.cpu))
     return TEMPLATE.format(
         graph=graph,
         kernels=os.path.relpath(KERNELS, folder),
-        asflags=" ".join(ASFLAGS),
-        cflags=" ".join((*machine_flags(machine.cpu.isa), *CFLAGS)),
-        ldflags=" ".join(LDFLAGS),
-        libraries=" ".join(LIBRARIES),
+        compiler="$(GCC)" if compiler == "gcc" else compiler,
+        gcc_flags=gcc_flags,
+        cflags="$(GCC_FLAGS)" if c_flags == gcc_flags else c_flags,
+        asflags=" ".join(toolchain.as_flags(machine.cpu)),
+        ldflags=" ".join(toolchain.LDFLAGS),
+        libraries=" ".join(toolchain.LIBRARIES),
         objects=" ".join(f"{stem}.o" for stem in stems),
-        build=BUILD_FOLDER,
+        build=toolchain.BUILD_FOLDER,
     )

@@ -1,71 +1,107 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row an op: its ATen overloads and operands, its shape rule, its C kernel, its multiply-accumulates.
+"""One row an op: its ATen overloads and operands, its shape rule, its C, its multiply-accumulates.
 
-Capture, the IR's verification, the planner and the code generator all read these rows; a new op is a
-row here, a kernel (a C expression, or a function in kernels/), and a test.
+Capture, the IR's verification, the scheduler and the code generator all read these rows; a new op is
+a row here, a kernel (a C expression, a walk through memory, or a function of kernels.py), and a test.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .emit import Site, copy_loops, expression_loops
+from . import expressions, kernels, movement, shapes
+from .access import Access
 from .errors import IRError
+from .expressions import BINARY, UNARY, Expression
 from .ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from .shapes import Attrs, Shape, ShapeRule
+
+if TYPE_CHECKING:
+    from .emit import Site
 
 T = ACALSimOpType
-Shape = tuple[int, ...]
-ShapeRule = Callable[[list[Shape], Mapping[str, Any]], Shape]
+ANY = ("float32", "int64", "int32", "int8", "bool")
+NUMBERS = ("float32", "int64", "int32", "int8")
+FLOATS = ("float32",)
+INDICES = ("int64", "int32")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One op. `operands` and `attrs` are argument names of the ATen schemas.
+    """One op. `operands` and `attrs` are argument names of the ATen schemas; an operand's name ends
+    in ? where it may be missing, and begins with * where it stands for a list. Of an ATen op with
+    several results `aten` names each as `op#number`.
 
-    `shape` computes the output's shape from the inputs' shapes and the attrs; `kernel` prints the
-    statements of the op's C function; `macs` counts multiply-accumulates. An op that `is_view` costs
-    nothing: its output is its input's memory. One that `takes_numbers` takes an attr of an operand's
-    name in the place of a tensor.
+    Its C is one of: an `expression` on the operands' elements; a `movement` from the input's access
+    to the result's, which costs nothing; a `lookup` of computed elements; a `kernel` that prints
+    statements. A kernel that is_followed computes the pointwise ops behind it as well, one that
+    takes_in those in front of it. `reads` says which accesses to its operands a kernel can walk,
+    `writes` to which it can write its result,
+    and `index_space` as what shape it walks that.
     """
 
     type: ACALSimOpType
     aten: tuple[str, ...]
     operands: tuple[str, ...]
     shape: ShapeRule
-    kernel: Callable[[Site], list[str]] | None
     attrs: tuple[str, ...] = ()
-    macs: Callable[[list[Shape], Shape], int] = lambda inputs, output: 0
+    expression: Expression | None = None
+    movement: Callable[[Access, Attrs, Shape], Access | None] | None = None
+    lookup: Callable[[list[Access], list[Shape], Shape, Attrs], list[Access]] | None = None
+    lookup_steps: Callable[[list[TensorDesc], Attrs], list[tuple[int, int]]] | None = None
+    kernel: Callable[[Site], list[str]] | None = None
+    reads: Callable[[int, Access, Attrs], bool] = lambda index, access, attrs: access.is_dense
+    index_space: Callable[[Shape], Shape] = lambda shape: shape
+    is_followed: bool = False
+    takes_in: bool = False
+    joins: bool = False
+    writes: Callable[[Access], bool] | None = None
+    macs: Callable[[list[Shape], Shape, Attrs], int] = lambda inputs, output, attrs: 0
     header: str | None = None
-    dtypes: tuple[str, ...] = ("float32",)
+    dtypes: tuple[str, ...] = ANY
+    result: tuple[str, ...] | str = "promoted"
     takes_numbers: bool = False
 
     @property
-    def is_view(self) -> bool:
-        return self.kernel is None
+    def is_elementwise(self) -> bool:
+        """Whether an element of the result is computed from single elements."""
+        return self.expression is not None or self.lookup is not None
+
+    @property
+    def operand_names(self) -> tuple[str, ...]:
+        return tuple(name.strip("*?") for name in self.operands)
+
+    def walks(self, accesses: list[Access], inputs: list[Shape], output: Shape, attrs: Attrs) -> list[Access]:
+        """Of an elementwise op: how each operand is walked along the output."""
+        if self.lookup:
+            return self.lookup(accesses, inputs, output, attrs)
+        return [access.expanded(output) for access in accesses]
 
     def verify(self, ir: ACALSimIR, op: ACALSimOp) -> None:
         """Raise IRError where the op's tensors are not what the row allows."""
         self._verify_form(op)
         inputs, (output,) = self._tensors(ir, op)
-        for desc in (*inputs, output):
+        for desc in inputs:
             if desc.dtype not in self.dtypes:
                 raise IRError(
                     f"op '{op.name}' has tensor '{desc.name}' of {desc.dtype}; {self.type.name} takes {', '.join(self.dtypes)}"
                 )
-        shape, dtype = self._output_shape(op, inputs), promoted(inputs, op.attrs)
+        shape, dtypes = self._output_shape(op, inputs), self._output_dtypes(inputs, op.attrs)
         if shape != output.shape:
             raise IRError(f"op '{op.name}' writes '{output.name}' of {output.shape}; its inputs make {shape}")
-        if output.dtype not in dtype:
-            raise IRError(f"op '{op.name}' writes '{output.name}' of {output.dtype}; its inputs make {' or '.join(dtype)}")
+        if output.dtype not in dtypes:
+            raise IRError(f"op '{op.name}' writes '{output.name}' of {output.dtype}; its inputs make {' or '.join(dtypes)}")
 
     def _verify_form(self, op: ACALSimOp) -> None:
         """As many operands and results as the row has, and no attr that it does not know."""
-        numbers = [name for name in self.operands if name in op.attrs]
-        if len(op.inputs) + len(numbers) != len(self.operands) or not op.inputs or len(op.outputs) != 1:
+        numbers = [name for name in self.operand_names if name in op.attrs]
+        given, least = len(op.inputs) + len(numbers), sum(not name.endswith("?") and not name.startswith("*") for name in self.operands)
+        most = math.inf if any(name.startswith("*") for name in self.operands) else len(self.operands)
+        if not least <= given <= most or not op.inputs or len(op.outputs) != 1:
             raise IRError(f"op '{op.name}': {self.type.name} takes {', '.join(self.operands)} and has one result; not {op}")
         for name in op.attrs:
             if name not in (*self.attrs, *numbers):
@@ -78,13 +114,18 @@ class Row:
         try:
             return self.shape([desc.shape for desc in inputs], op.attrs)
         except (ValueError, IndexError, KeyError) as error:
-            shapes = ", ".join(str(desc.shape) for desc in inputs)
+            found = ", ".join(str(desc.shape) for desc in inputs)
             reason = f"attr {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise IRError(f"op '{op.name}': {self.type.name} does not take {shapes}{f' {op.attrs}' if op.attrs else ''}: {reason}") from None
+            raise IRError(f"op '{op.name}': {self.type.name} does not take {found}{f' {op.attrs}' if op.attrs else ''}: {reason}") from None
+
+    def _output_dtypes(self, inputs: list[TensorDesc], attrs: Attrs) -> tuple[str, ...]:
+        if self.result == "promoted":
+            return promoted(inputs, attrs)
+        return {"attr": (attrs.get("dtype"),), "first": (inputs[0].dtype,)}.get(self.result, self.result)
 
     def count_macs(self, ir: ACALSimIR, op: ACALSimOp) -> int:
         inputs, (output,) = self._tensors(ir, op)
-        return self.macs([desc.shape for desc in inputs], output.shape)
+        return self.macs([desc.shape for desc in inputs], output.shape, op.attrs)
 
     def work(self, ir: ACALSimIR, op: ACALSimOp) -> int:
         """Multiply-accumulates, or elements of the result where there are none."""
@@ -95,183 +136,200 @@ class Row:
         return [ir.tensors[name] for name in op.inputs], [ir.tensors[name] for name in op.outputs]
 
 
-# --- shape rules --------------------------------------------------------------------------------
-
-
-def broadcast(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    """PyTorch's broadcasting: sizes agree from the right, or are 1."""
-    result = []
-    for sizes in zip(*(_padded(shape, max(map(len, shapes), default=0)) for shape in shapes), strict=True):
-        wide = {size for size in sizes if size != 1}
-        if len(wide) > 1:
-            raise ValueError(f"sizes {sizes} do not broadcast")
-        result.append(wide.pop() if wide else 1)
-    return tuple(result)
-
-
-def _padded(shape: Shape, rank: int) -> Shape:
-    return (1,) * (rank - len(shape)) + shape
-
-
-def promoted(inputs: list[TensorDesc], attrs: Mapping[str, Any]) -> tuple[str, ...]:
+def promoted(inputs: Sequence[TensorDesc], attrs: Mapping[str, Any]) -> tuple[str, ...]:
     """The dtypes that the result may have: a float among the operands makes float32."""
     dtypes = tuple(dict.fromkeys(desc.dtype for desc in inputs))
-    return ("float32",) if "float32" in dtypes or any(isinstance(value, float) for value in attrs.values()) else dtypes
+    if "float32" in dtypes or any(isinstance(value, float) for value in attrs.values()):
+        return ("float32",)
+    return (*dtypes, "int64") if any(isinstance(value, int) for value in attrs.values()) else dtypes
 
 
-def same(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    return shapes[0]
+# --- kinds of rows --------------------------------------------------------------------------------
 
 
-def along(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    """The input's shape; the attr dim is one of its dimensions."""
-    rank = max(len(shapes[0]), 1)
-    if not -rank <= attrs["dim"] < rank:
-        raise ValueError(f"there is no dimension {attrs['dim']}")
-    return shapes[0]
+def anywhere(index: int, access: Access, attrs: Attrs) -> bool:
+    return True
 
 
-def matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    """[..., m, k] @ [..., k, n] -> [..., m, n], the leading sizes equal."""
-    (*batch, m, k), (*other, k2, n) = shapes[:2]
-    if k != k2 or batch != other:
-        raise ValueError("inner or batch sizes differ")
-    return (*batch, m, n)
+def everywhere(access: Access) -> bool:
+    return True
 
 
-def flat_matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    return _of_rank(2, matmul(shapes, attrs))
+def pointwise(type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Expression, **more) -> Row:
+    return Row(type, aten, operands, shapes.broadcast, expression=expression, reads=anywhere, is_followed=True,
+               writes=everywhere, takes_numbers=len(operands) > 1, **more)
 
 
-def batch_matmul(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    return _of_rank(3, matmul(shapes, attrs))
+def unary(type: ACALSimOpType) -> Row:
+    expression, header, dtypes, result = UNARY[type]
+    return pointwise(type, (f"aten.{type.name.lower()}.default",), ("self",), expression, header=header, dtypes=dtypes, result=result)
 
 
-def _of_rank(rank: int, shape: Shape) -> Shape:
-    if len(shape) != rank:
-        raise ValueError(f"matrices here have {rank} dimensions")
-    return shape
+def binary(type: ACALSimOpType) -> Row:
+    name, expression, dtypes, result, attrs = BINARY[type]
+    header = "divide.h" if type is T.REMAINDER else None
+    packet = f"aten.{name}"
+    overloads = (f"{packet}.Tensor", f"{packet}.Scalar") if name not in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "atan2") \
+        else (f"{packet}.default",)
+    return pointwise(type, overloads, ("self", "other"), expression, dtypes=dtypes, result=result, attrs=attrs,
+                     header=header)
 
 
-def gemm(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    product = flat_matmul(shapes, attrs)
-    if broadcast([shapes[2], product], attrs) != product:
-        raise ValueError("the bias is larger than the product")
-    return product
+def moving(type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move, attrs: tuple[str, ...] = ()) -> Row:
+    return Row(type, aten, ("self",), rule, attrs=attrs, movement=move, kernel=kernels.moved, reads=anywhere, joins=True, writes=everywhere)
 
 
-def viewed(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    shape = tuple(attrs["shape"])
-    if math.prod(shape) != math.prod(shapes[0]):
-        raise ValueError("a view keeps the number of elements")
-    return shape
+def reducing(type: ACALSimOpType, aten: tuple[str, ...], kernel=kernels.reduced, **more) -> Row:
+    return Row(type, aten, ("self",), shapes.reduced, attrs=("dim", "keepdim", *more.pop("attrs", ())), kernel=kernel,
+               reads=anywhere, is_followed=True, takes_in=True, writes=everywhere, **more)
 
 
-def permuted(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    shape, dims = shapes[0], attrs["dims"]
-    if sorted(dim % len(shape) for dim in dims) != list(range(len(shape))):
-        raise ValueError("dims name every dimension once")
-    return tuple(shape[dim] for dim in dims)
+def looking_up(type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, walk, steps, attrs=(), **more) -> Row:
+    return Row(type, aten, operands, rule, attrs=attrs, lookup=walk, lookup_steps=steps, reads=anywhere, is_followed=True,
+               writes=everywhere, **more)
 
 
-def expanded(shapes: list[Shape], attrs: Mapping[str, Any]) -> Shape:
-    shape = tuple(attrs["shape"])
-    if broadcast([shapes[0], shape], attrs) != shape:
-        raise ValueError("the shape does not expand")
-    return shape
+def computing(type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, kernel, **more) -> Row:
+    """A kernel whose results others may take further, and which reads its first operands as they lie."""
+    return Row(type, aten, operands, rule, kernel=kernel, **{"is_followed": True, "writes": everywhere, **more})
 
 
-# --- kernels ------------------------------------------------------------------------------------
+def matrix_macs(inputs: list[Shape], output: Shape, attrs: Attrs) -> int:
+    return math.prod(output) * inputs[0][-1]
 
 
-def matmul_kernel(site: Site) -> list[str]:
-    *batch, m, k = site.inputs[0].shape
-    n = site.output.shape[-1]
-    a, b = (site.c_name(desc) for desc in site.inputs)
-    call = "matmul_f32({a}, {b}, {c}, {m}, {n}, {k});"
-    if not batch:
-        return [call.format(a=a, b=b, c=site.c_name(site.output), m=m, n=n, k=k)]
-    at = {"a": f"{a} + i * {m * k}", "b": f"{b} + i * {k * n}", "c": f"{site.c_name(site.output)} + i * {m * n}"}
-    return [f"for (long i = 0; i < {math.prod(batch)}; i++)", "    " + call.format(**at, m=m, n=n, k=k)]
+def conv_macs(inputs: list[Shape], output: Shape, attrs: Attrs) -> int:
+    """Products of a weight and an element of the input or of its padding; transposed, one each weight and element."""
+    if attrs.get("transposed"):
+        return math.prod(inputs[0]) * math.prod(inputs[1][1:])
+    return math.prod(output) * math.prod(inputs[1][1:])
 
 
-def gemm_kernel(site: Site) -> list[str]:
-    a, b, bias = (site.c_name(desc) for desc in site.inputs)
-    (m, k), (_, n) = (desc.shape for desc in site.inputs[:2])
-    rows, columns = _padded(site.inputs[2].shape, 2)
-    steps = (0 if rows == 1 else columns, 0 if columns == 1 else 1)
-    factors = ", ".join(site.literal(float(site.attrs.get(name, 1))) for name in ("alpha", "beta"))
-    return [f"gemm_f32({a}, {b}, {bias}, {steps[0]}, {steps[1]}, {site.c_name(site.output)}, {m}, {n}, {k}, {factors});"]
+# --- the rows -------------------------------------------------------------------------------------
 
-
-def softmax_kernel(site: Site) -> list[str]:
-    shape, dim = site.output.shape, site.attrs["dim"] % max(len(site.output.shape), 1)
-    outer, size, inner = math.prod(shape[:dim]), shape[dim] if shape else 1, math.prod(shape[dim + 1 :])
-    return [f"softmax_f32({site.c_name(site.inputs[0])}, {site.c_name(site.output)}, {outer}, {size}, {inner});"]
-
-
-def permute_kernel(site: Site) -> list[str]:
-    strides = site.strides(site.inputs[0].shape)
-    return copy_loops(site, [strides[dim] for dim in site.attrs["dims"]])
-
-
-def expand_kernel(site: Site) -> list[str]:
-    return copy_loops(site, site.broadcast_strides(site.inputs[0]))
-
-
-# --- the rows -----------------------------------------------------------------------------------
-
-ANY = ("float32", "int64", "int32", "int8", "bool")
-NUMBERS = ("float32", "int64", "int32")
-
-
-def pointwise(type: ACALSimOpType, aten: str, expression: str, dtypes: tuple[str, ...] = ("float32",), **more) -> Row:
-    """A row whose kernel is one C expression of {0}, {1} ... an element, and of its attrs by name."""
-    operands = ("self", "other")[: 1 + ("{1}" in expression)]
-    overloads = (f"aten.{aten}.Tensor", f"aten.{aten}.Scalar") if len(operands) == 2 else (f"aten.{aten}.default",)
-    overloads = more.pop("aten_overloads", overloads)
-    return Row(type, overloads, operands, broadcast, lambda site: expression_loops(site, expression), dtypes=dtypes,
-               takes_numbers=len(operands) == 2, **more)
-
+CONV_ATTRS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
+POOL_ATTRS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
 ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
     {
         row.type: row
         for row in (
-            Row(T.MATMUL, ("aten.mm.default",), ("self", "mat2"), flat_matmul, matmul_kernel, header="matmul.h",
-                macs=lambda i, o: math.prod(o) * i[0][-1]),
-            Row(T.BMM, ("aten.bmm.default",), ("self", "mat2"), batch_matmul, matmul_kernel, header="matmul.h",
-                macs=lambda i, o: math.prod(o) * i[0][-1]),
-            Row(T.GEMM, ("aten.addmm.default",), ("mat1", "mat2", "self"), gemm, gemm_kernel, header="matmul.h",
-                attrs=("alpha", "beta"), macs=lambda i, o: math.prod(o) * i[0][-1]),
-            pointwise(T.ADD, "add", "{0} + {alpha}{1}", NUMBERS, attrs=("alpha",)),
-            pointwise(T.SUB, "sub", "{0} - {alpha}{1}", NUMBERS, attrs=("alpha",)),
-            pointwise(T.MUL, "mul", "{0} * {1}", NUMBERS),
-            pointwise(T.DIV, "div", "{0} / {1}"),
-            pointwise(T.MAXIMUM, "maximum", "({0} > {1} || {0} != {0}) ? {0} : {1}", NUMBERS,
-                      aten_overloads=("aten.maximum.default",)),
-            pointwise(T.MINIMUM, "minimum", "({0} < {1} || {0} != {0}) ? {0} : {1}", NUMBERS,
-                      aten_overloads=("aten.minimum.default",)),
-            pointwise(T.NEG, "neg", "-{0}", NUMBERS),
-            pointwise(T.ABS, "abs", "fabsf({0})"),
-            pointwise(T.RELU, "relu", "{0} < 0 ? 0 : {0}", NUMBERS),
-            pointwise(T.EXP, "exp", "expf({0})"),
-            pointwise(T.LOG, "log", "logf({0})"),
-            pointwise(T.SQRT, "sqrt", "sqrtf({0})"),
-            pointwise(T.RSQRT, "rsqrt", "1.0f / sqrtf({0})"),
-            pointwise(T.TANH, "tanh", "tanhf({0})"),
-            pointwise(T.SIGMOID, "sigmoid", "1.0f / (1.0f + expf(-{0}))"),
-            Row(T.SOFTMAX, ("aten._softmax.default",), ("self",), along, softmax_kernel, attrs=("dim",), header="softmax.h"),
-            Row(T.VIEW, ("aten.view.default", "aten._unsafe_view.default", "aten.unsqueeze.default",
-                         "aten.squeeze.dims", "aten.squeeze.dim", "aten.squeeze.default", "aten.alias.default",
-                         "aten.detach.default"), ("self",), viewed, None, attrs=("shape",), dtypes=ANY),
-            Row(T.PERMUTE, ("aten.permute.default",), ("self",), permuted, permute_kernel, attrs=("dims",), dtypes=ANY),
-            Row(T.EXPAND, ("aten.expand.default",), ("self",), expanded, expand_kernel, attrs=("shape",), dtypes=ANY),
-            Row(T.COPY, ("aten.clone.default",), ("self",), same, expand_kernel, dtypes=ANY),
+            # Products.
+            computing(T.MATMUL, ("aten.mm.default",), ("self", "mat2"), shapes.flat_matmul, kernels.product,
+                      reads=kernels.reads_matrix, index_space=kernels.matrix_space, header="matmul.h", macs=matrix_macs, dtypes=FLOATS),
+            computing(T.BMM, ("aten.bmm.default",), ("self", "mat2"), shapes.batch_matmul, kernels.product,
+                      reads=kernels.reads_matrix, index_space=kernels.matrix_space, header="matmul.h", macs=matrix_macs, dtypes=FLOATS),
+            computing(T.GEMM, ("aten.addmm.default",), ("mat1", "mat2", "self"), shapes.gemm, kernels.product, attrs=("alpha", "beta"),
+                      reads=kernels.reads_matrix, index_space=kernels.matrix_space, header="matmul.h", macs=matrix_macs, dtypes=FLOATS),
+            computing(T.CONV, ("aten.convolution.default",), ("input", "weight", "bias?"), shapes.convolution, kernels.convolution,
+                      attrs=CONV_ATTRS, reads=kernels.reads_image, index_space=kernels.image_space, header="conv.h", macs=conv_macs,
+                      dtypes=FLOATS),
+            # One element at a time.
+            *map(unary, UNARY),
+            *map(binary, BINARY),
+            pointwise(T.DIV, ("aten.div.Tensor", "aten.div.Scalar"), ("self", "other"),
+                      Expression("(float){0} / (float){1}"), result=FLOATS),
+            pointwise(T.DIV_ROUNDED, ("aten.div.Tensor_mode", "aten.div.Scalar_mode"), ("self", "other"), expressions.rounded_divide,
+                      attrs=("rounding_mode",), header="divide.h"),
+            pointwise(T.POW, ("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar"), ("self", "exponent"), expressions.power,
+                      header="divide.h"),
+            pointwise(T.WHERE, ("aten.where.self",), ("condition", "self", "other"), expressions.where),
+            pointwise(T.CLAMP, ("aten.clamp.default",), ("self",), expressions.clamp, attrs=("min", "max")),
+            pointwise(T.HARDTANH, ("aten.hardtanh.default",), ("self",), expressions.clamp, attrs=("min_val", "max_val")),
+            pointwise(T.GELU, ("aten.gelu.default",), ("self",), expressions.gelu, attrs=("approximate",), header="elementary.h", dtypes=FLOATS),
+            pointwise(T.LEAKY_RELU, ("aten.leaky_relu.default",), ("self",), expressions.leaky_relu, attrs=("negative_slope",), dtypes=FLOATS),
+            pointwise(T.ELU, ("aten.elu.default",), ("self",), expressions.elu, attrs=("alpha", "scale", "input_scale"), header="elementary.h",
+                      dtypes=FLOATS),
+            pointwise(T.CAST, ("aten._to_copy.default", "prims.convert_element_type.default"), ("self",), expressions.cast, attrs=("dtype",),
+                      result="attr"),
+            # Reductions.
+            reducing(T.SUM, ("aten.sum.dim_IntList", "aten.sum.default"), result=("float32", "int64")),
+            reducing(T.MEAN, ("aten.mean.dim", "aten.mean.default"), dtypes=FLOATS),
+            reducing(T.PROD, ("aten.prod.dim_int", "aten.prod.default"), result=("float32", "int64")),
+            reducing(T.AMAX, ("aten.amax.default", "aten.max.dim#0", "aten.max.default")),
+            reducing(T.AMIN, ("aten.amin.default", "aten.min.dim#0", "aten.min.default")),
+            reducing(T.ANY, ("aten.any.default", "aten.any.dim", "aten.any.dims"), result=("bool",)),
+            reducing(T.ALL, ("aten.all.default", "aten.all.dim", "aten.all.dims"), result=("bool",)),
+            reducing(T.ARGMAX, ("aten.argmax.default", "aten.max.dim#1"), kernels.arg_reduced, result=("int64",)),
+            reducing(T.ARGMIN, ("aten.argmin.default", "aten.min.dim#1"), kernels.arg_reduced, result=("int64",)),
+            reducing(T.VAR, ("aten.var.correction",), kernels.variance, attrs=("correction",), dtypes=FLOATS),
+            computing(T.CUMSUM, ("aten.cumsum.default",), ("self",), shapes.along, kernels.cumulated, attrs=("dim",), reads=anywhere,
+                      result=("float32", "int64"), is_followed=False),
+            computing(T.CUMPROD, ("aten.cumprod.default",), ("self",), shapes.along, kernels.cumulated, attrs=("dim",), reads=anywhere,
+                      result=("float32", "int64"), is_followed=False),
+            # Normalisation.
+            computing(T.SOFTMAX, ("aten._softmax.default", "aten._safe_softmax.default"), ("self",), shapes.along, kernels.softmax,
+                      attrs=("dim", "safe"), reads=anywhere, takes_in=True, header="elementary.h", dtypes=FLOATS),
+            computing(T.LOG_SOFTMAX, ("aten._log_softmax.default",), ("self",), shapes.along, kernels.softmax, attrs=("dim",),
+                      reads=anywhere, takes_in=True, header="elementary.h", dtypes=FLOATS),
+            computing(T.LAYER_NORM, ("aten.native_layer_norm.default#0",), ("input", "weight?", "bias?"), shapes.same, kernels.layer_norm,
+                      attrs=("normalized_shape", "eps"), reads=anywhere, takes_in=True, dtypes=FLOATS),
+            computing(T.GROUP_NORM, ("aten.native_group_norm.default#0",), ("input", "weight?", "bias?"), shapes.same, kernels.group_norm,
+                      attrs=("N", "C", "HxW", "group", "eps"), reads=anywhere, takes_in=True, dtypes=FLOATS),
+            # Windows.
+            computing(T.MAX_POOL, ("aten.max_pool2d_with_indices.default#0",), ("self",), shapes.pooled, kernels.pooled,
+                      attrs=POOL_ATTRS, reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, is_followed=False),
+            computing(T.MAX_POOL_INDICES, ("aten.max_pool2d_with_indices.default#1",), ("self",), shapes.pooled, kernels.pooled,
+                      attrs=POOL_ATTRS, reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, result=("int64",), is_followed=False),
+            computing(T.AVG_POOL, ("aten.avg_pool2d.default",), ("self",), shapes.pooled, kernels.pooled,
+                      attrs=("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
+                      reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, is_followed=False),
+            computing(T.ADAPTIVE_AVG_POOL, ("aten._adaptive_avg_pool2d.default",), ("self",), shapes.adaptive, kernels.pooled,
+                      attrs=("output_size",), reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, is_followed=False),
+            computing(T.ADAPTIVE_MAX_POOL, ("aten.adaptive_max_pool2d.default#0",), ("self",), shapes.adaptive, kernels.pooled,
+                      attrs=("output_size",), reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, is_followed=False),
+            computing(T.ADAPTIVE_MAX_POOL_INDICES, ("aten.adaptive_max_pool2d.default#1",), ("self",), shapes.adaptive, kernels.pooled,
+                      attrs=("output_size",), reads=kernels.reads_image, header="pool.h", writes=kernels.adjacent, dtypes=FLOATS, result=("int64",),
+                      is_followed=False),
+            # Movement.
+            moving(T.VIEW, ("aten.view.default", "aten._unsafe_view.default", "aten.unsqueeze.default", "aten.squeeze.dims",
+                            "aten.squeeze.dim", "aten.squeeze.default", "aten.reshape.default"), shapes.viewed, movement.view, ("shape",)),
+            moving(T.PERMUTE, ("aten.permute.default",), shapes.permuted, movement.permute, ("dims",)),
+            moving(T.EXPAND, ("aten.expand.default",), shapes.expanded, movement.expand, ("shape",)),
+            moving(T.SLICE, ("aten.slice.Tensor",), shapes.sliced, movement.cut, ("dim", "start", "end", "step")),
+            moving(T.SELECT, ("aten.select.int",), shapes.selected, movement.select, ("dim", "index")),
+            moving(T.FLIP, ("aten.flip.default",), shapes.flipped, movement.flip, ("dims",)),
+            moving(T.DIAGONAL, ("aten.diagonal.default",), shapes.diagonal, movement.diagonal, ("offset", "dim1", "dim2")),
+            moving(T.UNFOLD, ("aten.unfold.default",), shapes.unfolded, movement.unfold, ("dimension", "size", "step")),
+            moving(T.COPY, ("aten.clone.default", "aten.alias.default", "aten.detach.default", "aten.lift_fresh_copy.default"), shapes.same,
+                   movement.same),
+            Row(T.CAT, ("aten.cat.default",), ("*tensors",), shapes.concatenated, attrs=("dim",), kernel=kernels.concatenated,
+                reads=anywhere, joins=True, writes=everywhere),
+            Row(T.PAD, ("aten.constant_pad_nd.default",), ("self",), shapes.enlarged, attrs=("pad", "value"), kernel=kernels.padded,
+                reads=anywhere, joins=True, writes=everywhere, result="first"),
+            # Lookups.
+            looking_up(T.GATHER, ("aten.gather.default",), ("self", "index"), shapes.gathered, movement.gather,
+                       movement.gather_steps, ("dim",), result="first"),
+            looking_up(T.EMBEDDING, ("aten.embedding.default",), ("weight", "indices"), shapes.rows_of, movement.embedding,
+                       movement.embedding_steps, result="first"),
+            looking_up(T.INDEX_SELECT, ("aten.index_select.default",), ("self", "index"), shapes.index_selected, movement.index_select,
+                       movement.index_select_steps, ("dim",), result="first"),
+            looking_up(T.INDEX, ("aten.index.Tensor", "aten._unsafe_index.Tensor"), ("self", "*indices"), shapes.indexed, movement.indexed,
+                       movement.indexed_steps, ("dims",), result="first"),
+            # A tensor with parts of it written over.
+            Row(T.SLICE_SCATTER, ("aten.slice_scatter.default",), ("self", "src"), shapes.same, attrs=("dim", "start", "end", "step"),
+                kernel=kernels.overwritten, reads=anywhere, writes=everywhere),
+            Row(T.SELECT_SCATTER, ("aten.select_scatter.default",), ("self", "src"), shapes.same, attrs=("dim", "index"),
+                kernel=kernels.overwritten, reads=anywhere, writes=everywhere),
+            Row(T.INDEX_PUT, ("aten.index_put.default", "aten._unsafe_index_put.default"), ("self", "values", "*indices"), shapes.same,
+                attrs=("dims", "accumulate"), kernel=kernels.index_put, reads=anywhere, writes=everywhere, result="first"),
+            Row(T.SCATTER, ("aten.scatter.src", "aten.scatter.value"), ("self", "index", "src?"), shapes.same, attrs=("dim", "value"),
+                kernel=kernels.scattered, reads=anywhere, writes=everywhere, result="first"),
+            Row(T.SCATTER_ADD, ("aten.scatter_add.default",), ("self", "index", "src"), shapes.same, attrs=("dim",),
+                kernel=kernels.scattered, reads=anywhere, writes=everywhere, result="first"),
+            # Order.
+            Row(T.TOPK, ("aten.topk.default#0",), ("self",), shapes.ordered, attrs=("k", "dim", "largest", "sorted"),
+                kernel=kernels.ordered, header="order.h"),
+            Row(T.TOPK_INDICES, ("aten.topk.default#1",), ("self",), shapes.ordered, attrs=("k", "dim", "largest", "sorted"),
+                kernel=kernels.ordered, header="order.h", result=("int64",)),
+            Row(T.SORT, ("aten.sort.default#0", "aten.sort.stable#0"), ("self",), shapes.ordered, attrs=("dim", "descending", "stable"),
+                kernel=kernels.ordered, header="order.h"),
+            Row(T.SORT_INDICES, ("aten.sort.default#1", "aten.sort.stable#1"), ("self",), shapes.ordered,
+                attrs=("dim", "descending", "stable"), kernel=kernels.ordered, header="order.h", result=("int64",)),
         )
     }
 )
 """Every op there is, by type."""
 
 ATEN: Mapping[str, Row] = MappingProxyType({name: row for row in ROWS.values() for name in row.aten})
-"""The same rows by the names of ATen's overloads."""
+"""The same rows by the names of ATen's overloads, `#number` behind them where there are several results."""

@@ -70,7 +70,7 @@ def run_graph(
 def build_graph(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default") -> Program:
     """Code, ELF and placement check of `ir`; `inputs` become the ELF's example inputs."""
     write_code(folder, ir, inputs, machine)
-    elf = build_elf(folder)
+    elf = build_elf(folder, load_machine(machine).cpu.isa)
     plan = read_json(folder / "plan.json")
     placement = check(elf, elf.with_suffix(".ld"), plan)
     return Program(ir, load_machine(machine), elf, plan, placement.regions, _origin(ir))
@@ -95,7 +95,7 @@ def run_program(
         program.plan,
         program.placement,
         compare(outputs, references, producers, tolerance),
-        provenance(program.origin, program.elf, program.machine.path, _qemu(), _compiler()),
+        provenance(program.origin, program.elf, program.machine.path, _qemu(), _compiler(program.machine.cpu.isa)),
     )
     return outputs, report
 
@@ -106,12 +106,12 @@ def write_code(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machin
     return generator.generate(ir, inputs=_input_block(ir, inputs, generator.machine))
 
 
-def build_elf(folder: Path) -> Path:
+def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
     """Run the generated Makefile in `folder`, whatever an earlier run left there, and return the ELF.
 
     Raises ToolchainError with the first complaint of whoever complained.
     """
-    find_compiler()
+    find_compiler(isa)
     elf = folder / f"{read_json(folder / 'plan.json')['graph']}.elf"
     command = ["make", "--always-make", f"-j{os.cpu_count()}", f"CROSS_COMPILE={PREFIX}"]
     try:
@@ -145,8 +145,8 @@ def _qemu() -> dict:
 
 
 @functools.cache
-def _compiler() -> str:
-    return compiler_version()
+def _compiler(isa: str) -> str:
+    return compiler_version(isa)
 
 
 # --- what QEMU and the simulator load ----------------------------------------------------------

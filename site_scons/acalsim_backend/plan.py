@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IR and machine in, Plan out: where every tensor lies, and what the later rooms need to know of it.
+"""IR and machine in, Plan out: where every storage lies, and what the later rooms need to know of it.
 
 Parameters lie in `.weights`, inputs in `.inputs`, outputs in `.outputs`, each kind in a block of its
-own; intermediates share one arena in `.buffers`, reused as lifetimes allow. Views are free: they are
-their source's memory.
+own; intermediates share one arena in `.buffers`, reused as lifetimes allow.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .errors import PlanError
-from .ir import ACALSimIR
+from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp
+from .kernel import Kernel
 from .machine import Machine
-from .ops import ROWS
+from .schedule import Schedule, make_schedule
 
 ALIGNMENT = 64
-"""Bytes; every tensor begins at a multiple of it."""
+"""Bytes; every storage begins at a multiple of it."""
 CODE_RESERVE_BYTES = 0x8000
 """What the RAM check sets aside for code and read-only data; the placement check has the exact figure."""
 
@@ -34,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A buffer that must exist from op `first`'s start to op `last`'s end, both included."""
+    """A buffer that must exist from kernel `first`'s start to kernel `last`'s end, both included."""
 
     name: str
     size_bytes: int
@@ -47,68 +48,123 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where each tensor of a graph lies. `roots` names the tensor whose memory each tensor is."""
+    """Where each storage of a schedule lies; `blocks` has the bytes of each section."""
 
+    schedule: Schedule
     places: Mapping[str, Place]
-    roots: Mapping[str, str]
     blocks: Mapping[str, int]
 
     def place(self, tensor: str) -> Place:
-        return self.places[self.roots[tensor]]
+        """Of an input, an output or a parameter: they fill their storages."""
+        return self.places[self.schedule.access[tensor].storage]
 
 
 def aligned(size_bytes: int) -> int:
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(ir: ACALSimIR, machine: Machine) -> Plan:
-    """Place every tensor. Raises PlanError when the machine's RAM can't hold them."""
-    roots = find_roots(ir)
-    outputs = {roots[name] for name in ir.outputs}
+def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False) -> Plan:
+    """Schedule the graph and place every storage. With `keep_all` every op's result is an output.
+
+    Raises PlanError when the machine's RAM can't hold them.
+    """
+    schedule = make_schedule(ir, keep_all)
+    storages = schedule.storages
+    outputs = list(dict.fromkeys(schedule.access[name].storage for name in ir.outputs))
+    if keep_all:
+        given = {*ir.params, *ir.inputs}
+        outputs += [name for name in storages if name not in given and name not in outputs]
     places = {name: Place(".weights", name, 0, ir.tensors[name].size_bytes) for name in ir.params}
     blocks = {".weights": sum(aligned(place.size_bytes) for place in places.values())}
-    for section, names in ((".inputs", ir.inputs), (".outputs", [n for n in ir.tensors if n in outputs])):
+    for section, names in ((".inputs", ir.inputs), (".outputs", outputs)):
         offset = 0
         for name in names:
-            places[name] = Place(section, ir.name + section.replace(".", "_"), offset, ir.tensors[name].size_bytes)
-            offset += aligned(ir.tensors[name].size_bytes)
+            places[name] = Place(section, ir.name + section.replace(".", "_"), offset, storages[name].size_bytes)
+            offset += aligned(storages[name].size_bytes)
         blocks[section] = offset
-    arena = lifetimes(ir, roots, set(places))
-    offsets = assign_offsets(arena)
+    arena = lifetimes(schedule, set(places))
+    merged = in_place(schedule, arena)
+    offsets = assign_offsets(merge(arena, merged))
     for life in arena:
-        places[life.name] = Place(".buffers", f"{ir.name}_buffers", offsets[life.name], life.size_bytes)
-    blocks[".buffers"] = max((offsets[life.name] + aligned(life.size_bytes) for life in arena), default=0)
+        places[life.name] = Place(".buffers", f"{ir.name}_buffers", offsets[merged.get(life.name, life.name)], life.size_bytes)
+    for name in storages:  # empty tensors that no kernel touches
+        places.setdefault(name, Place(".buffers", f"{ir.name}_buffers", 0, 0))
+    ends = (place.offset + aligned(place.size_bytes) for place in places.values() if place.section == ".buffers")
+    blocks[".buffers"] = max(ends, default=0)
     check_ram(ir.name, machine, blocks)
-    return Plan(places, roots, blocks)
+    return Plan(schedule, places, blocks)
 
 
-def find_roots(ir: ACALSimIR) -> dict[str, str]:
-    """For every tensor the one whose memory it is: itself, or what it is a view of.
-
-    An output that is a view of an input or a parameter has memory of its own, and is copied there.
-    """
-    roots = {name: name for name in ir.tensors}
-    for op in ir.ops:
-        if ROWS[op.op_type].is_view and not is_copied(ir, roots, op):
-            roots[op.outputs[0]] = roots[op.inputs[0]]
-    return roots
-
-
-def is_copied(ir: ACALSimIR, roots: Mapping[str, str], op) -> bool:
-    source = ir.tensors[roots[op.inputs[0]]]
-    return ir.tensors[op.outputs[0]].is_output and (source.is_input or source.is_param)
-
-
-def lifetimes(ir: ACALSimIR, roots: Mapping[str, str], placed: Iterable[str]) -> list[Lifetime]:
-    """The lifetimes of all tensors that need room in the arena, in order of their first op."""
+def lifetimes(schedule: Schedule, placed: Iterable[str] = ()) -> list[Lifetime]:
+    """The lifetimes of all storages that need room in the arena, in order of their first kernel."""
     first, last = {}, {}
-    for index, op in enumerate(ir.ops):
-        for name in op.outputs:
-            first.setdefault(roots[name], index)
-        for name in (*op.inputs, *op.outputs):
-            last[roots[name]] = index
+    for index, (read, written) in enumerate(schedule.uses()):
+        for name in sorted(read | written):
+            first.setdefault(name, index)
+            last[name] = index
     placed = set(placed)
-    return [Lifetime(name, ir.tensors[name].size_bytes, first[name], last[name]) for name in first if name not in placed]
+    return [Lifetime(name, schedule.storages[name].size_bytes, first[name], last[name]) for name in first if name not in placed]
+
+
+def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
+    """For each storage that can be the memory of one that dies where it is born: that one.
+
+    A kernel that reads nothing but the element at hand may write its result over an operand, if both
+    are dense and their elements have the same size.
+    """
+    lives = {life.name: life for life in arena}
+    merged: dict[str, str] = {}
+    for index, kernel in enumerate(schedule.kernels):
+        for result in kernel.results:
+            storage = schedule.access[result].storage
+            if storage != result or storage not in lives or lives[storage].first != index:
+                continue
+            for name in over(schedule, kernel):
+                access = schedule.access[name]
+                source = lives.get(access.storage)
+                if source and source.last == index and source.name not in merged.values() and _same_elements(schedule, result, name):
+                    merged[storage] = source.name
+                    break
+    return {name: _root(merged, name) for name in merged}
+
+
+def _root(merged: Mapping[str, str], name: str) -> str:
+    while name in merged:
+        name = merged[name]
+    return name
+
+
+def over(schedule: Schedule, kernel: Kernel) -> list[str]:
+    """The operands over which a kernel may write: all that it touches is the element that it computes."""
+    if not kernel.is_pointwise or any(op.op_type.name in ("GATHER", "EMBEDDING", "INDEX", "INDEX_SELECT") for op in kernel.ops):
+        return []
+    reads = [name for name in kernel.read if name in schedule.access]
+    dense = {name for name in reads if _fills(schedule, name, kernel)}
+    return [name for name in reads if name in dense and all(
+        other in dense for other in reads if schedule.access[other].storage == schedule.access[name].storage)]
+
+
+def _fills(schedule: Schedule, name: str, kernel: Kernel) -> bool:
+    """Whether a tensor is all of its storage, in the order of the kernel's elements."""
+    access, storage = schedule.access[name], schedule.storages.get(schedule.access[name].storage)
+    elements = math.prod(schedule.ir.tensors[kernel.anchor.outputs[0]].shape)
+    return storage is not None and access.is_dense and access.offset == 0 and storage.elements == elements == math.prod(access.shape)
+
+
+def _same_elements(schedule: Schedule, result: str, name: str) -> bool:
+    one, other = schedule.storages[schedule.access[result].storage], schedule.storages[schedule.access[name].storage]
+    return schedule.access[result].is_dense and one.size_bytes == other.size_bytes and one.elements == other.elements
+
+
+def merge(arena: Iterable[Lifetime], merged: Mapping[str, str]) -> list[Lifetime]:
+    """The lifetimes of memory: of each storage together with those that take over from it."""
+    found: dict[str, Lifetime] = {}
+    for life in arena:
+        root = merged.get(life.name, life.name)
+        before = found.get(root)
+        first, last = (min(before.first, life.first), max(before.last, life.last)) if before else (life.first, life.last)
+        found[root] = Lifetime(root, life.size_bytes, first, last)
+    return list(found.values())
 
 
 def assign_offsets(buffers: Iterable[Lifetime]) -> dict[str, int]:
@@ -126,6 +182,12 @@ def assign_offsets(buffers: Iterable[Lifetime]) -> dict[str, int]:
             offset = max(offset, start + aligned(other.size_bytes))
         placed.append((offset, buffer))
     return {buffer.name: offset for offset, buffer in placed}
+
+
+def least_bytes(buffers: Iterable[Lifetime]) -> int:
+    """No plan can do with less: the largest sum of the sizes that live at once."""
+    buffers = list(buffers)
+    return max((sum(aligned(b.size_bytes) for b in buffers if b.first <= each.first <= b.last) for each in buffers), default=0)
 
 
 def check_ram(graph: str, machine: Machine, blocks: Mapping[str, int]) -> None:
@@ -146,15 +208,25 @@ def plan_json(ir: ACALSimIR, plan: Plan, machine: Machine) -> dict:
         "stack_bytes": machine.stack_bytes,
         "symbols": _symbols(plan),
         "windows": [{"name": d.name, "base": d.base, "size_bytes": d.size_bytes} for d in machine.devices],
-        "ops": [_op_row(ir, plan, index) for index, op in enumerate(ir.ops) if costs(ir, plan, op)],
-        "inputs": [_tensor_row(ir, plan, name) for name in ir.inputs],
-        "outputs": [_tensor_row(ir, plan, name) for name in ir.outputs],
+        "ops": [_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.schedule.kernels)],
+        "inputs": [_tensor_row(plan, name) for name in ir.inputs],
+        "outputs": [_tensor_row(plan, name) for name in ir.outputs],
     }
 
 
-def costs(ir: ACALSimIR, plan: Plan, op) -> bool:
-    """Whether an op is a function in the program; a free view is not."""
-    return plan.roots[op.outputs[0]] == op.outputs[0]
+def kept_json(plan: Plan) -> dict:
+    """Where each op of a plan made with `keep_all` left its result in the output block; strides in elements."""
+    schedule = plan.schedule
+    rows = []
+    for kernel in schedule.kernels:
+        for op in kernel.ops:
+            name = op.outputs[0]
+            access = schedule.access[name]
+            desc, place = schedule.ir.tensors[name], plan.places[access.storage]
+            rows.append({"tensor": name, "op": op.name, "type": op.op_type.name, "source": op.source, "aten": list(op.aten),
+                         "symbol": f"op_{kernel.name}", "dtype": desc.dtype, "shape": list(desc.shape), "strides": list(access.strides),
+                         "offset": place.offset + access.offset * ITEM_BYTES[desc.dtype]})
+    return {"tensors": rows}
 
 
 def _symbols(plan: Plan) -> list[dict]:
@@ -168,25 +240,32 @@ def _symbols(plan: Plan) -> list[dict]:
     ]
 
 
-def _op_row(ir: ACALSimIR, plan: Plan, index: int) -> dict:
-    op = ir.ops[index]
+def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
+    """One function of the program: named after its anchor, with the ops fused into it."""
+    op = kernel.anchor
     return {
         "index": index,
         "name": op.name,
         "symbol": f"op_{op.name}",
         "type": op.op_type.name,
         "placed_on": "cpu",
-        "macs": ROWS[op.op_type].count_macs(ir, op),
+        "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
         "source": op.source,
+        "aten": list(op.aten),
+        "fused": [_fused_row(each) for each in kernel.ops if each is not op],
     }
 
 
-def _tensor_row(ir: ACALSimIR, plan: Plan, name: str) -> dict:
-    desc, place = ir.tensors[name], plan.place(name)
-    producer = next((op.name for op in ir.ops if name in op.outputs), None)
+def _fused_row(op: ACALSimOp) -> dict:
+    return {"name": op.name, "type": op.op_type.name, "source": op.source, "aten": list(op.aten)}
+
+
+def _tensor_row(plan: Plan, name: str) -> dict:
+    desc, place = plan.schedule.ir.tensors[name], plan.place(name)
+    producer = plan.schedule.producer.get(name)
     return {
         "name": name,
-        "op": producer,
+        "op": producer.name if producer else None,
         "symbol": place.symbol,
         "offset": place.offset,
         "dtype": desc.dtype,

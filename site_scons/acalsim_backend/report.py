@@ -69,6 +69,9 @@ def _op_row(op: dict, guest: dict) -> dict:
         "cycles": booked["cycles"],
         "instructions": booked["instructions"],
         "macs": op["macs"],
+        "source": op["source"],
+        "torch_ops": [name for each in (op, *op["fused"]) for name in each["aten"]],
+        "fused": [each["name"] for each in op["fused"]],
     }
 
 
@@ -167,6 +170,7 @@ def report_of_files(options: argparse.Namespace) -> dict:
     outputs = tensors((options.run / "outputs.bin").read_bytes(), plan["outputs"])
     producers = [row["op"] or row["name"] for row in plan["outputs"]]
     qemu = read_json(options.qemu)
+    from .machine import load_machine
     from .toolchain import compiler_version
 
     return build_report(
@@ -176,7 +180,7 @@ def report_of_files(options: argparse.Namespace) -> dict:
         plan,
         read_json(options.placement)["placement"],
         compare(outputs, references, producers, capture["tolerance"]),
-        provenance(capture, options.elf, options.machine, qemu, compiler_version()),
+        provenance(capture, options.elf, options.machine, qemu, compiler_version(load_machine(str(options.machine)).cpu.isa)),
     )
 
 

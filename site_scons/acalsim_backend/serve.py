@@ -42,7 +42,7 @@ engine's results, with `statistics` holding the text (bytes) that the client lef
 def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     """The project's own event engine, a library loaded into this process."""
     library = load(find_library(options.library))
-    simulator = library.Engine(machine.ram.latency_cycles, machine.ram.bytes_per_cycle)
+    simulator = library.Engine(**machine.ram.timing)
     simulator.log = print_event if options.verbose else None
     for device in machine.devices:
         try:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 BAR_CELLS = 8
 SHOWN_OPS = 40
+WORST_OPS = 5
 
 
 def print_report(report: dict, console: Console | None = None) -> None:
@@ -78,6 +79,23 @@ def _facts(report: dict) -> Table:
         used, length = region["used"], region["length"]
         table.add_row(region["region"], f"{used:,} of {length:,} bytes placed ({100 * used / length:.1f}%)")
     for name, counters in report["devices"].items():
-        busy = (f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value)
+        busy = (f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value and not key.startswith("peak_"))
         table.add_row(name, ", ".join(busy) or "idle")
     return table
+
+
+def print_verification(model: str, report: dict, console: Console | None = None) -> None:
+    """Print what verify-NAME found: every op that differs, or the one with the largest error."""
+    console = console or Console(highlight=False)
+    check, ops = report["check"], report["ops"]
+    verdict = ("equal to PyTorch's", "green") if check["passed"] else ("DIFFERENT from PyTorch's", "bold red")
+    console.print(Text.assemble("\n", (model, "bold"), f": {len(ops)} tensors ", verdict, f", max_rel_error {check['max_rel_error']:.2g}"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("op", "type", "shape", "source"):
+        table.add_column(name)
+    table.add_column("max_rel_error", justify="right")
+    worst = sorted(ops, key=lambda op: -op["max_rel_error"])[:WORST_OPS]
+    shown = [op for op in ops if not op["passed"]][:SHOWN_OPS] or worst
+    for op in shown:
+        table.add_row(op["name"], op["type"], str(tuple(op["shape"])), op["source"], f"{op['max_rel_error']:.2g}")
+    console.print(table)

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import SCons.Node.FS
@@ -19,10 +19,10 @@ from acalsim_backend.files import sha256
 from acalsim_backend.machine import find_machine, load_machine
 from acalsim_backend.paths import MACHINES, PYTHONPATH
 from interruptible import Spawner
-from SCons.Script import Action, AddOption, GetOption, Help, Variables
+from SCons.Script import COMMAND_LINE_TARGETS, Action, AddOption, GetOption, Help, Variables
 
 ENGINES = ("embedded", "sst")
-RESERVED = ("capture", "host", "host-sst", "reports")
+RESERVED = ("capture", "host", "host-sst", "reports", "verify")
 """Folders of build/ that no model may be named after."""
 
 HELP = """
@@ -30,6 +30,7 @@ Builds PyTorch models into simulation reports.
 
   scons sim-matmul                      build, check, simulate and report one model
   scons build/matmul.elf                only the firmware (also .map; .dump, .bin)
+  scons verify-matmul                   every op's result against PyTorch's: which is the first that differs?
   scons -j8 all-reports                 every model, in parallel; -k goes on after a failure
   scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/
   scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
@@ -54,10 +55,15 @@ class Model:
     capture: str
     build: str
     reports: str
+    keeps_all: bool = False
 
     @property
     def folder(self):
         return f"{self.build}/{self.name}"
+
+    @property
+    def option(self):
+        return " --keep-all" if self.keeps_all else ""
 
 
 def generate(env):
@@ -82,7 +88,7 @@ def generate(env):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not (GetOption("help") or GetOption("no_exec")):
         lock_build()
-    for method in (room, Models, Capture, Code, Data, Placement, Simulate, Report):
+    for method in (room, Models, Capture, Code, Data, Placement, Simulate, Report, ToVerify, KeepingAll, Verify):
         env.AddMethod(method, "Room" if method is room else method.__name__)
 
 
@@ -223,8 +229,9 @@ def changed_readings(listing):
 
 def Code(env, model, captured):
     names = ("graph_0.c", "graph_0.h", "graph_0.ld", "Makefile", "plan.json", "graph_0.ir", "machine.h", "registers.h")
+    names += ("kept.json",) if model.keeps_all else ()
     code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), captured[0],
-                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE'")
+                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE'{model.option}")
     env.Depends(code, env["MACHINE_VIEW"])
     return code
 
@@ -232,7 +239,7 @@ def Code(env, model, captured):
 def Data(env, model, captured):
     names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
     data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), captured[:5],
-                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE'")
+                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE'{model.option}")
     env.Depends(data, env["MACHINE_VIEW"])
     return data
 
@@ -262,3 +269,21 @@ def Report(env, model, captured, elf, code, placement, run, host):
                     f"$TARGET --capture {model.capture} --run {model.folder}/run --plan {model.folder}/plan.json "
                     f"--placement {model.folder}/placement.json --elf {elf[0]} --machine '$MACHINE_FILE' "
                     f"--qemu {host.qemu}")
+
+
+def ToVerify(env):
+    """Names of the models of which verify-NAME was asked for."""
+    return [target.removeprefix("verify-") for target in map(str, COMMAND_LINE_TARGETS) if target.startswith("verify-")]
+
+
+def KeepingAll(env, model):
+    """The same model as a program of its own, which keeps the result of every op."""
+    return replace(model, build=f"{model.build}/verify", keeps_all=True)
+
+
+def Verify(env, model, kept, captured, code, run):
+    intermediates = env.Room("capture", f"{model.name} op by op", in_folder(model.capture, "intermediates.json", "intermediates.bin"),
+                             [model.source, captured], f"'{model.source}' {model.capture} --intermediates")
+    return env.Room("verify", model.name, f"{model.reports}/{model.name}.verify.json",
+                    [intermediates, captured[4], code[-1], run[1]],
+                    f"$TARGET --capture {model.capture} --kept {kept.folder}/kept.json --outputs {kept.folder}/run/outputs.bin")

@@ -5,12 +5,20 @@ import os
 
 from acalsim_backend import toolchain
 from acalsim_backend.errors import AcalsimError
+from acalsim_backend.machine import load_machine
 from SCons.Script import Action
 
 
 def generate(env):
+    cpu = load_machine(env["MACHINE_FILE"]).cpu
+    compiler = toolchain.c_compiler(cpu)
+    env["ISA"] = cpu.isa
     env["CROSS"] = toolchain.PREFIX
-    env["RISCV_FLAGS"] = " ".join((*toolchain.machine_flags(env["ISA"]), *toolchain.CFLAGS))
+    env["RISCV_GCC"] = "${CROSS}gcc"
+    env["RISCV_GCCFLAGS"] = " ".join(toolchain.gcc_flags())
+    env["RISCV_ASFLAGS"] = " ".join(toolchain.as_flags(cpu))
+    env["RISCV_CC"] = "$RISCV_GCC" if compiler == "gcc" else compiler
+    env["RISCV_CFLAGS"] = " ".join(toolchain.c_flags(cpu))
     for method in (riscv_object, Firmware, Listings):
         env.AddMethod(method)
 
@@ -19,32 +27,32 @@ def exists(env):
     return True
 
 
-def compiler_binary(env):
-    """The compiler's program file: a changed one is noticed."""
+def compiler_binaries(env):
+    """The compilers' program files: a changed one is noticed."""
     try:
-        return [env.File(toolchain.find_compiler())]
+        return [env.File(path) for path in sorted({toolchain.find_compiler(env["ISA"]), toolchain.find_gcc()})]
     except AcalsimError:
         return []
 
 
 def commands(env, *lines):
     """The commands themselves or, without a cross compiler, the one that says so."""
-    return list(lines) if compiler_binary(env) else ["$( $PYTHON $) -m acalsim_backend.toolchain check"]
+    return list(lines) if compiler_binaries(env) else ["$( $PYTHON $) -m acalsim_backend.toolchain check $ISA"]
 
 
 def riscv_object(env, folder, source):
     name = os.path.splitext(os.path.basename(source))[0]
-    more = toolchain.ASFLAGS if source.endswith(".S") else ()
-    flags = f"{' '.join(more)} -I{folder} -Ikernels -Wa,-I{folder}"
+    assembly = source.endswith(".S")
+    compiler = "$RISCV_GCC $RISCV_GCCFLAGS $RISCV_ASFLAGS" if assembly else "$RISCV_CC $RISCV_CFLAGS"
     maps = f"$( -ffile-prefix-map={os.getcwd()}={toolchain.BUILD_FOLDER} $) -ffile-prefix-map={folder}/="
-    command = f"${{CROSS}}gcc $RISCV_FLAGS {flags} {maps} -c $SOURCE -o $TARGET"
+    command = f"{compiler} -I{folder} -Ikernels -Wa,-I{folder} {maps} -c $SOURCE -o $TARGET"
     made = env.Command(
         f"{folder}/{name}.o",
         source,
         Action(commands(env, command), **env.Saying("compile", source)),
         CPPPATH=[f"#{folder}", "#kernels"],
     )
-    env.Depends(made, compiler_binary(env))
+    env.Depends(made, compiler_binaries(env))
     return made[0]
 
 
@@ -56,13 +64,13 @@ def Firmware(env, model, code, data):
     env.Depends(generated, f"{folder}/graph_0.h")
     env.Depends(generated[1:], data)
     command = (
-        f"${{CROSS}}gcc $RISCV_FLAGS {' '.join(toolchain.LDFLAGS)} -T {folder}/graph_0.ld -Wl,-Map,${{TARGETS[1]}} "
+        f"$RISCV_GCC $RISCV_GCCFLAGS {' '.join(toolchain.LDFLAGS)} -T {folder}/graph_0.ld -Wl,-Map,${{TARGETS[1]}} "
         f"-o $TARGET $SOURCES {' '.join(toolchain.LIBRARIES)}"
     )
     elf, map_file = f"{model.build}/{model.name}.elf", f"{model.build}/{model.name}.map"
     action = Action(commands(env, command), **env.Saying("link", elf))
     made = env.Command([elf, map_file], [*runtime, *generated], action)
-    env.Depends(made, [f"{folder}/graph_0.ld", *compiler_binary(env)])
+    env.Depends(made, [f"{folder}/graph_0.ld", *compiler_binaries(env)])
     env.Clean(made, [folder, model.capture])
     return made
 

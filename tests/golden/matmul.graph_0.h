@@ -10,10 +10,9 @@
 
 extern char graph_0_inputs[], graph_0_buffers[], graph_0_outputs[];
 
-#define input_0 ((float *)(graph_0_inputs + 0x0)) /* [8, 16] */
 extern const float param_1[128]; /* [16, 8] */
-#define t_2 ((float *)(graph_0_buffers + 0x0)) /* [8, 8] */
 extern const float param_3[8]; /* [8] */
+#define input_0 ((float *)(graph_0_inputs + 0x0)) /* [8, 16] */
 #define t_4 ((float *)(graph_0_outputs + 0x0)) /* [8, 8] */
 
 void graph_0_init(void);

@@ -8,6 +8,6 @@ files (`capture_model`) and torch.compile (backend.py) both come this way.
 from .lower import ACALSimCompiler
 from .model import Captured, capture_model
 from .store import pack, write_capture
-from .trace import trace
+from .trace import prepare_torch, trace
 
-__all__ = ["ACALSimCompiler", "Captured", "capture_model", "pack", "trace", "write_capture"]
+__all__ = ["ACALSimCompiler", "Captured", "capture_model", "pack", "prepare_torch", "trace", "write_capture"]

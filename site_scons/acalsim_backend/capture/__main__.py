@@ -2,25 +2,34 @@
 """python -m acalsim_backend.capture MODEL.py OUTDIR
 
 writes graph_0.ir, the parameters (graph_0_weights.bin), example inputs (inputs.bin), PyTorch's own
-outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt).
+outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt). With
+--intermediates it writes what PyTorch computed at every op instead (intermediates.bin, .json).
 """
 
+import argparse
 import warnings
 from pathlib import Path
 
-from ..errors import CaptureError, run_room
+from ..errors import run_room
 from ..modelfile import ModelFile
 from .model import capture_model
-from .store import write_capture
+from .store import write_capture, write_intermediates
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2:
-        raise CaptureError("usage: capture MODEL.py OUTDIR")
+    parser = argparse.ArgumentParser(prog="acalsim_backend.capture")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--intermediates", action="store_true")
+    options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="torch")
-    file = ModelFile(Path(arguments[0]))
+    file = ModelFile(options.model)
     file.load()
-    write_capture(capture_model(file), file, Path(arguments[1]))
+    captured = capture_model(file, keep_all=options.intermediates)
+    if options.intermediates:
+        write_intermediates(captured, options.out)
+    else:
+        write_capture(captured, file, options.out)
     return 0
 
 

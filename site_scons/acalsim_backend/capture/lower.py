@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import getitem
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaptureError, IRError
 from ..ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ops import ATEN, ROWS, Row
+from .fold import fold_affine
+from .rules import RULES, WITHOUT_EFFECT, arguments, plain, repeated, split_sizes
 from .trace import trace
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ class ACALSimCompiler:
 
     def lower(
         self, gm: fx.GraphModule, constants: dict[int, torch.Tensor], graph_name: str = "graph_0"
-    ) -> tuple[ACALSimIR, list[int]]:
-        """IR of `gm`, and the positions of the arguments that are the IR's inputs.
+    ) -> tuple[ACALSimIR, list[int], dict[str, str]]:
+        """IR of `gm`, the positions of the arguments that are its inputs, and its tensors by the names of `gm`'s nodes.
 
         Ops whose operands are all constants are computed here. Raises CaptureError with one line for
         every op, dtype or shape that is not supported, each with the user's source line.
@@ -64,19 +66,20 @@ class ACALSimCompiler:
         if builder.complaints:
             raise CaptureError("\n".join(dict.fromkeys(builder.complaints)))
         try:
+            fold_affine(builder.ir.verify())
             ir = builder.ir.verify()
         except IRError as error:
             raise CaptureError(str(error)) from None
         if self.verbose:
             print(ir, end="")
-        return ir, builder.arguments
+        return ir, builder.arguments, {node.name: name for node, name in builder.names.items() if name in ir.tensors}
 
 
 class _Builder:
     """Walks one graph and collects tensors, ops and complaints.
 
     A node is known by its value while that is a constant (`_constants`), and by its tensor's name
-    (`_names`) once it has one. Nothing is written twice in a graph, so a clone is its source.
+    (`names`) once it has one. Nothing is written twice in a graph, so a clone is its source.
     """
 
     def __init__(self, ir: ACALSimIR, constants: dict[int, torch.Tensor], root: Path, origin: str):
@@ -85,8 +88,10 @@ class _Builder:
         self.complaints: list[str] = []
         self._given = constants
         self._constants: dict[fx.Node, Any] = {}
-        self._names: dict[fx.Node, str] = {}
+        self.names: dict[fx.Node, str] = {}
         self._params: dict[tuple, str] = {}
+        self._kept: list[torch.Tensor] = []
+        """So that no other value comes to lie where one of `_params` was."""
         self._refused: set[fx.Node] = set()
         self._distorted: set[str] = set()
         """Dtypes and shapes that stand in the graph as something else, so that its ops can't be verified."""
@@ -125,7 +130,7 @@ class _Builder:
             self._complain(node, f"input '{node.name}' is a {type(value).__name__}, not a tensor of fixed shape")
         else:
             self.arguments.append(position)
-            self._names[node] = self._new(node, "input", value, is_input=True)
+            self.names[node] = self._new(node, "input", value, is_input=True)
 
     def _get_attr(self, node: fx.Node) -> None:
         value = node.graph.owning_module
@@ -134,20 +139,100 @@ class _Builder:
         self._constants[node] = value.detach()
 
     def _call(self, node: fx.Node) -> None:
-        row = ATEN.get(str(node.target))
-        if self._fold(node, row) or self._follows_refused(node):
+        name = str(node.target)
+        row = ATEN.get(name)
+        if self._fold(node, row) or self._follows_refused(node) or self._has_parts(node):
             return
-        if row is None:
+        if node.target is getitem:
+            self._part(node, *node.args)
+        elif name in _REWRITTEN:
+            _REWRITTEN[name](self, node)
+        elif row is None:
             self._refuse_op(node)
         elif _changes_nothing(node, row):
-            self._names[node] = self._name(node.all_input_nodes[0])
+            self.names[node] = self._name(node.all_input_nodes[0])
         else:
-            self._add_op(node, row, *self._bind(node, row))
+            self._bound(node, node, row)
+
+    def _bound(self, node: fx.Node, call: fx.Node, row: Row) -> None:
+        """Add the op of `call`, of which `node` is the result."""
+        bound = self._bind(call, row)
+        if bound:
+            self._add_op(node, row, *bound)
+
+    def _has_parts(self, node: fx.Node) -> bool:
+        """Whether a call has several results, which are ops of their own where they are taken."""
+        return f"{node.target}#0" in ATEN or (node.target is not getitem and split_sizes(node) is not None)
+
+    def _part(self, node: fx.Node, call: fx.Node, number: int) -> None:
+        row = ATEN.get(f"{call.target}#{number}")
+        if row is not None:
+            self._bound(node, call, row)
+        elif (split := split_sizes(call)) is not None:
+            dim, sizes = split
+            start = sum(sizes[:number])
+            name = (self._name(call.args[0]),)
+            if sizes:
+                self._add_op(node, ROWS[ACALSimOpType.SLICE], name, {"dim": dim, "start": start, "end": start + sizes[number]})
+            else:
+                self._add_op(node, ROWS[ACALSimOpType.SELECT], name, {"dim": dim, "index": number})
+        else:
+            self._refuse(node, f"result {number} of op {call.target} is not supported")
+            self._declare(node)
+
+    def _copy(self, node: fx.Node) -> None:
+        """aten.copy: the source in the target's shape and dtype."""
+        target, source = node.meta["val"], node.args[1]
+        name, value = self._name(source), source.meta["val"]
+        if value.dtype != target.dtype:
+            dtype = str(target.dtype).removeprefix("torch.")
+            name = self._step(node, ACALSimOpType.CAST, name, tuple(value.shape), {"dtype": dtype}, dtype)
+        self.names[node] = name
+        if tuple(value.shape) != tuple(target.shape):
+            self._add_op(node, ROWS[ACALSimOpType.EXPAND], (name,), {"shape": list(target.shape)})
+
+    def _repeat(self, node: fx.Node) -> None:
+        shape = tuple(node.args[0].meta["val"].shape)
+        first, wide, last = repeated(shape, list(node.args[1]))
+        name = self._step(node, ACALSimOpType.VIEW, self._name(node.args[0]), first, {"shape": first})
+        name = self._step(node, ACALSimOpType.EXPAND, name, wide, {"shape": wide})
+        self._add_op(node, ROWS[ACALSimOpType.VIEW], (name,), {"shape": last})
+
+    def _strided(self, node: fx.Node) -> None:
+        """aten.as_strided, where all that it changes is the shape."""
+        source, result = node.args[0].meta["val"], node.meta["val"]
+        if not (source.is_contiguous() and result.is_contiguous() and source.numel() == result.numel() and not result.storage_offset()):
+            self._refuse_op(node)
+        elif _shape(source) == _shape(result):
+            self.names[node] = self._name(node.args[0])
+        else:
+            self._add_op(node, ROWS[ACALSimOpType.VIEW], (self._name(node.args[0]),), {"shape": list(result.shape)})
+
+    def _filled(self, node: fx.Node) -> None:
+        """full_like and its kin: one number expanded."""
+        import torch
+
+        value = node.meta["val"]
+        constant = torch.full((1,) * value.dim(), node.args[1] if len(node.args) > 1 else 0, dtype=value.dtype)
+        name = self._param(node, constant)
+        self._add_op(node, ROWS[ACALSimOpType.EXPAND], (name,), {"shape": list(value.shape)})
+
+    def _step(self, node: fx.Node, kind: ACALSimOpType, name: str, shape: Sequence[int], attrs: dict, dtype: str | None = None) -> str:
+        """An op on the way to a node's result; returns its tensor."""
+        out = f"t_{len(self.ir.tensors)}"
+        self.ir.add_tensor(TensorDesc(out, tuple(shape), dtype or self.ir.tensors[name].dtype))
+        self._append(node, ROWS[kind], (name,), out, attrs)
+        return out
 
     def _add_op(self, node: fx.Node, row: Row, operands: tuple[str, ...], attrs: dict[str, Any]) -> None:
-        output = self._names[node] = self._new(node, "t", node.meta["val"])
+        output = self.names[node] = self._new(node, "t", node.meta["val"])
+        self._append(node, row, operands, output, attrs)
+
+    def _append(self, node: fx.Node, row: Row, operands: tuple[str, ...], output: str, attrs: dict[str, Any]) -> None:
         name = f"{row.type.name.lower()}_{len(self.ir.ops)}"
-        op = ACALSimOp(row.type, name, operands, (output,), attrs, source=self._source(node))
+        call = node.args[0] if node.target is getitem else node
+        aten = (str(call.target),) if node.op == "call_function" else ()
+        op = ACALSimOp(row.type, name, operands, (output,), attrs, source=self._source(call), aten=aten)
         try:
             if not self._distorted:
                 row.verify(self.ir, op)
@@ -167,7 +252,7 @@ class _Builder:
     def _declare(self, node: fx.Node) -> None:
         """A tensor for a refused node, so that what comes after it is looked at too."""
         if hasattr(node.meta.get("val"), "shape"):
-            self._names[node] = self._new(node, "t", node.meta["val"])
+            self.names[node] = self._new(node, "t", node.meta["val"])
 
     def _fold(self, node: fx.Node, row: Row | None) -> bool:
         """Compute a node of constants now; True when done."""
@@ -183,31 +268,49 @@ class _Builder:
         self._constants[node] = node.target(*arguments, **options)
         return True
 
-    def _bind(self, node: fx.Node, row: Row) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """Operand tensors in the row's order, and the attrs that differ from the schema's defaults."""
+    def _bind(self, node: fx.Node, row: Row) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+        """Operand tensors in the row's order and attrs; None, with a complaint, where an argument means what no row does."""
+        import torch
         from torch.fx import Node
 
-        schema = {argument.name: argument for argument in node.target._schema.arguments}
-        given = {**dict(zip(schema, node.args, strict=False)), **node.kwargs}
-        numbers = {name: given[name] for name in row.operands if not isinstance(given[name], Node)}
-        operands = tuple(self._name(given[name]) for name in row.operands if name not in numbers)
-        attrs = {name: given[name] for name in row.attrs if name in given and given[name] != schema[name].default_value}
+        given = RULES.get(str(node.target), lambda each: each)(arguments(node))
+        operands, attrs = [], {}
+        for name in row.operand_names:
+            value = given.pop(name, None)
+            if isinstance(value, list | tuple):
+                operands += [self._name(each) for each in value]
+            elif isinstance(value, Node):
+                operands.append(self._name(value))
+            elif value is not None:
+                attrs[name] = value
+            elif name == "weight" and given.get("bias") is not None:  # a norm that only shifts
+                operands.append(self._param(node, torch.ones(given["bias"].meta["val"].shape)))
         if "shape" in row.attrs:
             attrs["shape"] = node.meta["val"].shape
-        attrs = {name: list(value) if isinstance(value, list | tuple) else value for name, value in attrs.items()}
-        return operands, {**numbers, **attrs}
+        if row.result == "attr":
+            attrs["dtype"] = str(node.meta["val"].dtype).removeprefix("torch.")
+        attrs |= {name: given[name] for name in row.attrs if given.get(name) is not None and name not in attrs}
+        for name in given.keys() - set(row.attrs) - WITHOUT_EFFECT - _IMPLIED.get(row.type, frozenset()):
+            self._refuse(node, f"op {node.target} with {name} = {given[name]} is not supported")
+            self._declare(node)
+            return None
+        return tuple(operands), {name: plain(value) for name, value in attrs.items()}
 
     def _name(self, node: fx.Node) -> str:
         """The tensor of a node; a constant becomes a parameter at its first use."""
-        if node not in self._names:
-            value = self._constants[node]
-            same = (value.data_ptr(), value.dtype, value.shape, value.stride(), node if not value.numel() else None)
-            if same not in self._params:
-                self._params[same] = self._new(node, "param", value, is_param=True)
-                if str(value.dtype).removeprefix("torch.") in ITEM_BYTES:  # else refused, and numpy may not know it
-                    self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
-            self._names[node] = self._params[same]
-        return self._names[node]
+        if node not in self.names:
+            self.names[node] = self._param(node, self._constants[node])
+        return self.names[node]
+
+    def _param(self, node: fx.Node, value: torch.Tensor) -> str:
+        """The parameter of that value."""
+        same = (value.data_ptr(), value.dtype, value.shape, value.stride(), node if not value.numel() else None)
+        if same not in self._params:
+            self._params[same] = self._new(node, "param", value, is_param=True)
+            self._kept.append(value)
+            if str(value.dtype).removeprefix("torch.") in ITEM_BYTES:  # else refused, and numpy may not know it
+                self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
+        return self._params[same]
 
     def _output(self, node: fx.Node) -> None:
         for result in node.args[0]:
@@ -222,7 +325,7 @@ class _Builder:
         desc = self.ir.tensors[name]
         if desc.is_input or desc.is_param:
             self._add_op(node, ROWS[ACALSimOpType.COPY], (name,), {})
-        return self._names[node]
+        return self.names[node]
 
     def _source(self, node: fx.Node) -> str:
         """The user's line, `models/mlp.py:17`, relative to the root where it lies below it."""
@@ -256,6 +359,23 @@ class _Builder:
         self.complaints.append(f"{what} (at {source})" if source and node.op != "placeholder" else what)
 
 
+_REWRITTEN: Mapping[str, Callable[[_Builder, fx.Node], None]] = {
+    "aten.copy.default": _Builder._copy,
+    "aten.repeat.default": _Builder._repeat,
+    "aten.full_like.default": _Builder._filled,
+    "aten.as_strided.default": _Builder._strided,
+    # PyTorch has held the example inputs to it.
+    "aten._assert_async.msg": lambda builder, node: None,
+    "aten._assert_scalar.default": lambda builder, node: None,
+}
+"""Ops that become others here."""
+
+_IMPLIED: Mapping[ACALSimOpType, frozenset[str]] = {
+    # What the shape of the result says.
+    ACALSimOpType.VIEW: frozenset(("size", "dim")), ACALSimOpType.EXPAND: frozenset(("size",)),
+}
+
+
 def _bytes(node: fx.Node) -> int:
     value = node.meta.get("val")
     return math.prod(_shape(value)) * value.element_size() if hasattr(value, "numel") and "?" not in _shape(value) else 0
@@ -273,8 +393,8 @@ def _tags(node: fx.Node) -> Sequence[Any]:
 def _changes_nothing(node: fx.Node, row: Row) -> bool:
     """A copy, or a view or an expansion to the same shape."""
     source = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
-    harmless = row.is_view or row.type in (ACALSimOpType.COPY, ACALSimOpType.EXPAND)
-    return harmless and _shape(source) == _shape(node.meta["val"])
+    harmless = row.type in (ACALSimOpType.VIEW, ACALSimOpType.COPY, ACALSimOpType.EXPAND, ACALSimOpType.CAST)
+    return harmless and _shape(source) == _shape(node.meta["val"]) and source.dtype == node.meta["val"].dtype
 
 
 def _is_users(path: str) -> bool:

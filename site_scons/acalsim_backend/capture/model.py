@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..ir import ACALSimIR
 from ..modelfile import ModelFile
 from .lower import ACALSimCompiler
-from .trace import trace
+from .trace import prepare_torch, trace
 
 if TYPE_CHECKING:
     import torch
@@ -24,27 +24,35 @@ class Captured:
     ir: ACALSimIR
     inputs: list[Any]
     references: list[Any]
+    intermediates: Mapping[str, Any]
+    """PyTorch's value of every tensor that an op of the graph computes; empty unless asked for."""
 
 
-def capture_model(file: ModelFile, verbose: bool = False) -> Captured:
-    """Run a model file through PyTorch and through `trace`; the model's state stays as it was built."""
+def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False) -> Captured:
+    """Run a model file through PyTorch and through `trace`; the model's state stays as it was built.
+
+    With `keep_all` the intermediate tensors are kept as PyTorch computes them, op by op.
+    """
     import torch
 
     model, inputs = file.build()
     root = file.path.resolve().parent.parent
     compiler = ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root))
     found: list[tuple[ACALSimIR, list, list]] = []
+    intermediates: dict[str, Any] = {}
 
     def backend(gm, example_inputs):
         return trace(gm, example_inputs, finish)
 
     def finish(graph, constants):
-        ir, arguments = compiler.lower(graph, constants)
+        ir, arguments, names = compiler.lower(graph, constants)
 
         def run(values):
             examples = [values[position].clone() for position in arguments]
-            found.append((ir, examples, torch.fx.Interpreter(graph).run(*values)))
-            return list(found[-1][2])
+            results, kept = _interpreted(graph, values, names if keep_all else {})
+            found.append((ir, examples, results))
+            intermediates.update(kept)
+            return list(results)
 
         return run
 
@@ -56,13 +64,30 @@ def capture_model(file: ModelFile, verbose: bool = False) -> Captured:
         if not references:
             raise file.fail("forward() returns no tensor")
         torch._dynamo.reset()
+        prepare_torch()
         compiled = torch.compile(outputs, backend=backend, fullgraph=True, dynamic=False)
         returned = file.guard_dynamo(lambda: compiled(*inputs))
     ir, examples, results = found[-1]
     _keep_outputs(ir, [_position(results, tensor) for tensor in returned])
     if verbose:
         print(ir, end="")
-    return Captured(ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references])
+    return Captured(ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references], intermediates)
+
+
+def _interpreted(graph: Any, values: Sequence[torch.Tensor], names: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
+    """PyTorch's results of a graph, and the values of the nodes that `names` gives names to."""
+    import torch
+
+    kept = {}
+
+    class Keeping(torch.fx.Interpreter):
+        def run_node(self, node):
+            value = super().run_node(node)
+            if node.name in names and isinstance(value, torch.Tensor):
+                kept[names[node.name]] = _array(value).copy()
+            return value
+
+    return Keeping(graph).run(*values), kept
 
 
 def tensors_of(value: Any) -> list[torch.Tensor]:

@@ -43,6 +43,15 @@ def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
     )
 
 
+def write_intermediates(captured: Captured, folder: Path) -> None:
+    """Write what PyTorch computed at every op, for the room that looks for the first that differs."""
+    names = [name for op in captured.ir.ops for name in op.outputs if name in captured.intermediates]
+    values, rows = pack(names, [captured.intermediates[name] for name in names])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "intermediates.bin", values)
+    write_json(folder / "intermediates.json", {"tensors": rows})
+
+
 def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]]:
     """The arrays' bytes one behind the other, each aligned, and a row for each that says where."""
     block, rows = bytearray(), []

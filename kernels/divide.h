@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Division with Python's rounding, and whole powers. Dividing by an integer 0 is undefined, as in
+ * PyTorch. */
+#ifndef ACALSIM_DIVIDE_H
+#define ACALSIM_DIVIDE_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "elementary.h"
+#include "inline.h"
+
+/* Has the sign of b. */
+INLINE float remainder_f32(float a, float b) {
+    const float rest = fmodf(a, b);
+    return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
+}
+
+INLINE float divide_floor_f32(float a, float b) {
+    if (b == 0) return a / b;
+    const float rest = fmodf(a, b);
+    float quotient = (a - rest) / b;
+    if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;
+    if (quotient == 0) return copysignf(0.0f, a / b);
+    const float whole = floorf(quotient);
+    return quotient - whole > 0.5f ? whole + 1 : whole;
+}
+
+INLINE float divide_trunc_f32(float a, float b) { return truncf(a / b); }
+
+INLINE int64_t remainder_i64(int64_t a, int64_t b) {
+    const int64_t rest = b == -1 ? 0 : a % b;
+    return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
+}
+
+INLINE int64_t divide_trunc_i64(int64_t a, int64_t b) { return b == -1 ? -a : a / b; }
+
+INLINE int64_t divide_floor_i64(int64_t a, int64_t b) {
+    return divide_trunc_i64(a, b) - (remainder_i64(a, b) != 0 && (a < 0) != (b < 0));
+}
+
+/* A negative exponent leaves what is whole of the power. */
+INLINE int64_t power_i64(int64_t base, int64_t exponent) {
+    if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
+    int64_t power = 1;
+    for (; exponent; exponent >>= 1, base *= base)
+        if (exponent & 1) power *= base;
+    return power;
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Elementary functions of float32, without tables, calls and branches that depend on the argument,
+ * so that a loop over them vectorises. NaN, infinities, overflow and results below the normal
+ * range come out as PyTorch has them. They count on multiply-adds being fused.
+ *
+ * Largest errors, in units of the result's last place: exp, log 1; expm1, log1p, sin, cos, erf 2;
+ * sigmoid 3, tanh 3.
+ */
+#ifndef ACALSIM_ELEMENTARY_H
+#define ACALSIM_ELEMENTARY_H
+
+#include <math.h>
+#include <stdint.h>
+
+#include "inline.h"
+
+union float_bits {
+    float value;
+    int32_t bits;
+};
+
+INLINE int32_t bits_of(float value) { return (union float_bits){.value = value}.bits; }
+INLINE float float_of(int32_t bits) { return (union float_bits){.bits = bits}.value; }
+
+/* fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them. */
+INLINE float magnitude(float x) {
+#ifdef __riscv_vector
+    return float_of(bits_of(x) & INT32_MAX);
+#else
+    return __builtin_fabsf(x);
+#endif
+}
+
+INLINE float with_sign_of(float size, float sign) {
+#ifdef __riscv_vector
+    return float_of((bits_of(size) & INT32_MAX) | (bits_of(sign) & INT32_MIN));
+#else
+    return __builtin_copysignf(size, sign);
+#endif
+}
+
+/* 2^exponent, of -126 to 127. */
+INLINE float power_of_two(int32_t exponent) {
+    return float_of((int32_t)((uint32_t)(exponent + 127) << 23));
+}
+
+/* --- Exponentials ------------------------------------------------------------------------------
+ *
+ * x = n ln 2 + r with |r| <= ln 2 / 2. Adding ROUNDING leaves n in a float's last bits.
+ */
+#define ROUNDING 0x1.8p23f
+#define LOG2_E 0x1.715476p0f
+#define LN2_HIGH 0x1.62e4p-1f
+#define LN2_LOW 0x1.7f7d1cp-20f
+
+struct exp_parts {
+    int32_t n;
+    float r;
+};
+
+INLINE struct exp_parts exp_parts(float x) {
+    const float shifted = x * LOG2_E + ROUNDING, n = shifted - ROUNDING;
+    return (struct exp_parts){bits_of(shifted) - bits_of(ROUNDING), x - n * LN2_HIGH - n * LN2_LOW};
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 */
+INLINE float exp_polynomial(float r) {
+    float p = 0x1.694000p-10f;
+    p = p * r + 0x1.125edcp-7f;
+    p = p * r + 0x1.555b5ap-5f;
+    p = p * r + 0x1.555450p-3f;
+    return p * r + 0x1.fffff6p-2f;
+}
+
+/* e^x for x from -87 to 88 only */
+INLINE float exp_inner(float x) {
+    const struct exp_parts parts = exp_parts(x);
+    const float p = exp_polynomial(parts.r) * parts.r + 1.0f;
+    return (p * parts.r + 1.0f) * power_of_two(parts.n);
+}
+
+/* NaN stays NaN. The assembly hides from gcc that the result may be a constant, for which it would
+ * make a path of its own, and leave the other path's constants inside the caller's loop. */
+INLINE float clamped(float x, float low, float high) {
+    x = x < low ? low : x;
+    x = x > high ? high : x;
+#if defined(__riscv) && !defined(__riscv_vector)
+    __asm__("" : "+f"(x));
+#endif
+    return x;
+}
+
+/* The power of two is multiplied in two halves: the result may lie below the normal range. */
+INLINE float exp_f32(float x) {
+    const struct exp_parts parts = exp_parts(clamped(x, -104.0f, 89.0f));
+    const float p = exp_polynomial(parts.r) * parts.r + 1.0f, q = p * parts.r + 1.0f;
+    const int32_t half = parts.n >> 1;
+    return q * power_of_two(half) * power_of_two(parts.n - half);
+}
+
+/* Halved, 2^n does not overflow. */
+INLINE float expm1_f32(float x) {
+    const struct exp_parts parts = exp_parts(clamped(x, -18.0f, 89.0f));
+    const float r = parts.r, half = power_of_two(parts.n - 1);
+    const float p = exp_polynomial(r) * (r * r) + r;
+    const float grown = 2.0f * (p * half + (half - 0.5f)), result = parts.n == 0 ? p : grown;
+    return with_sign_of(result, x);
+}
+
+/* (e^2x - 1) / (e^2x + 1) */
+INLINE float tanh_f32(float x) {
+    const struct exp_parts parts = exp_parts(2.0f * clamped(magnitude(x), 0.0f, 10.0f));
+    const float r = parts.r, scale = power_of_two(parts.n);
+    const float p = exp_polynomial(r) * (r * r) + r;
+    const float grown = p * scale + (scale - 1.0f), result = grown / (grown + 2.0f);
+    return with_sign_of(result, x);
+}
+
+INLINE float sigmoid_f32(float x) { return 1.0f / (1.0f + exp_f32(-x)); }
+
+/* --- Logarithms --------------------------------------------------------------------------------
+ *
+ * x = 2^n m with m in [2/3, 4/3).
+ */
+#define TWO_THIRDS_BITS 0x3f2aaaab
+
+/* log(1 + f) for f in [-1/3, 1/2] */
+INLINE float log_polynomial(float f) {
+    const float s = f * f;
+    float p = -0.130310059f, q = 0.140869141f;
+    p = p * s - 0.121483833f;
+    q = q * s + 0.139814854f;
+    p = p * s - 0.166846141f;
+    q = q * s + 0.200120345f;
+    p = p * s - 0.249996200f;
+    p = q * f + p;
+    p = p * f + 0.333331972f;
+    p = p * f - 0.500000000f;
+    return p * s + f;
+}
+
+INLINE float log_f32(float x) {
+    const int is_small = x < 0x1p-126f;
+    const int32_t bits = bits_of(is_small ? x * 0x1p23f : x);
+    const int32_t n = (bits - TWO_THIRDS_BITS) >> 23;
+    const float m = float_of(bits - (int32_t)((uint32_t)n << 23));
+    const float exponent = (float)n - (is_small ? 23.0f : 0.0f);
+    float result = exponent * 0x1.62e430p-1f + log_polynomial(m - 1.0f);
+    result = x < INFINITY ? result : x; /* NaN too */
+    result = x == 0.0f ? -INFINITY : result;
+    return x < 0.0f ? NAN : result;
+}
+
+/* 1 + x = 2^n (1 + f); f is computed from x, which has the bits that 1 + x lost. */
+INLINE float log1p_f32(float x) {
+    const int32_t n = (bits_of(1.0f + x) - TWO_THIRDS_BITS) >> 23;
+    const float scaled = float_of(bits_of(x) - (int32_t)((uint32_t)n << 23));
+    const float f = scaled + (power_of_two(2 - n) * 0.25f - 1.0f);
+    float result = (float)n * 0x1.62e430p-1f + log_polynomial(f);
+    result = x < INFINITY ? result : x;
+    result = x == -1.0f ? -INFINITY : result;
+    result = x == 0.0f ? x : result;
+    return x < -1.0f ? NAN : result;
+}
+
+/* --- Error function --------------------------------------------------------------------------- */
+
+INLINE float erf_f32(float x) {
+    const float size = magnitude(x), t = clamped(size, 0.0f, 4.0f), s = x * x, u = t * t;
+    float near = -0x1.38e000p-11f;
+    near = near * s + 0x1.471a58p-8f;
+    near = near * s - 0x1.b691b2p-6f;
+    near = near * s + 0x1.ce1c44p-4f;
+    near = near * s - 0x1.812700p-2f;
+    near = near * s + 0x1.06eba8p-3f;
+    near = near * x + x;
+    float far = -0x1.220000p-16f * t + 0x1.91cfb2p-12f;
+    far = far * u + (-0x1.fd1438p-9f * t + 0x1.8d6342p-6f);
+    far = far * t - 0x1.b55cb8p-4f;
+    far = far * t - 0x1.450aa0p-1f;
+    far = far * t - 0x1.079d0cp-3f;
+    far = far * t - t;
+    far = with_sign_of(1.0f - exp_inner(far), x);
+    return size > 0.927734375f ? far : near;
+}
+
+INLINE float gelu_f32(float x) { return x * 0.5f * (1.0f + erf_f32(x * 0x1.6a09e6p-1f)); }
+
+INLINE float gelu_tanh_f32(float x) {
+    const float inner = 0x1.988454p-1f * (x + 0.044715f * x * x * x);
+    return 0.5f * x * (1.0f + tanh_f32(inner));
+}
+
+/* --- Circular functions ------------------------------------------------------------------------
+ *
+ * x = q pi/2 + r with |r| <= pi/4, reduced in float64: exact enough up to |x| = 2^51. Beyond, the
+ * results mean nothing.
+ */
+#define ROUNDING_F64 0x1.8p52
+
+union double_bits {
+    double value;
+    int64_t bits;
+};
+
+/* The sine of x + quarters * pi/2 */
+INLINE float shifted_sine(float x, int32_t quarters) {
+    const double shifted = x * 0x1.45f306dc9c883p-1 + ROUNDING_F64, n = shifted - ROUNDING_F64;
+    const int32_t quadrant = (int32_t)(union double_bits){.value = shifted}.bits + quarters;
+    const float r = (float)(x - n * 0x1.921fb54442d18p0 - n * 0x1.1a62633145c07p-54);
+    const float s = r * r;
+    float sine = 2.86567956e-6f;
+    sine = sine * s - 1.98559923e-4f;
+    sine = sine * s + 8.33338592e-3f;
+    sine = sine * s - 1.66666672e-1f;
+    sine = (sine * s + 1.0f) * r;
+    float cosine = 2.44677067e-5f;
+    cosine = cosine * s - 1.38877297e-3f;
+    cosine = cosine * s + 4.16666567e-2f;
+    cosine = cosine * s - 5.00000000e-1f;
+    cosine = cosine * s + 1.0f;
+    const float size = quadrant & 1 ? cosine : sine;
+    return float_of(bits_of(size) ^ (int32_t)((uint32_t)(quadrant & 2) << 30));
+}
+
+INLINE float sin_f32(float x) { return shifted_sine(x, 0); }
+INLINE float cos_f32(float x) { return shifted_sine(x, 1); }
+
+/* --- Powers ----------------------------------------------------------------------------------- */
+
+/* The C library's: its cases are many, and loops over it stay scalar. */
+INLINE float pow_f32(float x, float y) { return powf(x, y); }
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/command.hh"
+
+#include <algorithm>
+
+namespace acalsim {
+
+Offsets Walk::offsets() const {
+    const std::uint64_t steps = inner ? inner : std::max<std::uint64_t>(count, 1);
+    Offsets offsets(count);
+    for (std::uint64_t x = 0; x < count; ++x) {
+        const std::uint64_t turn = x / steps;
+        const std::uint64_t outer = middle ? turn / middle : 0;
+        offsets[x] = x % steps * inner_stride + (turn - outer * middle) * middle_stride +
+                     outer * outer_stride;
+    }
+    return offsets;
+}
+
+bool Walk::stands_still() const {
+    const std::uint64_t steps = inner ? inner : std::max<std::uint64_t>(count, 1);
+    const std::uint64_t turns = (count + steps - 1) / steps;
+    return (std::min(count, steps) > 1 && !inner_stride) ||
+           ((middle ? std::min(turns, middle) : turns) > 1 && !middle_stride) ||
+           (middle && turns > middle && !outer_stride);
+}
+
+Walk a_rows(const DeviceCommand& x) {
+    return {x.m, x.m_inner, 0, x.a_inner_stride, x.a_outer_stride, 0};
+}
+
+Walk a_columns(const DeviceCommand& x) {
+    return {
+        x.k, x.k_inner, x.k_middle, x.a_k_inner_stride, x.a_k_middle_stride, x.a_k_outer_stride};
+}
+
+Walk b_rows(const DeviceCommand& x) {
+    return {
+        x.k, x.k_inner, x.k_middle, x.b_k_inner_stride, x.b_k_middle_stride, x.b_k_outer_stride};
+}
+
+Walk b_columns(const DeviceCommand& x) {
+    return {x.n, x.n_inner, 0, x.b_inner_stride, x.b_outer_stride, 0};
+}
+
+Walk c_rows(const DeviceCommand& x) { return {x.m, 0, 0, x.c_row_stride, 0, 0}; }
+
+std::uint64_t operand_bytes(const DeviceCommand& x) { return x.type == TYPE_INT8 ? 1 : 4; }
+
+namespace {
+
+std::uint64_t planes_of(const DeviceCommand& x) { return x.planes ? x.planes : 1; }
+
+std::uint64_t end_of(const Block& block) { return block.address + block.extent(); }
+
+// The furthest element of a matrix, plus its size.
+std::uint64_t reach(const Walk& rows, const Walk& columns, std::uint64_t element_bytes) {
+    const Offsets row = rows.offsets(), column = columns.offsets();
+    return *std::max_element(row.begin(), row.end()) +
+           *std::max_element(column.begin(), column.end()) + element_bytes;
+}
+
+std::uint64_t c_reach(const DeviceCommand& x) {
+    return (x.m - 1) * std::uint64_t(x.c_row_stride) + x.n * kSumBytes;
+}
+
+std::uint64_t bias_bytes(const DeviceCommand& x) {
+    return (x.flags & FLAG_BIAS_ROWS ? x.m : x.n) * kSumBytes;
+}
+
+}  // namespace
+
+std::uint64_t dram_bytes(const DeviceCommand& x) {
+    return planes_of(x) * x.rows * std::uint64_t(x.row_bytes);
+}
+
+Block dram_tile(const DeviceCommand& x) {
+    return {x.dram, x.row_bytes, x.rows, planes_of(x), x.dram_row_stride, x.dram_plane_stride};
+}
+
+Block scratchpad_tile(const DeviceCommand& x) {
+    Block tile{x.a, x.row_bytes, x.rows, planes_of(x), x.a_inner_stride, x.a_outer_stride};
+    if (x.code == COMMAND_LOAD) {
+        tile.row_bytes += std::uint64_t(x.pad_left) + x.pad_right;
+        tile.rows += std::uint64_t(x.pad_top) + x.pad_bottom;
+    }
+    return tile;
+}
+
+std::vector<Use> uses_of(const DeviceCommand& x) {
+    const Use c{Memory::accumulator, x.code == COMMAND_MATMUL, x.c, x.c + c_reach(x)};
+    const Use tile{Memory::scratchpad, x.code == COMMAND_LOAD, x.a, end_of(scratchpad_tile(x))};
+    if (x.code == COMMAND_LOAD) return {tile};
+    if (x.code == COMMAND_MATMUL) {
+        const std::uint64_t a = reach(a_rows(x), a_columns(x), operand_bytes(x));
+        const std::uint64_t b = reach(b_rows(x), b_columns(x), operand_bytes(x));
+        return {{Memory::scratchpad, false, x.a, x.a + a},
+                {Memory::scratchpad, false, x.b, x.b + b},
+                c};
+    }
+    std::vector<Use> uses;
+    if (x.code != COMMAND_STORE) return uses;
+    if (x.flags & FLAG_RESIDUAL) uses.push_back(tile);
+    if (x.flags & (FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS))
+        uses.push_back({Memory::scratchpad, false, x.b, x.b + bias_bytes(x)});
+    uses.push_back(c);
+    return uses;
+}
+
+}  // namespace acalsim

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a DeviceCommand means: which elements and bytes it touches, in which order, and whether it
+// may. The fields are described in registers.h, their rules in docs/device.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/host.hh"
+#include "registers.h"
+
+namespace acalsim {
+
+// Byte distances of consecutive elements from the first.
+using Offsets = std::vector<std::uint64_t>;
+
+// One dimension of an operand: x counts inner steps, those count middle steps, those outer ones.
+// inner = 0: there are inner steps only. middle = 0: there are no outer ones.
+struct Walk {
+    std::uint64_t count, inner, middle;
+    std::uint64_t inner_stride, middle_stride, outer_stride;
+
+    Offsets offsets() const;
+    bool stands_still() const;  // somewhere: several elements in one place
+};
+
+Walk a_rows(const DeviceCommand& command);     // m
+Walk a_columns(const DeviceCommand& command);  // k
+Walk b_rows(const DeviceCommand& command);     // k
+Walk b_columns(const DeviceCommand& command);  // n
+Walk c_rows(const DeviceCommand& command);     // m
+
+std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
+constexpr std::uint64_t kSumBytes = 4;                      // of an element of C
+
+// The tile in RAM of LOAD and STORE, and the one in the scratchpad that goes with it: LOAD's
+// target with its padding, STORE's residual. The latter's address is one of the scratchpad.
+Block dram_tile(const DeviceCommand& command);
+Block scratchpad_tile(const DeviceCommand& command);
+std::uint64_t dram_bytes(const DeviceCommand& command);  // without overflow, 0 if there is no tile
+
+enum class Memory { scratchpad, accumulator };
+
+// A range of one of the device's memories from the first byte that a command touches to the last.
+struct Use {
+    Memory memory;
+    bool writes;
+    std::uint64_t begin, end;
+    bool released = false;  // the command has no more need of it
+};
+
+// In the order A, B, C; LOAD's target or STORE's residual counts as A, STORE's bias as B.
+std::vector<Use> uses_of(const DeviceCommand& command);
+
+// What commands are checked against.
+struct Limits {
+    MemoryRange ram;
+    std::uint64_t scratchpad_bytes, accumulator_bytes;
+};
+
+// ERROR_NONE, or the first complaint in the order: code and flags, alignment, sizes, RAM,
+// scratchpad, accumulator memory.
+std::uint32_t check_command(const DeviceCommand& command, const Limits& limits);
+
+}  // namespace acalsim

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which commands are refused, and with which error code. All that a command touches is in its
+// fields, so that a list can be checked before any of it is executed.
+#include "model/command.hh"
+
+namespace acalsim {
+
+namespace {
+
+constexpr std::uint32_t kBias = FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS;
+constexpr std::uint32_t kStoreInt = kBias | FLAG_RESIDUAL | FLAG_RELU | FLAG_CLAMP;
+constexpr std::uint32_t kLargestShift = 62;
+
+// What a code allows beside it: types as bits, flags.
+struct Form {
+    std::uint32_t code, types, flags;
+};
+
+constexpr std::uint32_t bit(std::uint32_t type) { return 1u << type; }
+
+constexpr Form kForms[] = {
+    {COMMAND_NOP, bit(0), 0},
+    {COMMAND_SYNC, bit(0), 0},
+    {COMMAND_LOAD, bit(0), 0},
+    {COMMAND_MATMUL, bit(TYPE_FLOAT32) | bit(TYPE_INT8), FLAG_ACCUMULATE},
+    {COMMAND_STORE, bit(TYPE_FLOAT32), kStoreInt | FLAG_SCALE},
+    {COMMAND_STORE, bit(TYPE_INT8) | bit(TYPE_INT32), kStoreInt},
+};
+
+bool has_a_form(const DeviceCommand& x) {
+    for (const Form& form : kForms) {
+        if (x.code == form.code && x.type < 32 && form.types & bit(x.type))
+            return !(x.flags & ~form.flags) && (x.flags & kBias) != kBias;
+    }
+    return false;
+}
+
+bool aligned(std::initializer_list<std::uint64_t> values, std::uint64_t unit) {
+    for (const std::uint64_t value : values) {
+        if (value % unit) return false;
+    }
+    return true;
+}
+
+// LOAD moves bytes, wherever they are; the others move elements.
+bool is_aligned(const DeviceCommand& x) {
+    const std::uint64_t unit = operand_bytes(x);
+    if (x.code == COMMAND_LOAD) return true;
+    if (!aligned({x.c, x.c_row_stride}, kSumBytes)) return false;
+    if (x.code == COMMAND_MATMUL) {
+        return aligned(
+            {x.a, x.a_outer_stride, x.a_inner_stride, x.a_k_outer_stride, x.a_k_middle_stride,
+             x.a_k_inner_stride, x.b, x.b_outer_stride, x.b_inner_stride, x.b_k_outer_stride,
+             x.b_k_middle_stride, x.b_k_inner_stride},
+            unit);
+    }
+    if (x.flags & FLAG_RESIDUAL && !aligned({x.a, x.a_outer_stride, x.a_inner_stride}, unit))
+        return false;
+    if (x.flags & kBias && !aligned({x.b}, kSumBytes)) return false;
+    return aligned({x.dram, x.dram_plane_stride, x.dram_row_stride, x.row_bytes}, unit);
+}
+
+// Rows that begin where the one before them begins.
+bool stands_still(const Block& tile) {
+    return (tile.rows > 1 && !tile.row_stride) || (tile.planes > 1 && !tile.plane_stride);
+}
+
+bool sizes_make_sense(const DeviceCommand& x) {
+    const Block tile = scratchpad_tile(x);
+    if (x.code == COMMAND_LOAD) return tile.rows && tile.row_bytes && !stands_still(tile);
+    if (!x.m || !x.n || (x.m > 1 && !x.c_row_stride)) return false;
+    if (x.code == COMMAND_MATMUL) {
+        return x.k && !a_rows(x).stands_still() && !a_columns(x).stands_still() &&
+               !b_rows(x).stands_still() && !b_columns(x).stands_still();
+    }
+    return dram_bytes(x) == std::uint64_t(x.m) * x.n * operand_bytes(x) &&
+           !stands_still(dram_tile(x)) && !(x.flags & FLAG_RESIDUAL && stands_still(tile)) &&
+           x.shift <= kLargestShift;
+}
+
+bool touches_ram(const DeviceCommand& x) {
+    return (x.code == COMMAND_LOAD || x.code == COMMAND_STORE) && dram_bytes(x) > 0;
+}
+
+std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
+    bool fits[] = {true, true};
+    for (const Use& use : uses_of(x)) {
+        const bool sums = use.memory == Memory::accumulator;
+        if (use.end > (sums ? limits.accumulator_bytes : limits.scratchpad_bytes))
+            fits[sums] = false;
+    }
+    if (!fits[0]) return ERROR_SCRATCHPAD;
+    return fits[1] ? ERROR_NONE : ERROR_ACCUMULATOR;
+}
+
+}  // namespace
+
+std::uint32_t check_command(const DeviceCommand& x, const Limits& limits) {
+    if (!has_a_form(x)) return ERROR_COMMAND;
+    if (x.code == COMMAND_NOP || x.code == COMMAND_SYNC) return ERROR_NONE;
+    if (!is_aligned(x)) return ERROR_ALIGNMENT;
+    if (!sizes_make_sense(x)) return ERROR_SIZE;
+    if (touches_ram(x) && !limits.ram.contains(x.dram, dram_tile(x).extent())) return ERROR_ADDRESS;
+    return check_memories(x, limits);
+}
+
+}  // namespace acalsim

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time of DMA transfers to and from RAM: channels that work side by side, each with banks that keep
+// one row open. docs/device.md has the rules.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/host.hh"
+
+namespace acalsim {
+
+// The machine file's [ram]. Whoever leaves all but the first two alone has one in-order channel.
+struct DramTiming {
+    Cycle latency_cycles = 20;
+    std::uint64_t bytes_per_cycle = 8;     // of each channel
+    std::uint64_t channels = 1;            // adjacent addresses change channels
+    std::uint64_t interleave_bytes = 256;  // after so many bytes
+    std::uint64_t banks = 8;               // of each channel, each with one open row
+    std::uint64_t row_bytes = 0;           // 0: rows do not matter
+    Cycle row_miss_cycles = 0;             // to open another row
+};
+
+class Dram {
+public:
+    // Throws std::invalid_argument where a size that must not be is 0.
+    explicit Dram(const DramTiming& timing);
+
+    // Books a transfer asked for at `now`; returns the cycle at which it is complete.
+    Cycle book(Cycle now, const Block& block);
+
+private:
+    static constexpr std::uint64_t kNoRow = UINT64_MAX;
+
+    struct Bank {
+        std::uint64_t open_row = kNoRow;
+        Cycle free = 0;
+    };
+    struct Channel {
+        Cycle free = 0;
+        std::vector<Bank> banks;
+    };
+
+    Cycle book_rows(Cycle now, const Block& block);
+    Cycle book_run(Cycle now, std::uint64_t address, std::uint64_t bytes);
+    Cycle book_piece(Cycle now, Channel& channel, std::uint64_t address, std::uint64_t bytes);
+    Cycle book_in_row(Cycle now, Channel& channel, std::uint64_t row, std::uint64_t bytes);
+    Cycle beats(std::uint64_t bytes) const;
+
+    const DramTiming timing_;
+    std::vector<Channel> channels_;
+};
+
+}  // namespace acalsim

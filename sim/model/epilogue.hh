@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values of a STORE: what leaves the accumulator memory, scaled, with bias, residual, activation.
+#pragma once
+
+#include "model/host.hh"
+#include "registers.h"
+
+namespace acalsim {
+
+// The bytes of the tile in RAM, row after row, of a STORE that was checked.
+Bytes store_values(const DeviceCommand& command, const Bytes& scratchpad, const Bytes& accumulator);
+
+}  // namespace acalsim

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/pipeline.hh"
+
+#include <algorithm>
+
+namespace acalsim {
+
+namespace {
+
+constexpr const char* kUnitNames[] = {"load", "compute", "store"};
+constexpr const char* kStateNames[] = {"",          "idle",         "busy",
+                                       "wait_load", "wait_compute", "wait_store"};
+
+std::size_t index(Unit unit) { return static_cast<std::size_t>(unit); }
+
+bool overlap(const Use& a, const Use& b) {
+    return a.memory == b.memory && a.begin < b.end && b.begin < a.end;
+}
+
+bool conflict(const Job& earlier, const Job& later) {
+    if (earlier.unit == Unit::compute && later.unit == Unit::compute) return false;
+    for (const Use& before : earlier.uses) {
+        for (const Use& after : later.uses) {
+            if (!before.released && (before.writes || after.writes) && overlap(before, after))
+                return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+bool Pipeline::has_room(Unit unit) const {
+    const auto is_there = [unit](const Job& job) { return job.unit == unit; };
+    return std::uint64_t(std::count_if(jobs_.begin(), jobs_.end(), is_there)) <
+           depths_[index(unit)];
+}
+
+void Pipeline::push(const DeviceCommand& command, Unit unit) {
+    jobs_.push_back({command, unit, uses_of(command)});
+}
+
+std::optional<Pipeline::Entry> Pipeline::next(Unit unit) {
+    for (Entry job = jobs_.begin(); job != jobs_.end(); ++job) {
+        if (job->unit == unit && !job->started) return job;
+    }
+    return {};
+}
+
+std::optional<Unit> Pipeline::blocker(Entry job) {
+    for (Entry earlier = jobs_.begin(); earlier != job; ++earlier) {
+        if (conflict(*earlier, *job)) return earlier->unit;
+    }
+    return {};
+}
+
+std::optional<Pipeline::Entry> Pipeline::ready(Unit unit) {
+    const std::optional<Entry> job = next(unit);
+    return job && !blocker(*job) ? job : std::nullopt;
+}
+
+Pipeline::State Pipeline::state_of(Unit unit) {
+    for (const Job& job : jobs_) {
+        if (job.unit == unit && job.started) return State::busy;
+    }
+    const std::optional<Entry> job = next(unit);
+    if (!job) return State::idle;
+    const std::optional<Unit> other = blocker(*job);
+    if (!other) return State::busy;
+    return *other == Unit::load      ? State::wait_load
+           : *other == Unit::compute ? State::wait_compute
+                                     : State::wait_store;
+}
+
+void Pipeline::observe(Cycle now, bool working) {
+    for (const Unit unit : kUnits) {
+        State& state = states_[index(unit)];
+        cycles_[index(unit)][static_cast<std::size_t>(state)] += now - observed_;
+        state = working ? state_of(unit) : State::off;
+    }
+    observed_ = now;
+}
+
+void Pipeline::clear() { jobs_.clear(); }
+
+void Pipeline::count(Statistics& statistics, Cycle now) const {
+    for (const Unit unit : kUnits) {
+        for (const State state :
+             {State::busy, State::wait_load, State::wait_compute, State::wait_store, State::idle}) {
+            const auto which = static_cast<std::size_t>(state);
+            const std::string name =
+                std::string(kUnitNames[index(unit)]) + "_" + kStateNames[which];
+            // The two that cannot be: MATMULs and STOREs do not wait for their own kind.
+            if (name == "compute_wait_compute" || name == "store_wait_store") continue;
+            const Cycle present = states_[index(unit)] == state ? now - observed_ : 0;
+            statistics.emplace_back(name + "_cycles", cycles_[index(unit)][which] + present);
+        }
+    }
+}
+
+}  // namespace acalsim

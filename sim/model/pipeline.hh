@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compute device's units and the commands in them: which one may start, who waits for whom and
+// for how long. Knows no time of its own and no values.
+#pragma once
+
+#include <array>
+#include <list>
+#include <optional>
+#include <vector>
+
+#include "model/command.hh"
+#include "model/device.hh"
+
+namespace acalsim {
+
+enum class Unit { load, compute, store };
+constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::store};
+constexpr std::size_t kUnitCount = 3;
+
+// A command in a unit's queue, from the cycle it gets there until it is done.
+struct Job {
+    DeviceCommand command;
+    Unit unit;
+    std::vector<Use> uses;
+    bool started = false;
+};
+
+class Pipeline {
+public:
+    using Entry = std::list<Job>::iterator;
+
+    explicit Pipeline(const std::array<std::uint64_t, kUnitCount>& depths) : depths_(depths) {}
+
+    bool empty() const { return jobs_.empty(); }
+    bool has_room(Unit unit) const;
+    void push(const DeviceCommand& command, Unit unit);
+    void remove(Entry job) { jobs_.erase(job); }
+
+    // The unit's next command if it may start: those before it have started, and no earlier
+    // command that is still at work on what it touches stands in its way. One's writing excludes
+    // the other's reading and writing. MATMULs never wait for each other: the array takes and
+    // gives back their elements in one order.
+    std::optional<Entry> ready(Unit unit);
+
+    // Books the cycles since the last call to what the units were doing, and looks at them anew.
+    // While `working` is false they do not count.
+    void observe(Cycle now, bool working);
+
+    void clear();
+
+    // Cycles that each unit was at work, waited for each of the units, and had nothing to do.
+    void count(Statistics& statistics, Cycle now) const;
+
+private:
+    enum class State { off, idle, busy, wait_load, wait_compute, wait_store };
+    static constexpr std::size_t kStateCount = 6;
+
+    std::optional<Entry> next(Unit unit);
+    std::optional<Unit> blocker(Entry job);
+    State state_of(Unit unit);
+
+    const std::array<std::uint64_t, kUnitCount> depths_;
+    std::list<Job> jobs_;  // in the order of the command list
+    std::array<State, kUnitCount> states_{};
+    std::array<std::array<Cycle, kStateCount>, kUnitCount> cycles_{};
+    Cycle observed_ = 0;
+};
+
+}  // namespace acalsim

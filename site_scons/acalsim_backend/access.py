@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the elements of a tensor lie in memory: a storage, an offset and a stride for each dimension.
+
+Movement ops (views, permutations, expansions, slices) are functions from one Access to another, so
+they cost nothing wherever the reader can follow strides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+Shape = tuple[int, ...]
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a dense tensor, in elements."""
+    return tuple(math.prod(shape[dim + 1 :]) for dim in range(len(shape)))
+
+
+@dataclass(frozen=True)
+class Access:
+    """Element i of a tensor is element `offset + sum(i * strides)` of `storage`."""
+
+    storage: str
+    shape: Shape
+    strides: tuple[int, ...]
+    offset: int = 0
+
+    @classmethod
+    def dense(cls, storage: str, shape: Sequence[int]) -> Access:
+        return cls(storage, tuple(shape), row_major(shape))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the elements follow each other in row-major order, without gaps."""
+        if 0 in self.shape:
+            return True
+        return all(size == 1 or step == own for size, step, own in zip(self.shape, self.strides, row_major(self.shape), strict=True))
+
+    def permuted(self, dims: Sequence[int]) -> Access:
+        dims = [dim % len(self.shape) for dim in dims]
+        return replace(self, shape=tuple(self.shape[dim] for dim in dims), strides=tuple(self.strides[dim] for dim in dims))
+
+    def expanded(self, shape: Sequence[int]) -> Access:
+        """Repeats sizes of 1, and the whole along new leading dimensions."""
+        new = len(shape) - len(self.shape)
+        own = tuple(0 if size == 1 else step for size, step in zip(self.shape, self.strides, strict=True))
+        return replace(self, shape=tuple(shape), strides=(0,) * new + own)
+
+    def sliced(self, dim: int, start: int, step: int, size: int) -> Access:
+        """`size` indices of `dim`: start, start + step ..."""
+        shape, strides = list(self.shape), list(self.strides)
+        shape[dim], strides[dim] = size, strides[dim] * step
+        return Access(self.storage, tuple(shape), tuple(strides), self.offset + start * self.strides[dim])
+
+    def without(self, dim: int) -> Access:
+        """Index 0 of `dim`, which goes."""
+        keep = [each for each in range(len(self.shape)) if each != dim]
+        return replace(self, shape=tuple(self.shape[each] for each in keep), strides=tuple(self.strides[each] for each in keep))
+
+    def viewed(self, shape: Sequence[int]) -> Access | None:
+        """The same elements in row-major order as another shape; None where no strides do it."""
+        shape = tuple(shape)
+        if 0 in shape:
+            return replace(self, shape=shape, strides=row_major(shape))
+        chunks = self._chunks()
+        strides: list[int] = []
+        left, step = chunks.pop() if chunks else (1, 1)
+        for size in reversed(shape):
+            if size == 1:
+                strides.append(0)
+                continue
+            if left == 1 and chunks:
+                left, step = chunks.pop()
+            if left % size:
+                return None
+            strides.append(step)
+            left, step = left // size, step * size
+        return replace(self, shape=shape, strides=tuple(reversed(strides)))
+
+    def _chunks(self) -> list[tuple[int, int]]:
+        """(size, stride) with neighbours merged that are crossed in one stride, outermost first."""
+        chunks: list[tuple[int, int]] = []
+        for size, step in zip(self.shape, self.strides, strict=True):
+            if size == 1:
+                continue
+            if chunks and chunks[-1][1] == size * step:
+                chunks[-1] = (chunks[-1][0] * size, step)
+            else:
+                chunks.append((size, step))
+        return chunks
+
+
+def inverse_permutation(dims: Sequence[int]) -> list[int]:
+    order = [dim % len(dims) for dim in dims]
+    return [order.index(dim) for dim in range(len(order))]

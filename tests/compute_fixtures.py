@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compute device as tests drive it, and what it should do written down once more in Python."""
+
+import ctypes
+
+import numpy as np
+from acalsim_backend import device
+from acalsim_backend.machine import load_machine
+from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
+
+RAM_BYTES = 1 << 20
+LIST, HEAP = RAM + 0x100, RAM + 0x40000
+LATENCY, BYTES_PER_CYCLE = 20, 8
+"""Of the default machine's RAM."""
+
+CODES = {flag.name.partition("_")[2]: flag.value for flag in device.COMMANDS}
+TYPES = {flag.name.partition("_")[2]: flag.value for flag in device.ELEMENT_TYPES}
+FLAGS = {flag.name.partition("_")[2]: flag.value for flag in device.COMMAND_FLAGS}
+ERRORS = {flag.name: flag.value for flag in device.ERROR_CODES}
+DEFAULTS = {row.name: row.default for row in device.DEVICE_MODELS["compute"].parameters}
+DATAFLOWS, OVERLAPS = ("ws", "os"), ("serial", "single", "double")
+
+
+def parameters(**given):
+    """A compute device's, complete; words for choices."""
+    values = {**DEFAULTS, **given}
+    for name, words in (("dataflow", DATAFLOWS), ("overlap", OVERLAPS)):
+        if isinstance(values[name], str):
+            values[name] = words.index(values[name])
+    return values
+
+
+def command(code, *flags, type="FLOAT32", **fields):
+    """A command as a dictionary of fields."""
+    return {"code": CODES[code], "type": TYPES[type], "flags": sum(FLAGS[name] for name in flags), **fields}
+
+
+def packed(*commands):
+    return b"".join(device.pack_command(**one) for one in commands)
+
+
+def load(target, source, shape, element_bytes=4, strides=None, padding=(0, 0, 0, 0), target_strides=None):
+    """A LOAD of [planes, rows, columns] elements; padding is top, bottom, left, right in elements."""
+    planes, rows, columns = (1,) * (3 - len(shape)) + tuple(shape)
+    top, bottom, left, right = padding
+    row_stride, plane_stride = strides or (columns * element_bytes, rows * columns * element_bytes)
+    wide = (columns + left + right) * element_bytes
+    inner, outer = target_strides or (wide, wide * (rows + top + bottom))
+    return command(
+        "LOAD", a=target, a_inner_stride=inner, a_outer_stride=outer, dram=source, planes=planes, rows=rows,
+        row_bytes=columns * element_bytes, dram_row_stride=row_stride, dram_plane_stride=plane_stride,
+        pad_top=top, pad_bottom=bottom, pad_left=left * element_bytes, pad_right=right * element_bytes,
+    )  # fmt: skip
+
+
+def matmul(m, n, k, *flags, a=0, b=0, c=0, type="FLOAT32", **fields):
+    """A MATMUL of dense row-major operands, as far as fields do not say otherwise."""
+    element = 1 if type == "INT8" else 4
+    dense = {
+        "c_row_stride": 4 * n, "a_inner_stride": element * k, "a_k_inner_stride": element,
+        "b_inner_stride": element, "b_k_inner_stride": element * n,
+    }  # fmt: skip
+    return command("MATMUL", *flags, type=type, m=m, n=n, k=k, a=a, b=b, c=c, **{**dense, **fields})
+
+
+def store(m, n, target, *flags, c=0, type="FLOAT32", **fields):
+    """A STORE of a dense C to a dense matrix in RAM, as far as fields do not say otherwise."""
+    row = (1 if type == "INT8" else 4) * n
+    dense = {
+        "rows": m, "row_bytes": row, "dram_row_stride": row, "c_row_stride": 4 * n, "a_inner_stride": row,
+        "a_outer_stride": row * m,
+    }  # fmt: skip
+    return command("STORE", *flags, type=type, m=m, n=n, dram=target, c=c, **{**dense, **fields})
+
+
+SYNC, NOP = command("SYNC"), command("NOP")
+
+
+class Matrices:
+    """A simulator with RAM of its own, and the driver that a firmware would be."""
+
+    def __init__(self, simulator, folder, offset=0):
+        path = folder / "ram"
+        path.write_bytes(b"\xa5" * (offset + RAM_BYTES))
+        self.simulator = simulator
+        self.bytes = np.memmap(path, dtype=np.uint8, mode="r+", offset=offset, shape=RAM_BYTES)
+        simulator.map_ram(str(path), RAM, RAM_BYTES, offset)
+
+    def put(self, address, data):
+        data = np.ascontiguousarray(data) if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
+        self.bytes[address - RAM : address - RAM + data.nbytes] = data.reshape(-1).view(np.uint8)
+
+    def get(self, address, shape, dtype=np.float32):
+        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return self.bytes[address - RAM : address - RAM + count].view(dtype).reshape(shape)
+
+    def start(self, *commands, address=LIST, size=None, base=COMPUTE):
+        data = packed(*commands)
+        if RAM <= address < RAM + RAM_BYTES - len(data):
+            self.put(address, data)
+        self.simulator.write(base + DATA_IN, address)
+        self.simulator.write(base + SIZE, len(data) if size is None else size)
+        self.simulator.write(base + CONTROL, START)
+
+    def run(self, *commands, **options):
+        """(RESULT, STATUS, cycles from START to the end) of a command list."""
+        self.start(*commands, **options)
+        _, result, stall = self.simulator.read(options.get("base", COMPUTE) + RESULT)
+        return result, self.simulator.read(options.get("base", COMPUTE) + STATUS)[1], stall
+
+    def cycles(self, *commands):
+        """Cycles from the end of the list's fetch to the end."""
+        before = self.simulator.result()["devices"]["compute"]["busy_cycles"]
+        assert self.run(*commands)[0] == 0
+        total = self.simulator.result()["devices"]["compute"]["busy_cycles"] - before
+        return total - (device.COMMAND_BYTES * len(commands) // BYTES_PER_CYCLE + LATENCY)
+
+    @property
+    def statistics(self):
+        return self.simulator.result()["devices"]["compute"]
+
+
+def machine_of(embedded, folder, ram=None, **given):
+    """Matrices on a machine with one compute device of those parameters."""
+    simulator = embedded.Engine(**{**load_machine("default").ram.timing, **(ram or {})})
+    simulator.add_device("echo", "echo", ECHO, {"access_cycles": 1, "latency_cycles": 10})
+    simulator.add_device("compute", "compute", COMPUTE, parameters(**given))
+    return Matrices(simulator, folder)
+
+
+# --- Values, one command after the other -----------------------------------------------------------
+
+_fmaf = ctypes.CDLL("libm.so.6").fmaf
+_fmaf.restype, _fmaf.argtypes = ctypes.c_float, [ctypes.c_float] * 3
+
+
+def fused_products(a, b, c):
+    """c + a @ b in float32, each sum in ascending k with one rounding a product."""
+    c = c.copy()
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            total = float(c[i, j])
+            for k in range(a.shape[1]):
+                total = _fmaf(float(a[i, k]), float(b[k, j]), total)
+            c[i, j] = total
+    return c
+
+
+def offsets(count, inner, middle, strides):
+    """Of one dimension: inner, middle and outer strides."""
+    inner = inner or max(count, 1)
+    middle = middle or max(count, 1)
+    x = np.arange(count)
+    parts = (x % inner, x // inner % middle, x // inner // middle)
+    return sum(part * stride for part, stride in zip(parts, strides, strict=True))
+
+
+class Reference:
+    """Memories, and commands that change them at once; products of small whole numbers are exact."""
+
+    def __init__(self, ram, defaults=DEFAULTS):
+        self.ram = np.array(ram)
+        self.scratchpad = np.zeros(defaults["scratchpad_bytes"], np.uint8)
+        self.accumulator = np.zeros(defaults["accumulator_bytes"], np.uint8)
+
+    def run(self, *commands):
+        for one in commands:
+            x = {field.name: 0 for field in device.COMMAND_FIELDS} | one
+            name = next(name for name, code in CODES.items() if code == x["code"])
+            if name not in ("NOP", "SYNC"):
+                getattr(self, name.lower())(x)
+        return self
+
+    def load(self, x):
+        rows = x["pad_top"] + x["rows"] + x["pad_bottom"]
+        for plane in range(x["planes"] or 1):
+            for row in range(rows):
+                own = row - x["pad_top"]
+                source = x["dram"] - RAM + plane * x["dram_plane_stride"] + own * x["dram_row_stride"]
+                data = np.zeros(x["row_bytes"], np.uint8)
+                if 0 <= own < x["rows"]:
+                    data = self.ram[source : source + x["row_bytes"]]
+                line = np.pad(data, (x["pad_left"], x["pad_right"]))
+                target = x["a"] + plane * x["a_outer_stride"] + row * x["a_inner_stride"]
+                self.scratchpad[target : target + line.size] = line
+
+    def matmul(self, x):
+        dtype = np.int8 if x["type"] == TYPES["INT8"] else np.float32
+        of_k = [x["k"], x["k_inner"], x["k_middle"]]
+        a_rows = offsets(x["m"], x["m_inner"], 0, (x["a_inner_stride"], x["a_outer_stride"], 0))
+        b_columns = offsets(x["n"], x["n_inner"], 0, (x["b_inner_stride"], x["b_outer_stride"], 0))
+        levels = ("inner", "middle", "outer")
+        a_k, b_k = (offsets(*of_k, [x[f"{one}_k_{level}_stride"] for level in levels]) for one in "ab")
+        a = gather(self.scratchpad, x["a"] + a_rows[:, None] + a_k, dtype)
+        b = gather(self.scratchpad, x["b"] + b_k[:, None] + b_columns, dtype)
+        where = x["c"] + np.arange(x["m"])[:, None] * x["c_row_stride"] + 4 * np.arange(x["n"])
+        sums = np.int32 if dtype is np.int8 else np.float32
+        c = (a.astype(np.int64) @ b.astype(np.int64)).astype(sums)
+        if x["flags"] & FLAGS["ACCUMULATE"]:
+            c = c + gather(self.accumulator, where, sums)
+        scatter(self.accumulator, where, c)
+
+    def store(self, x):
+        out = {0: np.float32, 1: np.int8, 2: np.int32}[x["type"]]
+        wide = np.float32 if out is np.float32 else np.int32
+        size, planes = np.dtype(out).itemsize, x["planes"] or 1
+        where = x["c"] + np.arange(x["m"])[:, None] * x["c_row_stride"] + 4 * np.arange(x["n"])
+        shape = (planes, x["rows"], x["row_bytes"] // size)
+        tile = tile_offsets(shape, size, x["dram_plane_stride"], x["dram_row_stride"])
+        residual = bias = 0
+        if x["flags"] & FLAGS["BIAS_ROWS"]:
+            bias = gather(self.scratchpad, x["b"] + 4 * np.arange(x["m"])[:, None], wide)
+        if x["flags"] & FLAGS["BIAS_COLUMNS"]:
+            bias = gather(self.scratchpad, x["b"] + 4 * np.arange(x["n"]), wide)
+        if x["flags"] & FLAGS["RESIDUAL"]:
+            own = tile_offsets(shape, size, x["a_outer_stride"], x["a_inner_stride"])
+            residual = gather(self.scratchpad, x["a"] + own, out).reshape(x["m"], x["n"])
+        value = finished(x, gather(self.accumulator, where, wide), bias, residual, out)
+        scatter(self.ram, x["dram"] - RAM + tile, value.reshape(tile.shape))
+
+
+def finished(x, value, bias, residual, out):
+    """What a STORE makes of sums."""
+    flags = {name for name, bit in FLAGS.items() if x["flags"] & bit}
+    if out is np.float32:
+        value = value * np.float32(x["scale"]) if "SCALE" in flags else value
+        value = (value + np.float32(bias)) + np.float32(residual)
+    else:
+        value = (value + np.int32(bias)).astype(np.int64)
+        if out is np.int8:
+            half = 1 << x["shift"] >> 1
+            value = (value * x["multiplier"] + half) >> x["shift"]
+        value = value + np.int64(residual)
+    value = np.maximum(value, 0) if "RELU" in flags else value
+    value = np.clip(value, np.float32(x["low"]), np.float32(x["high"])) if "CLAMP" in flags else value
+    if out is np.float32:
+        return value.astype(np.float32)
+    return np.clip(value, np.iinfo(out).min, np.iinfo(out).max).astype(out)
+
+
+def tile_offsets(shape, size, plane_stride, row_stride):
+    plane, row, column = np.ogrid[tuple(slice(count) for count in shape)]
+    return plane * plane_stride + row * row_stride + column * size
+
+
+def gather(memory, where, dtype):
+    size = np.dtype(dtype).itemsize
+    raw = memory[np.asarray(where)[..., None] + np.arange(size)]
+    return np.ascontiguousarray(raw).view(dtype)[..., 0]
+
+
+def scatter(memory, where, values):
+    raw = np.ascontiguousarray(values)[..., None].view(np.uint8)
+    memory[np.asarray(where)[..., None] + np.arange(raw.shape[-1])] = raw

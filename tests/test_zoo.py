@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of models/: each is one graph, its program computes what PyTorch computes, and its outputs say something."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from acalsim_backend.capture import capture_model
+from acalsim_backend.capture.model import tensors_of
+from acalsim_backend.modelfile import DEFAULT_TOLERANCE, ModelFile
+from acalsim_backend.ops import ROWS
+from conftest import ROOT
+from zoo_fixtures import generate, relative_error, run_on_host
+
+MODELS = {path.stem: path for path in sorted((ROOT / "models").glob("[!_]*.py"))}
+LARGE = {path.stem: path for path in sorted((ROOT / "models" / "large").glob("[!_]*.py"))}
+LARGEST_MACS = 40_000_000
+"""Of a model in models/, so that all-reports stays a matter of a minute."""
+
+
+def loaded(path: Path) -> ModelFile:
+    file = ModelFile(path)
+    file.load()
+    return file
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    """Captures a model of models/ once."""
+    return functools.cache(lambda name: capture_model(loaded(MODELS[name])))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_computes_what_pytorch_computes(graphs, name, tmp_path):
+    captured = graphs(name)
+    assert relative_error(run_on_host(captured, tmp_path), captured.references) <= DEFAULT_TOLERANCE
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_small_enough_for_all_reports(graphs, name):
+    ir = graphs(name).ir
+    assert sum(ROWS[op.op_type].count_macs(ir, op) for op in ir.ops) < LARGEST_MACS
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_model_becomes_a_program(name, tmp_path):
+    generate(capture_model(loaded(LARGE[name])), tmp_path)
+    assert (tmp_path / "graph_0_weights.bin").stat().st_size > 40_000_000
+
+
+@pytest.mark.parametrize("name", [*MODELS, *LARGE])
+def test_the_outputs_of_a_model_depend_on_its_inputs_and_keep_their_size(name):
+    model, inputs = loaded({**MODELS, **LARGE}[name]).build()
+    outputs, others = outputs_of(model, inputs), outputs_of(model, [another(value) for value in inputs])
+    for output, other in zip(outputs, others, strict=True):
+        assert 0.05 < output.std() < 10
+        assert (output - other).std() > 0.1 * output.std()
+
+
+def another(value):
+    """Other values of the same kind: a shuffled tensor's rows are as probable as its own."""
+    return torch.randn_like(value) if value.is_floating_point() else value.flip(-1) + (value.numel() == 1)
+
+
+def outputs_of(model, inputs):
+    with torch.no_grad():
+        return [tensor.clone() for tensor in tensors_of(model(*inputs))]
+
+
+def test_the_decode_step_continues_what_prefill_began():
+    prefill, (tokens,) = loaded(MODELS["gpt_prefill"]).build()
+    step, _ = loaded(MODELS["gpt_step"]).build()
+    last = tokens.shape[1] - 1
+    whole = outputs_of(prefill, [tokens])
+    _, keys, values = outputs_of(prefill, [tokens[:, :last]])
+    continued = outputs_of(step, [tokens[:, last:], torch.tensor([last]), keys, values])
+    torch.testing.assert_close(continued[0], whole[0][:, -1:])
+    torch.testing.assert_close(continued[1:], whole[1:])
