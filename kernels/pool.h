@@ -32,6 +32,17 @@ struct window {
     long rows, columns, row_step, column_step;
 };
 
+/* The larger of two; of NaN and a number the number. gcc 12 would call the library for it. */
+INLINE float larger(float a, float b) {
+#if defined(__riscv) && !defined(__clang__)
+    float result;
+    __asm__("fmax.s %0, %1, %2" : "=f"(result) : "f"(a), "f"(b));
+    return result;
+#else
+    return fmaxf(a, b);
+#endif
+}
+
 /* NaN if there is one. */
 INLINE float window_max(struct window w) {
     float best = -INFINITY;
@@ -40,7 +51,7 @@ INLINE float window_max(struct window w) {
     for (long r = 0; r < w.rows; r++) UNROLL_FULLY(4)
     for (long c = 0; c < w.columns; c++) {
         const float value = w.x[r * w.row_step + c * w.column_step];
-        best = fmaxf(best, value);
+        best = larger(best, value);
         is_number &= value == value;
     }
     return is_number ? best : NAN;

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from acalsim_backend.machine import load_machine
+from acalsim_backend.offload.target import Target
 from acalsim_backend.plan import kept_json
 from acalsim_backend.schedule import make_schedule
 from acalsim_backend.verify import read_tensor
 from host_fixtures import Library, captured_function
 from torch import nn
+
+CPU = Target(load_machine("cpu"))
 
 
 def f(*shape):
@@ -20,7 +24,7 @@ def f(*shape):
 
 def scheduled(function, *inputs, keep_all=False):
     torch.manual_seed(0)
-    return make_schedule(captured_function(function, inputs).ir, keep_all)
+    return make_schedule(captured_function(function, inputs).ir, CPU, keep_all)
 
 
 def kernels(function, *inputs):

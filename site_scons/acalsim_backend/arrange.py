@@ -10,6 +10,8 @@ from dataclasses import replace
 from .access import Access
 from .ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .kernel import Kernel
+from .offload.product import Lowering
+from .offload.target import Target
 from .ops import ROWS, Row
 from .shapes import convolution_border
 
@@ -18,9 +20,9 @@ MOST_ABSORBED = 8
 """Ops of another pointwise kernel that one joins; a longer kernel runs out of registers."""
 
 
-def arrange(ir: ACALSimIR) -> tuple[ACALSimIR, list[Kernel], dict[str, Access]]:
+def arrange(ir: ACALSimIR, target: Target) -> tuple[ACALSimIR, list[Kernel], dict[str, Access]]:
     """The graph with copies put in, its kernels in order of execution, every tensor's access."""
-    arranger = _Arranger(ir)
+    arranger = _Arranger(ir, target)
     for op in ir.ops:
         arranger.add(op)
     return arranger.ir, arranger.kernels, arranger.access
@@ -29,8 +31,8 @@ def arrange(ir: ACALSimIR) -> tuple[ACALSimIR, list[Kernel], dict[str, Access]]:
 class _Arranger:
     """Walks the ops in order; every op sees the kernels that are there so far."""
 
-    def __init__(self, ir: ACALSimIR):
-        self.ir = ACALSimIR(ir.name)
+    def __init__(self, ir: ACALSimIR, target: Target):
+        self.ir, self.target = ACALSimIR(ir.name), target
         self.ir.tensors, self.ir.outputs, self.ir.constants = dict(ir.tensors), ir.outputs, ir.constants
         given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
         self.access = {name: Access.dense(name, ir.tensors[name].shape) for name in given}
@@ -42,23 +44,28 @@ class _Arranger:
             for name in dict.fromkeys(op.inputs):
                 self.consumers.setdefault(name, []).append(op)
         self.copies: dict[tuple, str] = {}
+        self.lowering = Lowering(self.ir, self.producer, self.access)
 
     def add(self, op: ACALSimOp) -> None:
         row = ROWS[op.op_type]
         if row.movement and self._move(op, row):
             self.ir.add_op(op)
             return
+        if op.op_type is T.MAX_POOL and self._join_pool(op):
+            return
+        reason = self._refusal(op)
+        if reason and op.op_type is T.CONV:
+            op = self._padded(op)
         for index in range(len(op.inputs)):
             op = self._readable(op, index, row)
         self._place(op)
         if not (row.is_elementwise and self._join(op)):
-            self._new(op, row)
+            self._new(op, row, reason)
 
     def _place(self, op: ACALSimOp) -> None:
         """The op's result is a dense tensor of its own."""
         self.ir.add_op(op)
-        name = op.outputs[0]
-        self.access[name] = Access.dense(name, self.ir.tensors[name].shape)
+        self._place_tentatively(op)
 
     # --- movement and copies
 
@@ -79,8 +86,6 @@ class _Arranger:
 
     def _readable(self, op: ACALSimOp, index: int, row: Row) -> ACALSimOp:
         """The op with its operand `index` padded, or copied, where its kernel must have it so."""
-        if op.op_type is T.CONV and index == 0:
-            op = self._padded(op)
         name = op.inputs[index]
         if row.reads(index, self.access[name], op.attrs):
             return op
@@ -107,13 +112,22 @@ class _Arranger:
             copy = ACALSimOp(kind, copy_name, (name,), (out.name,), attrs, source=op.source, aten=op.aten)
             self.producer[out.name] = copy
             self._place(copy)
-            self._new(copy, ROWS[kind])
+            self._new(copy, ROWS[kind], "a copy")
         return replace(op, inputs=(*op.inputs[:index], self.copies[key], *op.inputs[index + 1 :]))
 
     # --- kernels
 
-    def _new(self, op: ACALSimOp, row: Row) -> None:
-        kernel = Kernel(op, self._taken_in(op) if row.takes_in else [])
+    def _refusal(self, op: ACALSimOp) -> str:
+        """Why an op stays on the CPU; empty if a device computes it."""
+        self._place_tentatively(op)
+        return self.target.refusal(self.lowering, op) or ""
+
+    def _place_tentatively(self, op: ACALSimOp) -> None:
+        self.access[op.outputs[0]] = Access.dense(op.outputs[0], self.ir.tensors[op.outputs[0]].shape)
+
+    def _new(self, op: ACALSimOp, row: Row, reason: str = "") -> None:
+        kernel = Kernel(op, self._taken_in(op) if row.takes_in else [], reason=reason,
+                        device=None if reason else self.target.device.name)
         self.kernels.append(kernel)
         self._write(kernel)
 
@@ -170,13 +184,18 @@ class _Arranger:
         for kernel in sorted(feeding.values(), key=self.kernels.index, reverse=True):
             if self._may_join(op, kernel):
                 kernel.after.append(op)
-                self._absorb(op, kernel)
+                if kernel.device is None:
+                    self._absorb(op, kernel)
                 self._write(kernel)
                 return True
         return False
 
     def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
-        if not kernel.row.is_followed or not self._fits(op, self._space(kernel)) or self._is_better_taken_in(op, kernel):
+        if not kernel.row.is_followed or not self._fits(op, self._space(kernel)):
+            return False
+        if kernel.device and not self._device_takes(kernel, op):
+            return False
+        if kernel.device is None and self._is_better_taken_in(op, kernel):
             return False
         inside = kernel.written
         if any(self.access[name].storage in inside and self._source(name) not in inside - _before(kernel) for name in op.inputs):
@@ -190,6 +209,23 @@ class _Arranger:
         if any(self.access[name].storage in inside for later in self.kernels[place + 1 :] for name in later.read):
             return False
         self.kernels.append(self.kernels.pop(place))
+        return True
+
+    def _device_takes(self, kernel: Kernel, op: ACALSimOp) -> bool:
+        return self.target.takes(self.lowering, replace(kernel, after=[*kernel.after, op]))
+
+    def _join_pool(self, op: ACALSimOp) -> bool:
+        """Put max pooling into a device's kernel that computes its operand."""
+        source = self._source(op.inputs[0])
+        kernel = self.writer.get(source)
+        if kernel is None or kernel.device is None or source != kernel.ops[-1].outputs[0]:
+            return False
+        self._place_tentatively(op)
+        if not self._device_takes(kernel, op):
+            return False
+        self.ir.add_op(op)
+        kernel.after.append(op)
+        self._write(kernel)
         return True
 
     def _is_better_taken_in(self, op: ACALSimOp, kernel: Kernel) -> bool:

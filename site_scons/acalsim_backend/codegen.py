@@ -27,6 +27,8 @@ from .kernel import Kernel
 from .ldscript import linker_script
 from .machine import Machine, load_machine
 from .makefile import makefile
+from .offload.command import Address
+from .offload.target import pack
 from .plan import ALIGNMENT, Plan, kept_json, make_plan, plan_json
 
 LARGEST_ARRAY = 4096
@@ -36,8 +38,8 @@ LARGEST_ARRAY = 4096
 class RISCVCodeGenerator:
     """Writes the C program of a graph into `output_dir`."""
 
-    def __init__(self, output_dir: str | os.PathLike = "output", machine: str = "default"):
-        self.output_dir = Path(output_dir)
+    def __init__(self, output_dir: str | os.PathLike = "output", machine: str = "default", library: str | None = None):
+        self.output_dir, self.library = Path(output_dir), library
         self.machine = load_machine(machine)
 
     def generate(self, ir: ACALSimIR, name: str | None = None, inputs: bytes | None = None) -> list[Path]:
@@ -45,7 +47,7 @@ class RISCVCodeGenerator:
 
         Raises PlanError when the machine has too little RAM.
         """
-        plan = make_plan(ir.verify(), self.machine)
+        plan = make_plan(ir.verify(), self.machine, library=self.library)
         size = plan.blocks[".inputs"]
         weights = {param: ir.constants[param].tobytes() for param in ir.params}
         files = {**code_files(ir, plan, self.machine, self.output_dir), **data_files(ir, plan, weights, inputs or bytes(size))}
@@ -68,6 +70,8 @@ def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dic
 
 def data_files(ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes) -> dict[str, str | bytes]:
     """The files that hold values: the parameters and the example inputs."""
+    packed = plan.schedule.packed
+    weights = {name: pack(packed[name], data) if name in packed else data for name, data in weights.items()}
     block, offsets = bytearray(), {}
     for name in ir.params:
         block.extend(b"\0" * (-len(block) % ALIGNMENT))
@@ -128,7 +132,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
         [
             banner(ir, "program"),
             "#include <math.h>\n#include <string.h>\n",
-            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", "loops.h", *sorted(program.headers))),
+            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", *(["compute.h"] if machine.device("compute") else []), "loops.h", *sorted(program.headers))),
             '\n#define OP static NOINLINE __attribute__((section(".text.graph")))\n',
             *program.kernel_functions(),
             # Tensors are macros, so what does not name them comes before.
@@ -160,6 +164,9 @@ class _Program:
         self.texts: dict[str, str] = {}
         self.kernels: list[tuple[Kernel, str, list[str]]] = []
         for kernel in self.schedule.kernels:
+            if kernel.device:
+                self.kernels.append((kernel, "", []))
+                continue
             site = Site(self.schedule, kernel)
             text = self._text(site)
             function = self.texts.setdefault(text, f"kernel_{kernel.name}")
@@ -188,8 +195,19 @@ class _Program:
     def op_functions(self) -> list[str]:
         lines = []
         for kernel, function, arguments in self.kernels:
+            if kernel.device:
+                lines += [*self._device_list(kernel), *self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{",
+                          f"    compute_run({kernel.device.upper()}_DEVICE_BASE, list_{kernel.name}, sizeof list_{kernel.name});", "}\n"]
+                continue
             lines += [*self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", f"    {function}({', '.join(arguments)});", "}\n"]
         return lines
+
+    def _device_list(self, kernel: Kernel) -> list[str]:
+        def place(address: Address) -> str:
+            return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"
+
+        commands = self.schedule.offloaded[kernel.name].commands
+        return [f"static const struct DeviceCommand list_{kernel.name}[] = {{", *(f"    {command.c_text(place)}," for command in commands), "};"]
 
     def _comment(self, kernel: Kernel) -> list[str]:
         tensors = self.schedule.ir.tensors
@@ -311,10 +329,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--machine", default="default")
     parser.add_argument("--keep-all", action="store_true")
+    parser.add_argument("--library", help="the embedded engine, which times tilings for a compute device")
     options = parser.parse_args(arguments)
     machine = load_machine(options.machine)
     ir = parse((options.capture / "graph_0.ir").read_text())
-    plan = make_plan(ir, machine, options.keep_all)
+    plan = make_plan(ir, machine, options.keep_all, options.library)
     if options.part == "code":
         files = code_files(ir, plan, machine, options.out)
         if options.keep_all:

@@ -11,12 +11,17 @@ from .ops import ROWS, Row
 
 @dataclass
 class Kernel:
-    """The ops fused into its operand, its anchor, the ops fused behind it; `results` stay in memory."""
+    """The ops fused into its operand, its anchor, the ops fused behind it; `results` stay in memory.
+
+    `device` computes it, None stands for the CPU, and `reason` says why then.
+    """
 
     anchor: ACALSimOp
     before: list[ACALSimOp] = field(default_factory=list)
     after: list[ACALSimOp] = field(default_factory=list)
     results: tuple[str, ...] = ()
+    device: str | None = None
+    reason: str = ""
 
     @property
     def row(self) -> Row:

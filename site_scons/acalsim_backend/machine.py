@@ -137,14 +137,17 @@ class Machine:
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.
 
-        Timing parameters are left out: a change of them redoes simulations only.
+        Timing parameters of CPU and Echo device are left out: a change of them redoes simulations only.
+        Those of a compute device and of RAM decide the tiles of products.
         """
         lines = [
             f"isa {self.cpu.isa} {self.cpu.vlen}",
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]
-        lines += [f"device {d.name} {d.model} {d.base:#x}" for d in self.devices]
+        for d in self.devices:
+            parameters = f" {dict(d.parameters)} {self.ram.timing}" if d.model == "compute" else ""
+            lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
         return "\n".join(lines) + "\n"
 
     def description_text(self) -> str:

@@ -102,7 +102,7 @@ def run_program(
 
 def write_code(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default") -> list[Path]:
     """Write the C program of `ir` into `folder`, which is made; returns the files' paths."""
-    generator = RISCVCodeGenerator(folder, machine)
+    generator = RISCVCodeGenerator(folder, machine, tiling_engine(load_machine(machine)))
     return generator.generate(ir, inputs=_input_block(ir, inputs, generator.machine))
 
 
@@ -126,7 +126,13 @@ def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
 
 
 def _input_block(ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: Machine) -> bytes:
-    return placed_inputs(ir, make_plan(ir, machine), [array.tobytes() for array in inputs])
+    plan = make_plan(ir, machine, library=tiling_engine(machine))
+    return placed_inputs(ir, plan, [array.tobytes() for array in inputs])
+
+
+def tiling_engine(machine: Machine) -> str | None:
+    """The engine that times a compute device's tiles, for a machine that has one."""
+    return str(host_tools().library) if machine.device("compute") else None
 
 
 def _origin(ir: ACALSimIR) -> dict:

@@ -15,6 +15,7 @@ from .errors import PlanError
 from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp
 from .kernel import Kernel
 from .machine import Machine
+from .offload.target import Target
 from .schedule import Schedule, make_schedule
 
 ALIGNMENT = 64
@@ -63,12 +64,13 @@ def aligned(size_bytes: int) -> int:
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False) -> Plan:
+def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: str | None = None) -> Plan:
     """Schedule the graph and place every storage. With `keep_all` every op's result is an output.
+    `library` is the embedded engine's, which times tilings for a compute device.
 
     Raises PlanError when the machine's RAM can't hold them.
     """
-    schedule = make_schedule(ir, keep_all)
+    schedule = make_schedule(ir, Target(machine, library), keep_all)
     storages = schedule.storages
     outputs = list(dict.fromkeys(schedule.access[name].storage for name in ir.outputs))
     if keep_all:
@@ -248,7 +250,8 @@ def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
         "name": op.name,
         "symbol": f"op_{op.name}",
         "type": op.op_type.name,
-        "placed_on": "cpu",
+        "placed_on": kernel.device or "cpu",
+        "reason": kernel.reason,
         "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
         "source": op.source,
         "aten": list(op.aten),

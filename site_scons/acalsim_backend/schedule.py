@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,9 @@ from .arrange import arrange
 from .copies import unsettled
 from .ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .kernel import Kernel
+from .offload.product import Lowering
+from .offload.operand import Matrix
+from .offload.target import Offloaded, Target
 from .settle import settle
 
 
@@ -24,10 +28,27 @@ class Schedule:
     kernels: tuple[Kernel, ...]
     access: Mapping[str, Access]
     storages: Mapping[str, TensorDesc]
+    target: Target
 
     @cached_property
     def producer(self) -> Mapping[str, ACALSimOp]:
         return {op.outputs[0]: op for op in self.ir.ops}
+
+    @cached_property
+    def lowering(self) -> Lowering:
+        return Lowering(self.ir, self.producer, self.access)
+
+    @cached_property
+    def offloaded(self) -> Mapping[str, Offloaded]:
+        """What the device does of each kernel that runs there, by the kernel's name."""
+        readers = Counter(self.access[name].storage for kernel in self.kernels for name in kernel.read)
+        constants = {name for name, desc in self.storages.items() if desc.is_param and readers[name] == 1}
+        return {kernel.name: self.target.offloaded(self.lowering, kernel, constants) for kernel in self.kernels if kernel.device}
+
+    @property
+    def packed(self) -> Mapping[str, Matrix]:
+        """Constants that lie in RAM in another order than row-major."""
+        return {name: matrix for each in self.offloaded.values() for name, matrix in each.packed.items()}
 
     def uses(self) -> list[tuple[set[str], set[str]]]:
         """For each kernel the storages that it reads and those that it writes."""
@@ -37,19 +58,19 @@ class Schedule:
         ]
 
 
-def make_schedule(ir: ACALSimIR, keep_all: bool = False) -> Schedule:
+def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Schedule:
     """Arrange the ops in kernels, then settle the tensors.
 
     With `keep_all` the result of every op stays in memory, fused or not.
     """
-    larger, kernels, access = arrange(_living(ir))
+    larger, kernels, access = arrange(_living(ir), target)
     _set_results(larger, kernels, access, keep_all)
-    access = settle(larger, kernels, access)
+    access = settle(larger, kernels, access, target)
     kernels = [kernel for kernel in kernels if _has_work(larger, kernel, access)]
     used = {access[name].storage for kernel in kernels for name in kernel.results} | {access[name].storage for name in larger.outputs}
     given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
     storages = {name: desc for name, desc in larger.tensors.items() if name in used or name in given or not desc.elements}
-    return Schedule(larger, tuple(kernels), access, storages)
+    return Schedule(larger, tuple(kernels), access, storages, target)
 
 
 def _living(ir: ACALSimIR) -> ACALSimIR:

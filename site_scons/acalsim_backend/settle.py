@@ -9,12 +9,14 @@ from .access import Access
 from .copies import before_movement, destination
 from .ir import ACALSimIR, ACALSimOp, TensorDesc
 from .kernel import Kernel
+from .offload.product import Lowering
+from .offload.target import Target
 from .ops import ROWS
 
 
-def settle(ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access]) -> dict[str, Access]:
+def settle(ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target) -> dict[str, Access]:
     """The accesses after all that could be moved was moved, last copies first."""
-    settler = _Settler(ir, kernels, access)
+    settler = _Settler(ir, kernels, access, target)
     for kernel in reversed(kernels):
         if kernel.row.joins and not kernel.after:
             for index in range(len(kernel.anchor.inputs)):
@@ -23,8 +25,8 @@ def settle(ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access]) -> d
 
 
 class _Settler:
-    def __init__(self, ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access]):
-        self.ir, self.access = ir, access
+    def __init__(self, ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target):
+        self.ir, self.access, self.target = ir, access, target
         self.producer = {op.outputs[0]: op for op in ir.ops}
         self.writer = {name: kernel for kernel in kernels for name in kernel.results}
         self.moved: set[str] = set()
@@ -50,7 +52,7 @@ class _Settler:
         if target is None or name in self.moved or name not in self.writer or self._is_fixed(name):
             return
         moved = self._follow(name, target)
-        if moved is not None and self._writes(self.writer[name], name, target) and all(self._reads(each, moved) for each in moved):
+        if moved is not None and self._writes(self.writer[name], name, target, moved) and all(self._reads(each, moved) for each in moved):
             self.access.update(moved)
             self.moved.update(moved)
 
@@ -75,7 +77,13 @@ class _Settler:
             moved |= more
         return moved
 
-    def _writes(self, kernel: Kernel, name: str, target: Access) -> bool:
+    def _device_can(self, kernel: Kernel, moved: Mapping[str, Access]) -> bool:
+        """Whether a device's kernel reaches all that it touches with some of it moved."""
+        return self.target.takes(Lowering(self.ir, self.producer, {**self.access, **moved}), kernel)
+
+    def _writes(self, kernel: Kernel, name: str, target: Access, moved: Mapping[str, Access]) -> bool:
+        if kernel.device:
+            return self._device_can(kernel, moved)
         if kernel.row.writes is None or not kernel.row.writes(target):
             return False
         if name in {op.outputs[0] for op in kernel.before}:
@@ -89,6 +97,10 @@ class _Settler:
         """Whether everyone who reads tensor `name` can do so at its new place."""
         for kernel, op, index in self.readers.get(name, ()):
             row = ROWS[op.op_type]
+            if kernel.device:
+                if not self._device_can(kernel, moved):
+                    return False
+                continue
             if not row.reads(index, moved[name], op.attrs):
                 return False
             if row.is_elementwise and not self._still_fits(kernel, op, moved):

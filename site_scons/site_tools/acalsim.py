@@ -141,6 +141,7 @@ def resolve_machine(env):
     env["MACHINE_FILE"] = str(machine.path)
     env["MACHINE_VIEW"] = env.Value(machine.compile_view())
     env["ISA"] = machine.cpu.isa
+    env["HAS_COMPUTE"] = machine.device("compute") is not None
     engine = "" if env["ENGINE"] == "embedded" else f"-{env['ENGINE']}"
     plain = not engine and machine.path.resolve() == find_machine("default").resolve()
     env["BUILD"] = "build" if plain else f"build/{machine.name}{engine}"
@@ -227,21 +228,26 @@ def changed_readings(listing):
     return any(not os.path.exists(path) or sha256(path) != digest for digest, path in rows)
 
 
-def Code(env, model, captured):
+def Code(env, model, captured, host):
     names = ("graph_0.c", "graph_0.h", "graph_0.ld", "Makefile", "plan.json", "graph_0.ir", "machine.h", "registers.h")
     names += ("kept.json",) if model.keeps_all else ()
-    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), captured[0],
-                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE'{model.option}")
+    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), [captured[0], *tiling_engine(env, host)],
+                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
     env.Depends(code, env["MACHINE_VIEW"])
     return code
 
 
-def Data(env, model, captured):
+def Data(env, model, captured, host):
     names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
-    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), captured[:5],
-                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE'{model.option}")
+    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), [captured[:5], *tiling_engine(env, host)],
+                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
     env.Depends(data, env["MACHINE_VIEW"])
     return data
+
+
+def tiling_engine(env, host):
+    """The embedded engine, where a compute device's tiles are chosen by its timing."""
+    return [host.library] if env["HAS_COMPUTE"] else []
 
 
 def Placement(env, model, elf, code):

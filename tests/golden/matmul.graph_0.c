@@ -5,48 +5,28 @@
 
 #include "mmio.h"
 #include "runtime.h"
+#include "compute.h"
 #include "loops.h"
-#include "matmul.h"
 
 #define OP static NOINLINE __attribute__((section(".text.graph")))
-
-struct kernel_matmul_0_pointers {
-    const float *p0;
-    const float *p1;
-    const float *p2;
-    float *p3;
-};
-INLINE void kernel_matmul_0_end(const void *context, long batch, long row, long column, int count, const float *sums)
-{
-    const struct kernel_matmul_0_pointers *pointers = context;
-    const float *p2 = pointers->p2;
-    float *p3 = pointers->p3;
-    (void)batch;
-    UNROLL_SUMS
-    for (int j = 0; j < count; j++) {
-        const float v0 = sums[j];
-        const float v1 = p2[(column + j)];
-        const float v2 = v0 + v1;
-        p3[row * 8 + (column + j)] = v2;
-    }
-}
-
-OP void kernel_matmul_0(const float *p0, const float *p1, const float *p2, float *p3)
-{
-    const struct kernel_matmul_0_pointers pointers = {p0, p1, p2, p3};
-    matmul_f32(p0, 0, 16, 1, p1, 0, 8, 1, 1, 8, 8, 16, kernel_matmul_0_end, &pointers);
-}
 
 #include "graph_0.h"
 
 char graph_0_buffers[1] __attribute__((section(".bss.buffers"), aligned(64)));
 char graph_0_outputs[256] __attribute__((section(".bss.outputs"), aligned(64)));
 
+static const struct DeviceCommand list_matmul_0[] = {
+    {.code = COMMAND_LOAD, .dram = (uint64_t)((const char *)param_3 + 0x0), .rows = 1, .row_bytes = 32},
+    {.code = COMMAND_LOAD, .dram = (uint64_t)((const char *)input_0 + 0x0), .a = 64, .planes = 1, .rows = 1, .row_bytes = 512, .a_outer_stride = 512, .a_inner_stride = 512},
+    {.code = COMMAND_LOAD, .dram = (uint64_t)((const char *)param_1 + 0x0), .a = 576, .planes = 1, .rows = 1, .row_bytes = 512, .a_outer_stride = 512, .a_inner_stride = 512},
+    {.code = COMMAND_MATMUL, .m = 8, .n = 8, .k = 16, .a = 64, .b = 576, .c_row_stride = 32, .a_inner_stride = 64, .a_k_inner_stride = 4, .b_inner_stride = 4, .b_k_inner_stride = 32},
+    {.code = COMMAND_STORE, .flags = FLAG_BIAS_COLUMNS, .dram = (uint64_t)((const char *)t_4 + 0x0), .m = 8, .n = 8, .c_row_stride = 32, .planes = 1, .rows = 1, .row_bytes = 256},
+};
 /* t_2 = MATMUL(input_0, param_1): [8, 16], [16, 8] -> [8, 8]; models/matmul.py:17
    t_4 = ADD(t_2, param_3): [8, 8], [8] -> [8, 8]; models/matmul.py:18 */
 OP void op_matmul_0(void)
 {
-    kernel_matmul_0(input_0, param_1, param_3, t_4);
+    compute_run(COMPUTE_DEVICE_BASE, list_matmul_0, sizeof list_matmul_0);
 }
 
 void graph_0_init(void)
@@ -72,10 +52,9 @@ void graph_0_cleanup(void)
 /* What a trap's place is named after. */
 const struct symbol graph_symbols[] = {
     {(const void *)op_matmul_0, "op_matmul_0"},
-    {(const void *)kernel_matmul_0, "kernel_matmul_0"},
     {(const void *)graph_0_forward, "graph_0_forward"},
 };
-const unsigned graph_symbol_count = 3;
+const unsigned graph_symbol_count = 2;
 
 int main(void)
 {

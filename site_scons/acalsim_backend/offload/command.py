@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of the compute device whose addresses in RAM are not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from .. import device
+
+CODES = {flag.name: flag.value for flag in (*device.COMMANDS, *device.ELEMENT_TYPES, *device.COMMAND_FLAGS)}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Byte `offset` of a storage."""
+
+    storage: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """`code` is COMMAND_..., `type` TYPE_..., `flags` FLAG_...; `fields` are those that are not 0."""
+
+    code: str
+    fields: Mapping[str, int | float]
+    dram: Address | None = None
+    type: str = "TYPE_FLOAT32"
+    flags: tuple[str, ...] = ()
+
+    def packed(self, address: Callable[[str], int]) -> bytes:
+        """As the device reads it; `address` gives the place of each storage."""
+        flags = sum(CODES[flag] for flag in self.flags)
+        place = {"dram": address(self.dram.storage) + self.dram.offset} if self.dram else {}
+        return device.pack_command(code=CODES[self.code], type=CODES[self.type], flags=flags, **place, **self.fields)
+
+    def c_text(self, address: Callable[[Address], str]) -> str:
+        """As an initialiser of struct DeviceCommand."""
+        parts = [f".code = {self.code}"]
+        parts += [f".type = {self.type}"] if CODES[self.type] else []
+        parts += [f".flags = {' | '.join(self.flags)}"] if self.flags else []
+        parts += [f".dram = {address(self.dram)}"] if self.dram else []
+        parts += [f".{name} = {_number(value)}" for name, value in self.fields.items() if value]
+        return "{" + ", ".join(parts) + "}"
+
+
+def _number(value: int | float) -> str:
+    from ..emit import literal
+
+    return literal(value)
+
+
+def packed(commands: Iterable[Command], address: Callable[[str], int]) -> bytes:
+    return b"".join(command.packed(address) for command in commands)

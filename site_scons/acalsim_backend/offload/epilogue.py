@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a STORE can do of the ops behind a product: scale, bias, residual, activation, pooling, in this order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..access import Access
+from ..ir import ACALSimIR, ACALSimOp, ACALSimOpType
+from ..shapes import windows
+
+T = ACALSimOpType
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A number for each row or each column of C, next to each other."""
+
+    tensor: str
+    along: str
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max pooling: (rows, columns) of the window and of the border, one stride."""
+
+    size: tuple[int, int]
+    stride: int
+    padding: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """pool(act(C scale + bias + residual)); `tensor` is the result's name, `stage` how far it got."""
+
+    tensor: str
+    scale: float = 1.0
+    bias: Vector | None = None
+    residual: str | None = None
+    residual_shape: tuple[int, ...] = ()
+    """That it is expanded to."""
+    low: float = -math.inf
+    high: float = math.inf
+    pool: Pool | None = None
+    stage: int = 0
+
+
+SCALED, BIASED, ADDED, BOUNDED, POOLED = range(1, 6)
+
+
+class Reader:
+    """Follows the ops behind the anchor of a kernel, whose result is walked as `space`."""
+
+    def __init__(self, ir: ACALSimIR, producer: Mapping[str, ACALSimOp], access: Mapping[str, Access], space: tuple[int, ...]):
+        self.ir, self.producer, self.access, self.space = ir, producer, access, space
+
+    def read(self, anchor: ACALSimOp, after: Sequence[ACALSimOp]) -> list[Epilogue] | None:
+        """One Epilogue for the anchor's result and each of the ops behind it; None where one is beyond a STORE."""
+        found = [self._anchored(anchor)]
+        for op in after:
+            found.append(self._behind(found[-1], op) if found[-1] else None)
+        return None if None in found else found
+
+    def _anchored(self, op: ACALSimOp) -> Epilogue | None:
+        value = Epilogue(op.outputs[0])
+        shape = self.ir.tensors[op.outputs[0]].shape
+        if op.op_type is T.GEMM:
+            alpha, beta = (float(op.attrs.get(name, 1)) for name in ("alpha", "beta"))
+            value = replace(value, scale=alpha)
+            if beta not in (0, 1):
+                return None
+            return self._added(value, op.inputs[2], shape) if beta else value
+        if op.op_type is T.CONV and len(op.inputs) > 2:
+            return replace(value, bias=Vector(op.inputs[2], "rows"), stage=BIASED)
+        return value
+
+    def _behind(self, value: Epilogue, op: ACALSimOp) -> Epilogue | None:
+        others = [name for name in op.inputs if self._source(name) != value.tensor]
+        if len(others) == len(op.inputs) or len(others) > 1:
+            return None
+        done = replace(value, tensor=op.outputs[0])
+        kind, attrs = op.op_type, op.attrs
+        if kind is T.MUL and not others and isinstance(attrs.get("other"), int | float) and value.stage <= SCALED:
+            return replace(done, scale=value.scale * float(attrs["other"]), stage=SCALED)
+        if kind is T.ADD and others and attrs.get("alpha", 1) == 1:
+            return self._added(done, others[0], self.ir.tensors[op.outputs[0]].shape)
+        if kind is T.RELU and value.stage < POOLED:
+            return self._bounded(done, 0.0, math.inf)
+        if kind is T.HARDTANH and value.stage < POOLED:
+            return self._bounded(done, float(attrs.get("min_val", -1)), float(attrs.get("max_val", 1)))
+        if kind is T.CLAMP and value.stage < POOLED:
+            low, high = attrs.get("min"), attrs.get("max")
+            return self._bounded(done, -math.inf if low is None else float(low), math.inf if high is None else float(high))
+        if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:
+            return self._pooled(done, attrs)
+        return None
+
+    @staticmethod
+    def _bounded(value: Epilogue, low: float, high: float) -> Epilogue | None:
+        if low > high:
+            return None
+        low, high = (min(max(each, value.low), value.high) for each in (low, high))
+        return replace(value, low=low, high=high, stage=BOUNDED)
+
+    @staticmethod
+    def _pooled(value: Epilogue, attrs: Mapping) -> Epilogue | None:
+        rows, columns = windows(attrs)
+        if rows[1] != columns[1] or rows[3] != 1 or columns[3] != 1:
+            return None
+        return replace(value, pool=Pool((rows[0], columns[0]), rows[1], (rows[2], columns[2])), stage=POOLED)
+
+    def _source(self, name: str) -> str:
+        """What `name` is a view of."""
+        while (op := self.producer.get(name)) is not None and op.op_type is T.VIEW and self.access[name].storage != name:
+            name = op.inputs[0]
+        return name
+
+    def _added(self, value: Epilogue, name: str, shape: Sequence[int]) -> Epilogue | None:
+        """value + the tensor `name`: as a bias where it is one number a row or a column of C, else as a residual."""
+        if self.ir.tensors[name].dtype != "float32":
+            return None
+        walk = self.access[name].expanded(shape).viewed(self.space)
+        if walk is None:
+            return None
+        if value.stage < BIASED and (along := _vector(walk)):
+            return replace(value, bias=Vector(name, along), stage=BIASED)
+        if value.stage < ADDED and _is_tile(walk):
+            return replace(value, residual=name, residual_shape=tuple(shape), stage=ADDED)
+        return None
+
+
+def _vector(walk: Access) -> str | None:
+    """Whether a walk along C's space goes with C's columns alone, or with its rows alone."""
+    strides = [0 if size == 1 else step for size, step in zip(walk.shape, walk.strides, strict=True)]
+    row = len(strides) - (3 if len(strides) == 4 else 2)  # channels of a convolution, or rows of a matrix
+    others = [step for dim, step in enumerate(strides) if dim != row]
+    if strides[row] == 1 and not any(others):
+        return "rows"
+    if len(strides) == 3 and strides[2] == 1 and not strides[0] and not strides[1]:
+        return "columns"
+    return None
+
+
+def _is_tile(walk: Access) -> bool:
+    """Whether it has an element for each of C's, columns next to each other."""
+    moving = all(step > 0 for size, step in zip(walk.shape, walk.strides, strict=True) if size > 1)
+    return moving and (walk.shape[-1] == 1 or walk.strides[-1] == 1)

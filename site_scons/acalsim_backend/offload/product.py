@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kernel as the device computes it: operands and results in RAM, and what its STOREs do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..access import Access
+from ..ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType
+from ..kernels import adjacent, image_space, matrix_space
+from ..shapes import pair
+from .epilogue import Epilogue, Pool, Reader
+from .operand import Image, Matrix, Tile
+
+if TYPE_CHECKING:
+    from ..kernel import Kernel
+
+T = ACALSimOpType
+PRODUCTS = (T.MATMUL, T.GEMM, T.BMM, T.CONV)
+LARGEST_SIZE = 0xFFFF
+"""Of the 16-bit fields of a command."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A tensor that STOREs leave in RAM, and what they do to C on the way."""
+
+    tile: Tile
+    epilogue: Epilogue
+
+
+@dataclass(frozen=True)
+class Product:
+    """C[image, batch, m, n] = sum over k of A[batch, m, k] B[image, batch, k, n], finished and stored.
+
+    n is `rows` x `columns` (a matrix has one row); `taps` is what k may not be cut within.
+    """
+
+    images: int
+    batches: int
+    m: int
+    rows: int
+    columns: int
+    k: int
+    taps: int
+    a: Matrix
+    b: Matrix | Image
+    results: tuple[Result, ...]
+    bias: tuple[str, int] | None
+    """Storage and offset in elements."""
+    bias_along: str
+    residual: Tile | None
+    pool: Pool | None
+    out: tuple[int, int]
+    """Rows and columns of the last result: those of C unless they are pooled."""
+
+    @property
+    def last(self) -> Epilogue:
+        return self.results[-1].epilogue
+
+    @property
+    def macs(self) -> int:
+        return self.images * self.batches * self.m * self.rows * self.columns * self.k
+
+
+def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
+    """Why an op cannot run on a compute device, whatever its operands' places; None if it can."""
+    if op.op_type not in PRODUCTS:
+        return f"the device has no {op.op_type.name}"
+    if any(ir.tensors[name].dtype != "float32" for name in op.inputs):
+        return "not all operands are float32"
+    if op.attrs.get("transposed"):
+        return "transposed convolution"
+    if 0 in ir.tensors[op.outputs[0]].shape or 0 in ir.tensors[op.inputs[0]].shape:
+        return "empty"
+    return None
+
+
+class Lowering:
+    """Kernels to Products, with the accesses that tensors have at the moment."""
+
+    def __init__(self, ir: ACALSimIR, producer: Mapping[str, ACALSimOp], access: Mapping[str, Access]):
+        self.ir, self.producer, self.access = ir, producer, access
+
+    def product(self, kernel: Kernel) -> Product | None:
+        """None where an access or an op behind the anchor is beyond the device."""
+        op = kernel.anchor
+        space = (image_space if op.op_type is T.CONV else matrix_space)(self.ir.tensors[op.outputs[0]].shape)
+        reader = Reader(self.ir, self.producer, self.access, space)
+        epilogues = reader.read(op, kernel.after)
+        if epilogues is None:
+            return None
+        found = self._convolution(op) if op.op_type is T.CONV else self._matrices(op)
+        kept = [each for each in epilogues if each.tensor in (kernel.results or (epilogues[-1].tensor,))]
+        tiles = [self._tile(each.tensor, self._shape(each.tensor), image_space(self._shape(each.tensor)) if each.pool else space) for each in kept]
+        last = epilogues[-1]
+        residual = self._tile(last.residual, last.residual_shape, space) if last.residual else None
+        if found is None or None in tiles or (last.residual and residual is None):
+            return None
+        bias = self.access[last.bias.tensor] if last.bias else None
+        if last.bias and last.bias.along == "rows" and found["batches"] > 1 and op.op_type is not T.CONV:
+            return None
+        out = image_space(self._shape(last.tensor))[-2:] if last.pool else (found["rows"], found["columns"])
+        return Product(**found, results=tuple(map(Result, tiles, kept)), residual=residual, pool=last.pool, out=tuple(out),
+                       bias=(bias.storage, bias.offset) if bias else None, bias_along=last.bias.along if last.bias else "")
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self.ir.tensors[name].shape
+
+    def _tile(self, name: str, shape: Sequence[int], space: tuple[int, ...]) -> Tile | None:
+        """A tensor, expanded to `shape`, that is walked as `space`."""
+        walk = self.access[name].expanded(shape).viewed(space)
+        if walk is None or not adjacent(walk):
+            return None
+        item = ITEM_BYTES[self.ir.tensors[name].dtype]
+        if len(space) == 4:
+            image, channel, row, _ = walk.strides
+            return Tile(walk.storage, walk.offset, image, channel * (space[1] // self._groups), channel, row, item)
+        batch, row, _ = walk.strides
+        return Tile(walk.storage, walk.offset, 0, batch, row, 0, item)
+
+    def _matrices(self, op: ACALSimOp) -> dict | None:
+        self._groups = 1
+        a, b = (self.access[name].viewed(matrix_space(self.ir.tensors[name].shape)) for name in op.inputs[:2])
+        if a is None or b is None:
+            return None
+        (batches, m, k), n = a.shape, b.shape[2]
+        left = Matrix(a.storage, a.offset, *a.strides, lines=m, depth=k)
+        right = Matrix(b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k)
+        return {"images": 1, "batches": batches, "m": m, "rows": 1, "columns": n, "k": k, "taps": 1, "a": left, "b": right}
+
+    def _convolution(self, op: ACALSimOp) -> dict | None:
+        x, w = (self.ir.tensors[name] for name in op.inputs[:2])
+        rank, groups = len(w.shape) - 2, op.attrs.get("groups", 1)
+        self._groups = groups
+        stride, dilation, padding = ((least,) * (2 - rank) + pair(op.attrs.get(key), rank, least)
+                                     for key, least in (("stride", 1), ("dilation", 1), ("padding", 0)))
+        kernel = (1,) * (2 - rank) + tuple(w.shape[2:])
+        source = self.access[x.name].viewed(image_space(x.shape))
+        weight = self.access[w.name]
+        if source is None or not adjacent(source) or not weight.is_dense:
+            return None
+        images, channels, height, width = source.shape
+        _, outputs, rows, columns = image_space(self.ir.tensors[op.outputs[0]].shape)
+        k = channels // groups * math.prod(kernel)
+        image = Image(source.storage, source.offset, *source.strides[:3], rows=height, columns=width, channels=channels // groups,
+                      kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+        m = outputs // groups
+        left = Matrix(weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k)
+        return {"images": images, "batches": groups, "m": m, "rows": rows, "columns": columns, "k": k,
+                "taps": math.prod(kernel), "a": left, "b": image}

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command list of one product in one tiling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from .command import Address, Command
+from .operand import Block, Image, Walk, count, residual_fields
+from .product import Product, Result
+from .tiling import Layout, Tiling, blocks_of, layout, pooled_range
+
+
+class Slots:
+    """Blocks of one operand in the scratchpad, each in the slot that was filled longest ago."""
+
+    def __init__(self, slots: int):
+        self.held: list[tuple | None] = [None] * slots
+        self.next = 0
+
+    def place(self, key: tuple) -> tuple[int, bool]:
+        """The slot of a block, and whether it has to be loaded."""
+        if key in self.held:
+            return self.held.index(key), False
+        slot, self.next = self.next, (self.next + 1) % len(self.held)
+        self.held[slot] = key
+        return slot, True
+
+
+class _Program:
+    def __init__(self, product: Product, tiling: Tiling):
+        self.product, self.tiling = product, tiling
+        self.layout: Layout = layout(product, tiling)
+        self.a, self.b = Slots(tiling.a_slots), Slots(tiling.b_slots)
+        self.commands: list[Command] = []
+        self.turn = 0
+
+    def write(self) -> list[Command]:
+        if self.product.bias:
+            storage, offset = self.product.bias
+            size = 4 * (self.product.batches * self.product.m if self.product.bias_along == "rows" else self.product.columns)
+            self.commands.append(Command("COMMAND_LOAD", {"a": 0, "rows": 1, "row_bytes": size}, Address(storage, 4 * offset)))
+        for block in self._blocks():
+            self._block(block)
+        return self.commands
+
+    def _blocks(self) -> Iterator[Block]:
+        """Blocks of the result, in order."""
+        product, tiling = self.product, self.tiling
+        ms = list(blocks_of(product.m, tiling.m))
+        ns = [(rows, columns) for rows in blocks_of(product.out[0], tiling.rows) for columns in blocks_of(product.out[1], tiling.columns)]
+        for image in range(product.images):
+            for batches in blocks_of(product.batches, tiling.batches):
+                pairs = [(m, n) for m in ms for n in ns] if tiling.order == "m" else [(m, n) for n in ns for m in ms]
+                for m, (rows, columns) in pairs:
+                    yield Block(image, batches, m, rows, columns, (0, product.k))
+
+    def _block(self, out: Block) -> None:
+        product, tiling = self.product, self.tiling
+        (rows, above, below), (columns, left, right) = (pooled_range(product, each, axis) for axis, each in enumerate((out.rows, out.columns)))
+        c_slot = self.turn % tiling.c_slots
+        for k in blocks_of(product.k, tiling.k):
+            self._sum(Block(out.image, out.batches, out.m, rows, columns, k), self.layout.c(c_slot))
+        residual = self.layout.residual(self.turn % 2)
+        if product.residual:
+            self.commands.append(product.residual.load(out, residual))
+        self.turn += 1
+        for result in product.results:
+            border = {"pad_top": above, "pad_bottom": below, "pad_left": left, "pad_right": right}
+            self._store(result, out, Block(out.image, out.batches, out.m, rows, columns, (0, product.k)), self.layout.c(c_slot), residual, border)
+
+    def _sum(self, block: Block, c: int) -> None:
+        """C's block = or += one piece of the sum."""
+        product = self.product
+        batches, m, n = count(block.batches), count(block.m), count(block.rows) * count(block.columns)
+        a = self._load_a(block)
+        b = self._load_b(block)
+        walk_a = product.a.walk(m, count(block.k))
+        walk_b = self._b_walk(block)
+        taps = {}
+        if isinstance(product.b, Image):
+            taps = {"n_inner": count(block.columns), "k_inner": product.b.kernel[1], "k_middle": product.b.kernel[0]}
+        for batch in range(batches):
+            fields = {
+                "m": m, "n": n, "k": count(block.k), **taps,
+                "a": a + batch * walk_a.batch, "b": b + batch * walk_b.batch, "c": c + batch * m * n * 4, "c_row_stride": 4 * n,
+                "a_inner_stride": walk_a.inner, **self._a_k_strides(walk_a),
+                "b_outer_stride": walk_b.outer, "b_inner_stride": walk_b.inner,
+                "b_k_outer_stride": walk_b.k_outer, "b_k_middle_stride": walk_b.k_middle, "b_k_inner_stride": walk_b.k_inner,
+            }
+            flags = ("FLAG_ACCUMULATE",) if block.k[0] else ()
+            self.commands.append(Command("COMMAND_MATMUL", fields, flags=flags))
+
+    def _a_k_strides(self, walk: Walk) -> dict[str, int]:
+        """A is a matrix; where k has levels, they are in one stride."""
+        if not isinstance(self.product.b, Image):
+            return {"a_k_inner_stride": walk.k_inner}
+        rows, columns = self.product.b.kernel
+        return {"a_k_inner_stride": walk.k_inner, "a_k_middle_stride": columns * walk.k_inner, "a_k_outer_stride": rows * columns * walk.k_inner}
+
+    def _load_a(self, block: Block) -> int:
+        slot, missing = self.a.place((block.batches, block.m, block.k))
+        address = self.layout.a(slot)
+        if missing:
+            self.commands.append(self.product.a.load(block.batches, block.m, block.k, address))
+        return address
+
+    def _load_b(self, block: Block) -> int:
+        slot, missing = self.b.place((block.image, block.batches, block.rows, block.columns, block.k))
+        address, b = self.layout.b(slot), self.product.b
+        if missing:
+            load = b.load(block, address) if isinstance(b, Image) else b.load(block.batches, block.columns, block.k, address)
+            self.commands.append(load)
+        return address
+
+    def _b_walk(self, block: Block) -> Walk:
+        b = self.product.b
+        if isinstance(b, Image):
+            return b.walk(count(block.rows), count(block.columns), count(block.k))
+        return b.walk(count(block.columns), count(block.k))
+
+    def _store(self, result: Result, out: Block, conv: Block, c: int, residual: int, border: dict[str, int]) -> None:
+        product, epilogue = self.product, result.epilogue
+        m, n = count(conv.batches) * count(conv.m), count(conv.rows) * count(conv.columns)
+        address, place = result.tile.place(out if epilogue.pool else conv)
+        fields: dict[str, int | float] = {"m": m, "n": n, "c": c, "c_row_stride": 4 * n, **place}
+        flags = []
+        if epilogue.scale != 1:
+            flags.append("FLAG_SCALE")
+            fields["scale"] = epilogue.scale
+        if epilogue.bias:
+            along_rows = epilogue.bias.along == "rows"
+            flags.append("FLAG_BIAS_ROWS" if along_rows else "FLAG_BIAS_COLUMNS")
+            fields["b"] = 4 * (conv.batches[0] * product.m + conv.m[0] if along_rows else conv.columns[0])
+        if epilogue.residual:
+            flags.append("FLAG_RESIDUAL")
+            fields |= residual_fields(result.tile, out, residual)
+        if (epilogue.low, epilogue.high) == (0, math.inf):
+            flags.append("FLAG_RELU")
+        elif (epilogue.low, epilogue.high) != (-math.inf, math.inf):
+            flags.append("FLAG_CLAMP")
+            fields |= {"low": epilogue.low, "high": epilogue.high}
+        if epilogue.pool:
+            flags.append("FLAG_POOL")
+            rows, columns = epilogue.pool.size
+            fields |= {"n_inner": count(conv.columns), "k_inner": columns, "k_middle": rows, "pool_stride": epilogue.pool.stride, **border}
+        self.commands.append(Command("COMMAND_STORE", fields, address, flags=tuple(flags)))
+
+
+def program(product: Product, tiling: Tiling) -> list[Command]:
+    """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C."""
+    return _Program(product, tiling).write()
+
+
+def fits(product: Product, tiling: Tiling) -> bool:
+    """Whether each block is moved by one command."""
+    b = product.b
+    ok = product.a.packed or product.a.may_load(tiling.batches, tiling.m, tiling.k)
+    ok = ok and (isinstance(b, Image) or bool(b.packed) or b.may_load(tiling.batches, tiling.columns, tiling.k))
+    tiles = [result.tile for result in product.results] + ([product.residual] if product.residual else [])
+    return ok and all(tile.may_place(tiling.batches, tiling.m, tiling.rows, tiling.columns) for tile in tiles)
+
+

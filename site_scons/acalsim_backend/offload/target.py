@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine's compute device as the compiler sees it: what may go there, what pays, in which tiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+from ..ir import ACALSimIR, ACALSimOp
+from ..kernel import Kernel
+from ..machine import Machine
+from .command import Command, packed
+from .operand import Image, Matrix
+from .product import Lowering, Product, unfit
+from .program import fits, program
+from .tiling import Search, Tiling
+
+TIMED = 8
+"""Tilings of a product that the device's own model times; the estimate ranks them."""
+DRIVER_CYCLES = 40
+"""Of the CPU, to start a list and to wait for it."""
+
+
+@dataclass(frozen=True)
+class Offloaded:
+    """A kernel on the device: its command list, and how its constants lie in RAM."""
+
+    product: Product
+    tiling: Tiling
+    commands: tuple[Command, ...]
+    cycles: int
+    packed: Mapping[str, Matrix]
+
+
+class Target:
+    """Of a machine without a compute device `device` is None, and nothing is placed."""
+
+    def __init__(self, machine: Machine, library: str | None = None):
+        self.machine, self.library = machine, library
+        self.device = machine.device("compute")
+        self._chosen: dict[Product, tuple[Tiling, int] | None] = {}
+
+
+    def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
+        """Why an op stays on the CPU; None if it goes to the device."""
+        if self.device is None:
+            return "the machine has no compute device"
+        reason = unfit(lowering.ir, op)
+        if reason:
+            return reason
+        product = lowering.product(Kernel(op))
+        if product is None:
+            return "its operands' layout is beyond the device's commands"
+        chosen = self.choose(product)
+        if chosen is None:
+            return "no block of it fits the device's memories"
+        cpu = cpu_cycles(self.machine, product)
+        if chosen[1] + DRIVER_CYCLES >= cpu:
+            return f"{chosen[1] + DRIVER_CYCLES} cycles on the device, about {cpu} on the CPU"
+        return None
+
+    def takes(self, lowering: Lowering, kernel: Kernel) -> bool:
+        """Whether the kernel, with all that is fused behind it, is a product that the device can compute."""
+        product = lowering.product(kernel)
+        return product is not None and self.choose(product) is not None
+
+    def choose(self, product: Product) -> tuple[Tiling, int] | None:
+        """The fastest tiling and its cycles from START to the end; None if nothing fits."""
+        key = anonymous(product)
+        if key not in self._chosen:
+            tilings = [tiling for tiling in Search(key, self.machine, self.device).best(4 * TIMED) if fits(key, tiling)]
+            self._chosen[key] = (tilings[0], 1) if tilings else None
+        return self._chosen[key]
+
+    def _cycles(self, product: Product, tiling: Tiling) -> int:
+        """By the device's model, its operands side by side in RAM."""
+        return self._timer.cycles(packed(program(product, tiling), addresses(product, self.machine.ram.origin)))
+
+    def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str]) -> Offloaded:
+        """The list of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
+        product = lowering.product(kernel)
+        tiling, cycles = self.choose(product)
+        product, moved = with_packed(product, tiling, constants)
+        return Offloaded(product, tiling, tuple(program(product, tiling)), cycles, moved)
+
+
+def anonymous(product: Product) -> Product:
+    """The product with storages named by their part in it: equal for all that are computed alike."""
+    results = tuple(replace(each, tile=replace(each.tile, storage=f"c{number}", offset=0),
+                            epilogue=replace(each.epilogue, tensor="", residual=each.epilogue.residual and "r",
+                                             bias=each.epilogue.bias and replace(each.epilogue.bias, tensor="bias")))
+                    for number, each in enumerate(product.results))
+    return replace(product, a=replace(product.a, storage="a", offset=0), b=replace(product.b, storage="b", offset=0), results=results,
+                   bias=product.bias and ("bias", 0), residual=product.residual and replace(product.residual, storage="r", offset=0))
+
+
+def addresses(product: Product, origin: int):
+    """Places for the storages of an anonymous product, far enough from each other."""
+    names = ["a", "b", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
+    step = 1 << 24
+    return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
+
+
+def with_packed(product: Product, tiling: Tiling, constants: set[str]) -> tuple[Product, dict[str, Matrix]]:
+    """The product with its constant operands in the order of their blocks, and those as they were."""
+    moved = {}
+    for name, lines in (("a", tiling.m), ("b", tiling.columns)):
+        operand = getattr(product, name)
+        if isinstance(operand, Image) or operand.storage not in constants or product.batches > 1 or operand.offset:
+            continue
+        in_panels = operand.by_lines and tiling.k >= operand.depth or not operand.by_lines and lines >= operand.lines
+        dense = (operand.line_stride, operand.k_stride) in ((operand.depth, 1), (1, operand.lines))
+        if dense and not in_panels:
+            moved[operand.storage] = replace(operand, packed=(lines, tiling.k))
+            product = replace(product, **{name: moved[operand.storage]})
+    return product, moved
+
+
+def cpu_cycles(machine: Machine, product: Product) -> int:
+    """What the CPU's kernels take, about: measured on matmul and convolution, see bench/instructions.py."""
+    lanes = machine.cpu.vector_bits // 32 or 1
+    outputs = product.macs // product.k
+    return int(product.macs * 2 / lanes + outputs * 4 + 100)
+
+
+def pack(matrix: Matrix, data: bytes) -> bytes:
+    """A constant's bytes in the order of its blocks."""
+    import numpy as np
+
+    item = f"V{matrix.item_bytes}"
+    stored = np.frombuffer(data, item)
+    lines = stored.reshape(matrix.lines, matrix.depth) if matrix.by_lines else stored.reshape(matrix.depth, matrix.lines).T
+    height, width = matrix.packed
+    blocks = []
+    for first in range(0, matrix.lines, height):
+        for k in range(0, matrix.depth, width):
+            block = lines[first : first + height, k : k + width]
+            blocks.append((block if matrix.by_lines else block.T).tobytes())
+    return b"".join(blocks)
+
+
+def lowering_of(ir: ACALSimIR, access: Mapping) -> Lowering:
+    return Lowering(ir, {op.outputs[0]: op for op in ir.ops}, access)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which blocks a product goes through a device's memories: all legal tilings, and what each may cost.
+
+A block of C is `batches` x `m` x `rows` x `columns` of the result, summed up in pieces of `k`. `order`
+says what the outer loop is: "m" keeps A's blocks where it can and streams B's, "n" the other way round.
+The costs here are an estimate that ranks; the best few are then timed by the device's own model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..machine import Device, Machine
+from .operand import Image, Range
+from .product import LARGEST_SIZE, Product
+
+ALIGNMENT = 64
+"""Bytes; blocks in the scratchpad begin at multiples of it."""
+LIST_BYTES = 128
+MOST_COMMANDS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Sizes of a block; slots are blocks that the scratchpad or the accumulator memory holds at once."""
+
+    batches: int
+    m: int
+    rows: int
+    columns: int
+    k: int
+    order: str
+    a_slots: int
+    b_slots: int
+    c_slots: int
+
+
+def aligned(size_bytes: int) -> int:
+    return -(-size_bytes // ALIGNMENT) * ALIGNMENT
+
+
+def parts(total: int, unit: int = 1) -> list[int]:
+    """Sizes that cut `total` into equal parts, rounded up to `unit`, largest first."""
+    found = {min(total, math.ceil(math.ceil(total / count) / unit) * unit)
+             for count in {*range(1, 17), *(1 << power for power in range(5, 17)), *(3 << power for power in range(3, 15))} if count <= total}
+    return sorted(found, reverse=True)
+
+
+def pooled_range(product: Product, out: Range, axis: int) -> tuple[Range, int, int]:
+    """The rows (axis 0) or columns (1) of C that a range of the result needs, and those of the border before and behind."""
+    if product.pool is None:
+        return out, 0, 0
+    size, stride, border = product.pool.size[axis], product.pool.stride, product.pool.padding[axis]
+    first, end = out[0] * stride - border, (out[1] - 1) * stride - border + size
+    limit = (product.rows, product.columns)[axis]
+    return (max(0, first), min(limit, end)), max(0, -first), max(0, end - limit)
+
+
+def _pooled_size(product: Product, sizes: np.ndarray, axis: int) -> np.ndarray:
+    if product.pool is None:
+        return sizes
+    limit = (product.rows, product.columns)[axis]
+    return np.minimum(limit, (sizes - 1) * product.pool.stride + product.pool.size[axis])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the scratchpad's and the accumulator memory's blocks begin; sizes in bytes."""
+
+    vector_bytes: int
+    a_bytes: int
+    b_bytes: int
+    residual_bytes: int
+    c_bytes: int
+    tiling: Tiling
+
+    @property
+    def scratchpad_bytes(self) -> int:
+        return self.residual(0) + 2 * self.residual_bytes
+
+    def a(self, slot: int) -> int:
+        return self.vector_bytes + slot * self.a_bytes
+
+    def b(self, slot: int) -> int:
+        return self.a(self.tiling.a_slots) + slot * self.b_bytes
+
+    def residual(self, slot: int) -> int:
+        return self.b(self.tiling.b_slots) + slot * self.residual_bytes
+
+    def c(self, slot: int) -> int:
+        return slot * self.c_bytes
+
+
+def layout(product: Product, tiling: Tiling) -> Layout:
+    rows, columns = (int(_pooled_size(product, np.array(size), axis)) for axis, size in ((0, tiling.rows), (1, tiling.columns)))
+    if isinstance(product.b, Image):
+        b_bytes = product.b.bytes(tiling.batches, rows, columns, tiling.k)
+    else:
+        b_bytes = product.b.bytes(tiling.batches, tiling.columns, tiling.k)
+    c_elements = tiling.batches * tiling.m * rows * columns
+    residual = product.residual.item_bytes * c_elements if product.residual else 0
+    return Layout(vector_bytes(product), aligned(product.a.bytes(tiling.batches, tiling.m, tiling.k)), aligned(b_bytes),
+                  aligned(residual), 4 * c_elements, tiling)
+
+
+def vector_bytes(product: Product) -> int:
+    """Of the bias, all of which stays in the scratchpad."""
+    if product.bias is None:
+        return 0
+    return aligned(4 * (product.batches * product.m if product.bias_along == "rows" else product.columns))
+
+
+class Search:
+    """The tilings of one product on one device, all at once as arrays."""
+
+    def __init__(self, product: Product, machine: Machine, device: Device):
+        self.product, self.ram, self.parameters = product, machine.ram, device.parameters
+        self.transposed = self.parameters["dataflow"] == 1
+
+    def best(self, most: int) -> list[Tiling]:
+        """The most promising ones, best first; none if nothing fits."""
+        table = self._candidates()
+        if not len(table["m"]):
+            return []
+        self._measure(table)
+        legal = np.flatnonzero(table["legal"])
+        order = legal[np.lexsort((table["commands"][legal], table["cycles"][legal]))]
+        found: dict[tuple, Tiling] = {}
+        for index in order:
+            row = {name: int(table[name][index]) for name in ("batches", "m", "rows", "columns", "k", "a_slots", "b_slots", "c_slots")}
+            found.setdefault(tuple(row.values()), Tiling(**row, order="mn"[int(table["n_outer"][index])]))
+            if len(found) == most:
+                break
+        return list(found.values())
+
+    def _sizes(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Of m, rows, columns and k."""
+        product, array_rows, array_columns = self.product, self.parameters["rows"], self.parameters["columns"]
+        m = parts(product.m, array_rows)
+        rows, columns = product.out
+        k = [each * product.taps for each in parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))]
+        return m, parts(rows), parts(columns, array_columns), k
+
+    def _candidates(self) -> dict[str, np.ndarray]:
+        sizes = self._sizes()
+        grid = np.meshgrid(*(np.array(each) for each in sizes), np.arange(2), np.arange(3), np.arange(2), np.arange(2), indexing="ij")
+        m, rows, columns, k, n_outer, inner, outer, c_slots = (each.ravel() for each in grid)
+        table = {"m": m, "rows": rows, "columns": columns, "k": k, "n_outer": n_outer, "c_slots": c_slots + 1, "batches": np.ones_like(m)}
+        # Columns are cut only where not even one row fits, so that rows of an image stay whole.
+        keep = (columns == sizes[2][0]) | (rows == sizes[1][-1])
+        table = {name: values[keep] for name, values in table.items()}
+        inner, outer = inner[keep], outer[keep]
+        if self.product.batches > 1:
+            whole = [batches for batches in parts(self.product.batches) if batches > 1]
+            for batches in whole:
+                row = {"m": self.product.m, "rows": self.product.out[0], "columns": self.product.out[1], "k": self.product.k, "batches": batches,
+                       "n_outer": 0}
+                for slots in (1, 2):
+                    table = {name: np.append(values, {**row, "c_slots": slots}[name]) for name, values in table.items()}
+                    inner, outer = np.append(inner, 0), np.append(outer, 0)
+        self._slots(table, inner, outer)
+        return table
+
+    def _slots(self, table: Mapping, inner: np.ndarray, outer: np.ndarray) -> None:
+        """What is kept: of the outer loop's operand two blocks, the blocks of one sum and one more, or twice those;
+        of the other two blocks or all."""
+        nm, nn, nk = self._counts(table)
+        kept = np.select([inner == 0, inner == 1], [np.full_like(nk, 2), nk + 1], 2 * nk)
+        for name, own in (("a", nm), ("b", nn)):
+            mine = table["n_outer"] == (name == "b")
+            table[f"{name}_slots"] = np.minimum(np.where(mine, kept, np.where(outer == 1, own * nk, 2)), own * nk * self._turns(table))
+
+    def _turns(self, table: Mapping) -> np.ndarray:
+        """How often all of the operands pass: once for each image and each block of batches."""
+        return self.product.images * -(-self.product.batches // table["batches"])
+
+    def _counts(self, table: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        product = self.product
+        nn = -(-product.out[0] // table["rows"]) * -(-product.out[1] // table["columns"])
+        return -(-product.m // table["m"]), nn, -(-product.k // table["k"])
+
+    def _measure(self, table: dict) -> None:
+        """Adds `legal`, `commands` and the estimate `cycles`."""
+        product, ram, parameters = self.product, self.ram, self.parameters
+        nm, nn, nk = self._counts(table)
+        turns, batches = self._turns(table), table["batches"]
+        rows, columns = (_pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns")))
+        n = rows * columns
+        a_bytes = batches * table["m"] * table["k"] * product.a.item_bytes
+        if isinstance(product.b, Image):
+            b_bytes = product.b.bytes(batches, rows, columns, table["k"])
+        else:
+            b_bytes = batches * table["columns"] * table["k"] * product.b.item_bytes
+        c_bytes = 4 * batches * table["m"] * n
+        residual_bytes = c_bytes // 4 * product.residual.item_bytes if product.residual else np.zeros_like(n)
+        used = vector_bytes(product) + table["a_slots"] * (a_bytes + ALIGNMENT) + table["b_slots"] * (b_bytes + ALIGNMENT) + 2 * residual_bytes
+        a_loads = np.where(table["a_slots"] >= np.where(table["n_outer"], nm, 1) * nk, nm * nk, nm * nn * nk)
+        b_loads = np.where(table["b_slots"] >= np.where(table["n_outer"], 1, nn) * nk, nn * nk, nm * nn * nk)
+        blocks = nm * nn
+        table["commands"] = turns * (a_loads + b_loads + blocks * (nk * batches + len(product.results) + bool(product.residual))) + 1
+        table["legal"] = ((used <= parameters["scratchpad_bytes"]) & (table["c_slots"] * c_bytes <= parameters["accumulator_bytes"])
+                          & (table["m"] * batches <= LARGEST_SIZE) & (n <= LARGEST_SIZE) & (table["k"] <= LARGEST_SIZE)
+                          & (table["commands"] <= MOST_COMMANDS))
+        ratio = (table["rows"] * table["columns"]) / n
+        out_bytes = sum(c_bytes / 4 * result.tile.item_bytes * ratio for result in product.results)
+        a_real, b_real = nm * table["m"] / product.m, 1.0
+        moved = turns * (a_loads * a_bytes / a_real + b_loads * b_bytes * b_real + blocks * (residual_bytes + out_bytes)) + LIST_BYTES * table["commands"]
+        bandwidth = ram.bytes_per_cycle * ram.channels
+        array = turns * blocks * nk * batches * self._array_cycles(table["m"], n, table["k"])
+        reading = turns * blocks * c_bytes / parameters["scratchpad_bytes_per_cycle"]
+        start = (a_bytes + b_bytes) / bandwidth + 2 * ram.latency_cycles + LIST_BYTES * table["commands"] / bandwidth
+        end = c_bytes / bandwidth + ram.latency_cycles
+        table["cycles"] = start + end + np.maximum(array + np.where(table["c_slots"] == 1, reading, 0), moved / bandwidth)
+
+    def _array_cycles(self, m: np.ndarray, n: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """Of one MATMUL among many; docs/timing.md has the formulas."""
+        rows, columns, overlap = (self.parameters[name] for name in ("rows", "columns", "overlap"))
+        tiles = -(-n // columns) * -(-(m if self.transposed else k) // rows)
+        slots = k if self.transposed else m
+        return tiles * (2 * rows + columns + slots - 1 if overlap == 0 else rows + slots if overlap == 1 else np.maximum(slots, rows))
+
+
+def blocks_of(total: int, size: int) -> Iterator[Range]:
+    for first in range(0, total, size):
+        yield first, min(first + size, total)
