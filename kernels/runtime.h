@@ -5,6 +5,7 @@
  * QEMU's exit status:  0  finish(): the simulation ended in good order
  *              1 to 99  fail(code): main() returned it, or the program gave up
  *                 90  an index is not within its tensor; the console says which
+ *                 91  a device refused its work; the console says which, of whom and why
  *         100 to 115  trap: 100 + mcause; the console says what and where
  *                116  trap by an interrupt, which nobody switched on
  *                117  a trap while a trap was being reported
@@ -13,6 +14,7 @@
 #define ACALSIM_RUNTIME_H
 
 #define EXIT_INDEX 90
+#define EXIT_DEVICE 91
 #define EXIT_TRAP 100
 #define EXIT_TRAP_INTERRUPT 116
 #define EXIT_TRAP_TWICE 117
@@ -37,6 +39,9 @@ struct symbol {
 };
 extern const struct symbol graph_symbols[];
 extern const unsigned graph_symbol_count;
+
+/* The one of them that `address` lies in, or NULL. */
+const struct symbol *find_symbol(uint64_t address);
 
 /* Simulated time in CPU cycles, waiting for devices included. */
 static inline uint64_t read_cycles(void) {

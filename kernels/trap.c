@@ -47,8 +47,7 @@ static const char *cause_name(uint64_t cause) {
     return cause < sizeof names / sizeof *names ? names[cause] : "interrupt";
 }
 
-/* The function with the nearest lower address, if `address` is the program's at all. */
-static const struct symbol *find_symbol(uint64_t address) {
+const struct symbol *find_symbol(uint64_t address) {
     const struct symbol *nearest = 0;
     if (address < (uint64_t)__graph_text_start || address >= (uint64_t)__graph_text_end) return 0;
     for (unsigned i = 0; i < graph_symbol_count; i++) {

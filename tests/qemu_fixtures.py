@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from acalsim_backend import qemu
+from acalsim_backend import qemu, toolchain
 from acalsim_backend.headers import machine_header
 from acalsim_backend.machine import load_machine
 
@@ -57,6 +57,7 @@ SECTIONS
 PREAMBLE = """
 #include <math.h>
 #include <string.h>
+#include "compute.h"
 #include "console.h"
 #include "mmio.h"
 #include "runtime.h"
@@ -164,16 +165,20 @@ def plugin(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def firmware(tmp_path_factory):
     """Compiles a program, C and assembly, with the firmware's runtime into an ELF."""
-    folder = tmp_path_factory.mktemp("firmware")
+    return firmware_of(load_machine("default"), tmp_path_factory.mktemp("firmware"))
+
+
+def firmware_of(machine, folder):
+    """What compiles programs for that machine, into `folder`."""
     (folder / "test.ld").write_text(LINKER_SCRIPT)
-    (folder / "machine.h").write_text(machine_header(load_machine("default")))
+    (folder / "machine.h").write_text(machine_header(machine))
     qemu.write_atomic(folder / "registers.h", qemu.registers_header())
     flags = ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-O2", "-Wall", "-Wextra", "-ffreestanding"]
     flags += ["--specs=picolibc.specs", "-nostartfiles", f"-I{KERNELS}", f"-I{folder}"]
     runtime = []
-    for source in (KERNELS / "start.S", KERNELS / "trap.c", KERNELS / "console.c"):
-        runtime.append(folder / f"{source.stem}.o")
-        cross("gcc", *flags, "-Werror", "-c", source, "-o", runtime[-1])
+    for source in toolchain.RUNTIME_SOURCES:
+        runtime.append((folder / source).with_suffix(".o"))
+        cross("gcc", *flags, "-Werror", "-c", KERNELS / source, "-o", runtime[-1])
 
     def compile_firmware(name, c="", assembly="", symbols=NO_SYMBOLS, extra=()):
         sources = [folder / f"{name}.c", folder / f"{name}_asm.S"]

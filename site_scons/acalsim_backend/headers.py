@@ -35,6 +35,7 @@ def registers_header() -> str:
             *_flags(device.ELEMENT_TYPES),
             *_flags(device.COMMAND_FLAGS),
             *_flags(device.ERROR_CODES),
+            "#define DEVICE_ERRORS(X) " + " ".join(f"X({flag.name})" for flag in device.ERROR_CODES),
             *_flags((device.END_OF_SIMULATION,)),
             *_flags(device.REQUEST_TYPES),
             *_flags(device.TEXT_KINDS),
