@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .device import DEVICE_MODELS, WINDOW_BYTES, Parameter
+from .device import DEVICE_MODELS, FIRST_INTERRUPT, LAST_INTERRUPT, WINDOW_BYTES, Parameter, choice
 from .errors import MachineError
 from .paths import MACHINES
 
@@ -31,6 +31,8 @@ BOARD_WINDOWS = {
     "pcie": (0x30000000, 0x50000000),
 }
 """(base, bytes) of what QEMU's virt board already has below RAM; devices must stay clear of it."""
+
+COMPLETION = choice("completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices")
 
 ISAS = ("rv64gc", "rv64gcv")
 
@@ -53,6 +55,7 @@ LATENCIES = (
     Parameter("float_other", 2, 1, 1000, "float compare, convert, move, sign, min, max"),
     Parameter("atomic", 5, 1, 1000, "lr, sc and amo instructions"),
     Parameter("system", 5, 1, 1000, "csr, fence, ecall and the like"),
+    Parameter("trap", 10, 1, 1000, "taking an interrupt and returning from it; charged at its mret"),
     Parameter("vector", 4, 1, 1000, "vector instructions, from their first element's start to its result"),
 )
 """Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
@@ -129,6 +132,7 @@ class Machine:
     ram: Ram
     stack_bytes: int
     devices: tuple[Device, ...]
+    completion: str = "stall"
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
@@ -144,7 +148,8 @@ class Machine:
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]
-        lines += [f"device {d.name} {d.model} {d.base:#x}" for d in self.devices]
+        lines += [f"completion {self.completion}"] if self.completion != "stall" else []
+        lines += [f"device {d.name} {d.model} {d.base:#x} {d.parameters['interrupt']}" for d in self.devices]
         return "\n".join(lines) + "\n"
 
     def description_text(self) -> str:
@@ -196,7 +201,7 @@ class _Reader:
         self.known(table, ("description", "cpu", "ram", "firmware", "devices"), "")
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
-        self.known(firmware, ("stack_bytes",), "firmware.")
+        self.known(firmware, ("stack_bytes", "completion"), "firmware.")
         stack = Parameter("stack_bytes", 16384, 1024, ram.size_bytes, "")
         machine = Machine(
             name=self.path.stem,
@@ -206,6 +211,7 @@ class _Reader:
             ram=ram,
             stack_bytes=self.multiple(self.number(firmware, stack, "firmware."), 16, "firmware.stack_bytes"),
             devices=self.devices(self.table(table, "devices", "")),
+            completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
         )
         self.refuse_overlaps(machine.devices, ram)
         return machine
@@ -235,7 +241,24 @@ class _Reader:
         devices = [self.device(name, self.table(table, name, "devices.")) for name in table]
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail("a machine has exactly one device with model = \"echo\"; it ends the simulation")
-        return tuple(sorted(devices, key=lambda device: device.base))
+        return self.with_interrupts(sorted(devices, key=lambda device: device.base))
+
+    def with_interrupts(self, devices: list[Device]) -> tuple[Device, ...]:
+        """The devices, each with an interrupt source of its own: what the file says, else the next free."""
+        owners: dict[int, str] = {}
+        for device in devices:
+            source = device.parameters["interrupt"]
+            if 0 < source < FIRST_INTERRUPT:
+                raise self.fail(
+                    f"devices.{device.name}.interrupt is {source}; "
+                    f"{FIRST_INTERRUPT} to {LAST_INTERRUPT} are free, those below are the board's"
+                )
+            if source and owners.setdefault(source, device.name) != device.name:
+                raise self.fail(f"devices '{owners[source]}' and '{device.name}' both have interrupt {source}")
+        free = (source for source in range(FIRST_INTERRUPT, LAST_INTERRUPT + 1) if source not in owners)
+        return tuple(
+            replace(d, parameters={**d.parameters, "interrupt": d.parameters["interrupt"] or next(free, 0)}) for d in devices
+        )
 
     def device(self, name: str, table: dict[str, Any]) -> Device:
         where = f"devices.{name}."
