@@ -61,6 +61,15 @@ LATENCIES = (
 """Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
 
 
+L1I = (
+    Parameter("size_bytes", 32768, 32, 1 << 26, "of all its lines"),
+    Parameter("ways", 4, 1, 64, "lines of a set"),
+    Parameter("line_bytes", 64, 8, 4096, "of a line, a power of two"),
+    Parameter("miss_cycles", 40, 0, 1 << 20, "that the CPU stops until a line is there"),
+)
+L1D = (*L1I, Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"))
+"""Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
+
 RAM_TIMING = (
     Parameter("latency_cycles", 20, 0, 1 << 20, "of a DMA transfer, beside the cycles of its data"),
     Parameter("bytes_per_cycle", 8, 1, 1 << 16, "that one channel moves"),
@@ -81,6 +90,7 @@ class Cpu:
     vlen: int = 0
     vector_bits: int = 0
     latency: Mapping[str, int] = field(default_factory=dict)
+    caches: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,9 @@ class Machine:
         lines = [f"device {d.name} {d.base:#x} {d.size_bytes:#x}" for d in self.devices]
         lines += [f"latency {name} {cycles}" for name, cycles in self.cpu.latency.items()]
         lines += [f"vector {self.cpu.vlen} {self.cpu.vector_bits}"] if self.cpu.vlen else []
+        for name, cache in self.cpu.caches.items():
+            keys = ("size_bytes", "ways", "line_bytes", "miss_cycles", "writeback_cycles")
+            lines.append(f"cache {name} " + " ".join(str(cache.get(key, 0)) for key in keys))
         return "\n".join(lines) + "\n"
 
 
@@ -217,7 +230,7 @@ class _Reader:
         return machine
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
-        self.known(table, ("isa", "vlen", "latency", "vector_bits"), "cpu.")
+        self.known(table, ("isa", "vlen", "latency", "vector_bits", "l1d", "l1i"), "cpu.")
         isa = table.get("isa", "rv64gc")
         if isa not in ISAS:
             raise self.fail(f"cpu.isa is {isa!r}; known are {', '.join(ISAS)}")
@@ -226,7 +239,24 @@ class _Reader:
             raise self.fail(f"cpu.vlen is {vlen} for {isa}; rv64gcv takes 128, 256, 512 or 1024, rv64gc none")
         vector_bits = self.number(table, Parameter("vector_bits", vlen, 32 if vlen else 0, vlen, ""), "cpu.")
         latency = self.table(table, "latency", "cpu.")
-        return Cpu(isa, vlen, vector_bits, self.numbers(latency, LATENCIES, "cpu.latency."))
+        caches = {
+            name: self.cache(self.table(table, name, "cpu."), rows, f"cpu.{name}")
+            for name, rows in (("l1d", L1D), ("l1i", L1I))
+            if name in table
+        }
+        return Cpu(isa, vlen, vector_bits, self.numbers(latency, LATENCIES, "cpu.latency."), caches)
+
+    def cache(self, table: dict[str, Any], rows: tuple[Parameter, ...], where: str) -> dict[str, int]:
+        cache = self.numbers(table, rows, f"{where}.")
+        size, ways, line = (cache[key] for key in ("size_bytes", "ways", "line_bytes"))
+        if line.bit_count() != 1:
+            raise self.fail(f"{where}.line_bytes is {line}; it is a power of two")
+        if size % (ways * line) or (size // (ways * line)).bit_count() != 1:
+            raise self.fail(
+                f"{where}.size_bytes is {size}; {ways} ways of {line} bytes a line take "
+                f"{ways * line} times a power of two"
+            )
+        return cache
 
     def ram(self, table: dict[str, Any]) -> Ram:
         rows = (
