@@ -3,6 +3,7 @@
 #ifndef ACALSIM_COMPUTE_H
 #define ACALSIM_COMPUTE_H
 
+#include "completion.h"
 #include "mmio.h"
 
 /* Ends the run for a list that the device refused, or, with ERROR_NONE, cannot be told the address
@@ -19,7 +20,8 @@ static inline __attribute__((always_inline)) void compute_run(uintptr_t base,
     MMIO_WRITE32(base + REG_DATA_IN, (uint32_t)(uintptr_t)list);
     MMIO_WRITE32(base + REG_SIZE, bytes);
     MMIO_FENCE();
-    MMIO_WRITE32(base + REG_CONTROL, CONTROL_START);
+    MMIO_WRITE32(base + REG_CONTROL, DEVICE_START);
+    device_await(base);
     uint32_t error = MMIO_READ32(base + REG_RESULT);
     if (error) compute_refused(base, list, bytes, error);
     MMIO_FENCE();

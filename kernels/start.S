@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reset. The image is entered at RAM's origin, in machine mode, with nothing set up. */
 
+#include "machine.h"
 #include "runtime.h"
 
 #define MSTATUS_FS_INITIAL (1 << 13)
 #define MSTATUS_VS_INITIAL (1 << 9)
+#define MTVEC_VECTORED 1
 
 /* Of entry 1: from pmpaddr0 to pmpaddr1 nothing may be read, written or executed, by anybody. */
 #define PMP_LOCKED_RANGE 0x88
@@ -35,7 +37,11 @@ run:
     li      t0, MSTATUS_FS_INITIAL | MSTATUS_VS_INITIAL
     csrs    mstatus, t0
     csrw    fcsr, zero
+#if DEVICE_COMPLETION == COMPLETION_INTERRUPT
+    la      t0, trap_vectors + MTVEC_VECTORED
+#else
     la      t0, trap_entry
+#endif
     csrw    mtvec, t0
 
     /* 4. Static data that C promises to be zero is made zero, 8 bytes at a time. */
@@ -49,12 +55,29 @@ clear:
 cleared:
 
     /* 5. main's return value decides how the run ends. */
+#if DEVICE_COMPLETION == COMPLETION_INTERRUPT
+    call    interrupts_prepare
+#endif
     call    main
     bnez    a0, failed
     call    finish
 failed:
     call    fail
     .size _start, . - _start
+
+#if DEVICE_COMPLETION == COMPLETION_INTERRUPT
+/* Where traps go: exceptions to the first entry, interrupts to that of their cause. 11 is the
+ * external interrupt; nobody switches on the others. */
+    .balign 64
+trap_vectors:
+    .option push
+    .option norvc
+    .rept   11
+    j       trap_entry
+    .endr
+    j       interrupt_entry
+    .option pop
+#endif
 
 /* A trap's own small stack: the program's may be what went wrong. A trap within the report is
  * not reported again, it only ends the run. */

@@ -27,7 +27,7 @@ TIMEOUT_S = 60
 LATENCY = {
     "integer": 1, "load": 2, "load_narrow": 3, "store": 1, "multiply": 4, "divide": 34, "branch": 1,
     "branch_mispredict": 3, "jump": 1, "f32_add": 4, "f32_multiply": 5, "f32_divide": 20, "f64_add": 6,
-    "f64_multiply": 7, "f64_divide": 30, "float_other": 2, "atomic": 5, "system": 5, "vector": 4,
+    "f64_multiply": 7, "f64_divide": 30, "float_other": 2, "atomic": 5, "system": 5, "trap": 10, "vector": 4,
 }  # fmt: skip
 
 LINKER_SCRIPT = """
@@ -86,6 +86,7 @@ class Simulator(threading.Thread):
     text: str = field(default_factory=description)
     refuse: tuple = ()  # addresses answered with success = 0
     legacy: bool = False  # knows only reads and writes
+    sources: tuple = ()  # bits that the CPU's waits for interrupts are answered with, then never again
     die_at: int | None = None  # closes the connection instead of answering this access
     die_after_s: float | None = None  # closes it so long after the first access
     silent: bool = False  # never answers an access
@@ -122,10 +123,20 @@ class Simulator(threading.Thread):
             link.sendall(struct.pack("<B7xQ", not self.legacy, len(text)) + text)
         elif kind == 2:
             self.advances.append(data)
+        elif kind == 5:
+            return self.sleep(link)
         elif kind == 4:
             self.texts[size] = stream.read(data).decode()
         else:
             return self.access(link, kind, size, address, data)
+        return True
+
+    def sleep(self, link):
+        self.accesses.append(("S", 0, 0, 0))
+        slept = sum(1 for kind, *_ in self.accesses if kind == "S")
+        if slept > len(self.sources):
+            return False
+        link.sendall(struct.pack("<B6sBQ", 1, self.stall.to_bytes(6, "little"), 0, self.sources[slept - 1]))
         return True
 
     def access(self, link, kind, size, address, data):

@@ -67,7 +67,7 @@ INTEGER = "add addi addw addiw sub subw sll slli sllw slliw srl srli srlw srliw 
 INTEGER += " xor xori or ori and andi lui auipc li mv addi4spn addi16sp nop"
 FLOAT_OTHER = "fsgnj fsgnjn fsgnjx fmin fmax feq flt fle fclass fcvt fmv"
 FUSED = "fmadd fmsub fnmadd fnmsub"
-SYSTEM = "fence fence.i ecall ebreak mret sret wfi sfence.vma csrrw csrrs csrrc csrrwi csrrsi csrrci unimp"
+SYSTEM = "fence fence.i ecall ebreak sret wfi sfence.vma csrrw csrrs csrrc csrrwi csrrsi csrrci unimp"
 LOADS = {"lb": 1, "lbu": 1, "lh": 2, "lhu": 2, "lw": 4, "lwu": 4, "ld": 8, "flw": 4, "fld": 8}
 STORES = {"sb": 1, "sh": 2, "sw": 4, "sd": 8, "fsw": 4, "fsd": 8}
 BRANCHES = ["beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez"]
@@ -86,7 +86,7 @@ def class_of(mnemonic):
     if name in LOADS:
         return "load_narrow" if LOADS[name] < 4 else "load"
     table = {"store": STORES, "branch": BRANCHES, "jump": ("j", "jal", "jr", "jalr"), "integer": INTEGER.split(),
-             "system": SYSTEM.split(), "multiply": ["mul", "mulh", "mulhu", "mulhsu", "mulw"],
+             "system": SYSTEM.split(), "trap": ["mret"], "multiply": ["mul", "mulh", "mulhu", "mulhsu", "mulw"],
              "divide": ["div", "divu", "divw", "divuw", "rem", "remu", "remw", "remuw"]}  # fmt: skip
     for label, names in table.items():
         if name in names:

@@ -182,7 +182,7 @@ def test_a_truncated_frame_ends_the_server(serve, embedded, length):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (request(5), "malformed frame: type 5 is unknown"),
+        (request(6), "malformed frame: type 6 is unknown"),
         (request(255), "type 255 is unknown"),
         (request(READ, ECHO, size=0), "size 0 is not 1, 2, 4 or 8"),
         (request(WRITE, ECHO, size=3), "size 3 is not 1, 2, 4 or 8"),

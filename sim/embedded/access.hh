@@ -17,12 +17,14 @@ struct Access {
     std::uint64_t size_bytes;
     std::uint64_t data;
     Cycle advance_cycles;
+    bool sleeps = false;  // no access at all: the CPU waits for an interrupt
 };
 
 struct Response {
     bool success;
     std::uint64_t data;
-    Cycle stall_cycles;  // at least 1
+    Cycle stall_cycles;  // at least 1, of an access
+    bool interrupted = false;  // sources have been raised that the CPU has not been told of
 };
 
 inline std::string describe(const Access& access) {

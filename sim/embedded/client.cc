@@ -26,7 +26,7 @@ MMIOResponse make_response(const Response& response, bool ended) {
     MMIOResponse wire{};
     wire.success = response.success;
     std::memcpy(wire.reserved, &response.stall_cycles, kStallBits / 8);
-    wire.reserved[6] = ended ? RESPONSE_ENDED : 0;
+    wire.reserved[6] = (ended ? RESPONSE_ENDED : 0) | (response.interrupted ? RESPONSE_INTERRUPT : 0);
     wire.data = response.data;
     return wire;
 }
@@ -52,6 +52,8 @@ std::optional<Access> Client::next_access() {
             case REQUEST_READ:
             case REQUEST_WRITE:
                 return access_of(frame);
+            case REQUEST_WAIT:
+                return Access{false, 0, 0, 0, std::exchange(advance_cycles_, 0), true};
             case REQUEST_ADVANCE:
                 advance(frame);
                 break;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "model/registry.hh"
 
@@ -13,6 +14,7 @@ namespace acalsim {
 namespace {
 
 constexpr std::uint64_t kEventsBetweenChecks = 1 << 16;
+constexpr std::uint64_t kFirstSource = 32;
 
 std::string hex(std::uint64_t value) {
     char text[32];
@@ -51,6 +53,11 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
+    void interrupt(std::uint64_t source) override {
+        log("Interrupt " + std::to_string(source));
+        engine_.interrupt(source);
+    }
+
     void end_simulation() override {
         engine_.ended_ = true;
         if (engine_.log) engine_.log(now(), "", "Simulation complete");
@@ -87,11 +94,17 @@ void Engine::add_device(const std::string& model, const std::string& name, std::
                parameters);
 }
 
-Response Engine::access(const Access& access) {
-    if (access.advance_cycles > std::numeric_limits<Cycle>::max() / 2 - now_)
+// Moves the clock to where the CPU is.
+Cycle Engine::begin(Cycle advance_cycles) {
+    if (advance_cycles > std::numeric_limits<Cycle>::max() / 2 - now_)
         throw SimulationError("the client advanced past the end of time");
-    const Cycle begin = now_ + access.advance_cycles;
-    run_until(begin);
+    run_until(now_ + advance_cycles);
+    return now_;
+}
+
+Response Engine::access(const Access& access) {
+    if (access.sleeps) return sleep(access.advance_cycles);
+    const Cycle begin = this->begin(access.advance_cycles);
     ++transactions_;
     answered_ = false;
     route(access);
@@ -102,7 +115,26 @@ Response Engine::access(const Access& access) {
     // A device that answers at once would let a client poll without time ever passing.
     run_until(std::max(now_, begin + 1));
     response_.stall_cycles = now_ - begin;
+    response_.interrupted = raised_ != 0;
     return response_;
+}
+
+Response Engine::sleep(Cycle advance_cycles) {
+    const Cycle begin = this->begin(advance_cycles);
+    while (!raised_) {
+        if (!next_until(std::numeric_limits<Cycle>::max())) sleepless();
+        run_next();
+    }
+    run_until(now_);  // others may interrupt in the same cycle
+    told_ |= raised_;
+    return {true, std::exchange(raised_, 0), now_ - begin};
+}
+
+void Engine::interrupt(std::uint64_t source) {
+    if (source < kFirstSource || source >= kFirstSource + 64)
+        throw SimulationError("a device raises interrupt " + std::to_string(source) +
+                              "; there are 32 to 95");
+    raised_ |= std::uint64_t(1) << (source - kFirstSource);
 }
 
 void Engine::route(const Access& access) {
@@ -196,6 +228,15 @@ void Engine::deadlock(const Access& access) const {
     throw SimulationError("device '" + device_at(access.address, base)->name() +
                           "' never answers the " + describe(access) +
                           ": nothing is left to happen after cycle " + std::to_string(now_));
+}
+
+void Engine::sleepless() const {
+    std::string text = "the CPU waits for an interrupt (wfi) at cycle " + std::to_string(now_) +
+                       ", and no device has anything under way that could raise one";
+    for (std::uint64_t bit = 0; bit < 64; ++bit) {
+        if (told_ >> bit & 1) text += "; raised before: " + std::to_string(kFirstSource + bit);
+    }
+    throw SimulationError(text);
 }
 
 std::vector<std::pair<std::string, Statistics>> Engine::device_statistics() const {

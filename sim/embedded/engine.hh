@@ -40,6 +40,11 @@ public:
     // Throws SimulationError if the device never answers.
     Response access(const Access& access);
 
+    // Moves the clock on until a device raises its interrupt line, not at all if one has done so
+    // since the last call; the response's data has a bit for each source, from 32 on. Throws
+    // SimulationError if nothing is left that could.
+    Response sleep(Cycle advance_cycles);
+
     Cycle now() const { return now_; }
     bool ended() const { return ended_; }
     std::uint64_t transactions() const { return transactions_; }
@@ -69,6 +74,8 @@ private:
 
     Device* device_at(std::uint64_t address, std::uint64_t& base) const;
     void route(const Access& access);
+    Cycle begin(Cycle advance_cycles);
+    void interrupt(std::uint64_t source);
     void respond(std::uint64_t transaction, bool success, std::uint64_t data);
     void ask(Transfer transfer);
     void book_transfers();
@@ -78,6 +85,7 @@ private:
     void run_until(Cycle time);
     void run_next();
     [[noreturn]] void deadlock(const Access& access) const;
+    [[noreturn]] void sleepless() const;
 
     std::vector<Plugged> devices_;  // destroyed after the queue, whose actions point into them
     EventQueue queue_;
@@ -87,6 +95,8 @@ private:
     Dram dram_;
     Cycle now_ = 0;
     bool ended_ = false;
+    std::uint64_t raised_ = 0;  // sources that the CPU has not been told of; bit 0 is source 32
+    std::uint64_t told_ = 0;    // those that it has
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;
     bool answered_ = false;

@@ -52,6 +52,10 @@ std::string status_name(std::uint32_t status) {
     return text.empty() ? "IDLE" : text.substr(1);
 }
 
+std::uint64_t without_interrupt(std::uint64_t control) {
+    return control & ~std::uint64_t(CONTROL_INTERRUPT);
+}
+
 }  // namespace
 
 std::uint64_t Slot::parameter(const std::string& key) const {
@@ -64,12 +68,13 @@ Device::Device(const Slot& slot)
     : host_(slot.host),
       name_(slot.name),
       access_cycles_(slot.parameter("access_cycles")),
+      interrupt_(slot.parameters.count("interrupt") ? slot.parameter("interrupt") : 0),
       registers_(sizeof(DeviceRegisters) / sizeof(std::uint32_t)) {}
 
 void Device::access(const Request& request, Respond respond) {
     ++transactions_;
     Access access{request, std::move(respond)};
-    if (!allowed(request)) return refuse(access);
+    if (!allowed(request) || lacks_line(request)) return refuse(access);
     if (request.is_write) {
         log("WRITE to REG_%s = 0x%08" PRIX32, register_name(request), std::uint32_t(request.data));
     }
@@ -92,8 +97,13 @@ void Device::attempt(Access access) {
 bool Device::must_wait(const Request& request) const {
     if (!busy()) return false;
     if (!request.is_write) return request.offset == REG_DATA_OUT || request.offset == REG_RESULT;
-    const bool starts = request.offset == REG_CONTROL && request.data == CONTROL_START;
+    const bool starts = request.offset == REG_CONTROL && without_interrupt(request.data) == CONTROL_START;
     return request.offset == REG_DATA_IN || starts;
+}
+
+bool Device::lacks_line(const Request& request) const {
+    const bool asks = request.is_write && request.offset == REG_CONTROL;
+    return asks && interrupt_ == 0 && (request.data & CONTROL_INTERRUPT);
 }
 
 void Device::answer(const Access& access) {
@@ -104,16 +114,21 @@ void Device::answer(const Access& access) {
         log("READ from REG_%s = 0x%08" PRIX32, register_name(access.request), found);
         return access.respond(true, found);
     }
-    if (offset == REG_CONTROL && value == CONTROL_RESET) {
-        reset();
-    } else {
-        write(offset, value);
-    }
+    offset == REG_CONTROL ? control(value) : write(offset, value);
     access.respond(true, 0);
+}
+
+void Device::control(std::uint32_t value) {
+    const std::uint32_t operation = without_interrupt(value);
+    if (operation == CONTROL_RESET) return reset();
+    interrupts_ = value & CONTROL_INTERRUPT;
+    write(REG_CONTROL, operation);
+    if (interrupts_) at(REG_CONTROL) |= CONTROL_INTERRUPT;
 }
 
 void Device::reset() {
     ++life_;
+    interrupts_ = false;
     become(0);
     registers_.assign(registers_.size(), 0);
     cleared();
@@ -127,6 +142,7 @@ void Device::become(std::uint32_t status) {
     if (!was_busy && busy()) busy_since_ = host_.now();
     if (was_busy && !busy()) {
         busy_cycles_ += host_.now() - busy_since_;
+        if (interrupts_) host_.interrupt(interrupt_);
         // An event of its own: the model may still be in the middle of what it does when done.
         if (!stalled_.empty()) host_.schedule(0, [this] { release_stalled(); });
     }

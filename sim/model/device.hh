@@ -57,6 +57,7 @@ public:
     Statistics statistics() const;
 
 protected:
+    // CONTROL comes without its INTERRUPT bit: that is this class's business.
     // Both are called access_cycles after the CPU's access began, or when the stall is over.
     virtual void write(std::uint32_t offset, std::uint32_t value) { at(offset) = value; }
     virtual std::uint32_t read(std::uint32_t offset) { return at(offset); }
@@ -91,15 +92,19 @@ private:
     void refuse(const Access& access);
     void attempt(Access access);
     void answer(const Access& access);
+    void control(std::uint32_t value);
     void release_stalled();
     bool must_wait(const Request& request) const;
+    bool lacks_line(const Request& request) const;
 
     Host& host_;
     const std::string name_;
     const Cycle access_cycles_;
+    const std::uint64_t interrupt_;  // source, or 0: there is no line
     std::vector<std::uint32_t> registers_;
     std::deque<Access> stalled_;
-    std::uint64_t life_ = 0;  // counts resets
+    bool interrupts_ = false;  // at each end of work
+    std::uint64_t life_ = 0;   // counts resets
     std::uint64_t transactions_ = 0;
     Cycle busy_cycles_ = 0;
     Cycle busy_since_ = 0;

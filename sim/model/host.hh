@@ -84,6 +84,9 @@ public:
     virtual bool logging() const = 0;
     virtual void log(const std::string& text) = 0;
 
+    // Raises the interrupt line of that source for a moment; takes no time.
+    virtual void interrupt(std::uint64_t) {}
+
     // The access that is being answered is the simulation's last.
     virtual void end_simulation() = 0;
 };

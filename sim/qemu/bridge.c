@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "counting.h"
+#include "interrupt.h"
 #include "registers.h"
 #include "trace.h"
 
@@ -249,14 +250,27 @@ static void end(void) {
     qemu_system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
 }
 
-static bool exchange(const struct MMIORequest *request, uint64_t *data) {
+static struct MMIOResponse exchange(const struct MMIORequest *request) {
     struct MMIOResponse response;
     send_access(request);
     receive_bytes(&response, sizeof response);
     clock_stall(response_stall(&response));
     sent_cycles = clock_cycles();
+    return response;
+}
+
+static void sleep_until_raised(void) {
+    struct MMIORequest request = {.type = REQUEST_WAIT};
+    interrupt_raise(exchange(&request).data);
+}
+
+static bool do_access(const struct MMIORequest *request, uint64_t *data) {
+    struct MMIOResponse response = exchange(request);
     *data = response.data;
-    if (ends_simulation(request, &response)) end();
+    if (ends_simulation(request, &response))
+        end();
+    else if (speaks_extensions && response.reserved[6] & RESPONSE_INTERRUPT)
+        sleep_until_raised();
     return response.success;
 }
 
@@ -270,7 +284,18 @@ bool bridge_access(bool is_write, uint64_t address, unsigned bytes, uint64_t *da
     bool success = true;
     count_device_access(is_write, bytes);
     pthread_mutex_lock(&access_lock);
-    if (!has_ended) success = exchange(&request, data);
+    if (!has_ended) success = do_access(&request, data);
     pthread_mutex_unlock(&access_lock);
     return success;
+}
+
+bool bridge_sleep(void) {
+    pthread_mutex_lock(&access_lock);
+    bool goes_on = !has_ended;
+    if (goes_on && !speaks_extensions)
+        bridge_lost("the guest waits for an interrupt (wfi); the simulator on %s raises none",
+                    socket_path);
+    if (goes_on) sleep_until_raised();
+    pthread_mutex_unlock(&access_lock);
+    return goes_on;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "cost.h"
 #include "program.h"
 #include "trace.h"
@@ -51,6 +52,8 @@ void clock_stall(uint64_t cycles) {
     now.cycles += cycles;
     now.stall_cycles += cycles;
 }
+
+void clock_spend(uint64_t cycles) { now.cycles += cycles; }
 
 uint64_t instructions_executed(void) { return now.instructions; }
 
@@ -162,14 +165,17 @@ void counting_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     if (count == 0 || address < BOOT_ROM_END) return;
     struct block *block = new_block();
     decode_block(tb, count, run);
-    uint64_t cycles = block_cycles(address, run, count);
+    uint64_t cycles = block_cycles(address, run, count), bytes = 0;
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         count_accesses(block, &run[i]);
         if (run[i].vector_read || run[i].vector_write) watch_vector_access(insn, &run[i]);
         trace_watch(insn, &run[i], cycles);
+        cache_watch_access(insn, &run[i]);
+        bytes += run[i].length;
     }
     watch_for_ops(tb, address);
+    cache_watch_block(tb, address, bytes);
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &now.cycles, cycles);
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &now.instructions,
                                              count);
@@ -238,6 +244,7 @@ char *counting_statistics(void) {
             memory.writes);
     fprintf(out, ",\n \"memory_bytes_read\": %" PRIu64 ",\n \"memory_bytes_written\": %" PRIu64,
             memory.bytes_read, memory.bytes_written);
+    cache_print(out);
     fprintf(out, ",\n \"overhead\": {");
     print_account(out, &overhead);
     fprintf(out, ",\n \"ops\": [");

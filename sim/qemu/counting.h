@@ -3,7 +3,7 @@
  * Counts cycles, instructions and memory accesses of the guest, and books them to ops.
  *
  * A block's counts are known when QEMU translates it, so that running it costs three inline
- * additions and no call. They are added as the block starts: inside it the clock is ahead by the
+ * additions and no call, as long as the machine has no caches. They are added as the block starts: inside it the clock is ahead by the
  * rest of the block, the same way every run. The board's boot ROM, which differs between versions
  * of QEMU, is not counted.
  */
@@ -15,6 +15,9 @@
 /* The guest's time in cycles: what the CPU spent and what it waited for devices. */
 uint64_t clock_cycles(void);
 void clock_stall(uint64_t cycles);
+
+/* Lets time pass that the CPU itself needs, beyond its instructions. */
+void clock_spend(uint64_t cycles);
 
 uint64_t instructions_executed(void);
 

@@ -436,7 +436,7 @@ static void decode_jump(uint32_t word, bool is_indirect, struct instruction *out
 
 /* CSR instructions hold the core; of the rest (ecall, mret...) only fences, wfi go on behind. */
 static void decode_system(uint32_t word, struct instruction *out) {
-    enum { WORD_WFI = 0x10500073 };
+    enum { WORD_WFI = 0x10500073, WORD_MRET = 0x30200073 };
     unsigned funct3 = bits(word, 14, 12);
     bool is_system = bits(word, 6, 0) == OPCODE_SYSTEM;
     out->holds = true;
@@ -446,6 +446,7 @@ static void decode_system(uint32_t word, struct instruction *out) {
         set_sources(out, funct3 < 4 ? (int)field_rs1(word) : NO_REGISTER, NO_REGISTER, NO_REGISTER);
     } else if (is_system && word != WORD_WFI) {
         out->flow = FLOW_INDIRECT;
+        if (word == WORD_MRET) set_class(out, CLASS_trap);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bridge.h"
+#include "cache.h"
 #include "cost.h"
 #include "counting.h"
 #include "csr.h"
@@ -87,8 +88,21 @@ static void set_vector_unit(uint32_t vlen, uint32_t datapath_bits) {
     vector_unit = (struct vector_unit){vlen, datapath_bits};
 }
 
+static bool is_power_of_two(uint64_t number) { return number != 0 && (number & (number - 1)) == 0; }
+
+static void add_cache(const char *name, struct cache_shape shape) {
+    uint64_t way_bytes = shape.ways ? shape.size_bytes / shape.ways : 0;
+    if (!is_power_of_two(shape.line_bytes) || !is_power_of_two(way_bytes) ||
+        way_bytes < shape.line_bytes || way_bytes * shape.ways != shape.size_bytes)
+        bridge_lost("the machine's cache %s has no power of two of sets and of bytes a line", name);
+    if (!cache_add(name, shape))
+        bridge_lost("the machine description names the cache '%s', which this plugin does not know",
+                    name);
+}
+
 static void read_description(char *text) {
     char name[64], *rest = text;
+    struct cache_shape shape;
     uint64_t base, size;
     uint32_t cycles, vlen, datapath_bits;
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
@@ -98,6 +112,10 @@ static void read_description(char *text) {
             set_latency(name, cycles);
         else if (sscanf(line, "vector %" SCNu32 " %" SCNu32, &vlen, &datapath_bits) == 2)
             set_vector_unit(vlen, datapath_bits);
+        else if (sscanf(line, "cache %50s %" SCNu64 " %" SCNu32 " %" SCNu64 " %" SCNu32 " %" SCNu32,
+                        name, &shape.size_bytes, &shape.ways, &shape.line_bytes, &shape.miss_cycles,
+                        &shape.writeback_cycles) == 6)
+            add_cache(name, shape);
         else if (*line != '\0')
             bridge_lost("the machine description has a line that this plugin does not know: %s",
                         line);

@@ -10,6 +10,7 @@
 
 #include "counting.h"
 #include "device.h"
+#include "interrupt.h"
 #include "qemu_api.h"
 #include "trace.h"
 
@@ -58,6 +59,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
         (options.trace != NULL && !trace_open(options.trace, options.trace_limit)))
         return 1;
     device_register();
+    interrupt_watch(id);
     qemu_plugin_register_vcpu_tb_trans_cb(id, counting_translate);
     return 0;
 }

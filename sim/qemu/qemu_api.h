@@ -43,11 +43,13 @@ enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_RW = 3 };
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 
+typedef void (*qemu_plugin_vcpu_simple_cb_t)(qemu_plugin_id_t id, unsigned vcpu);
 typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned vcpu, void *opaque);
 typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned vcpu, qemu_plugin_meminfo_t info,
                                           uint64_t address, void *opaque);
 typedef void (*qemu_plugin_vcpu_tb_trans_cb_t)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
 
+void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_simple_cb_t cb);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_tb_trans_cb_t cb);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, qemu_plugin_vcpu_udata_cb_t cb,
                                           enum qemu_plugin_cb_flags flags, void *opaque);
@@ -101,6 +103,7 @@ void *object_class_property_add_str(ObjectClass *class, const char *name,
                                     char *(*get)(Object *, Error **),
                                     void (*set)(Object *, const char *, Error **));
 Object *object_resolve_path(const char *path, bool *ambiguous);
+Object *object_resolve_path_type(const char *path, const char *type, bool *ambiguous);
 char *object_property_get_str(Object *object, const char *name, Error **error);
 bool object_property_get_bool(Object *object, const char *name, Error **error);
 uint64_t object_property_get_uint(Object *object, const char *name, Error **error);
@@ -172,5 +175,22 @@ void riscv_get_csr_ops(int csr, riscv_csr_operations *operations);
 void riscv_set_csr_ops(int csr, riscv_csr_operations *operations);
 void qemu_system_shutdown_request(int cause);
 int qemu_shutdown_requested_get(void);
+bool runstate_is_running(void);
+
+typedef struct CPUState CPUState;
+CPUState *qemu_get_cpu(int index);
+bool cpu_thread_is_idle(CPUState *cpu); /* asleep, with nothing to wake up for */
+
+/* --- Interrupts and the main loop ------------------------------------------------------ */
+
+typedef struct AioContext AioContext;
+typedef struct IRQState *qemu_irq;
+
+/* Has the main loop call `callback` once, soon. */
+void aio_bh_schedule_oneshot_full(AioContext *context, void (*callback)(void *opaque), void *opaque,
+                                  const char *name);
+AioContext *qemu_get_aio_context(void);
+qemu_irq qdev_get_gpio_in(DeviceState *device, int index);
+void qemu_set_irq(qemu_irq line, int level);
 
 #endif

@@ -129,6 +129,8 @@ void QEMUBinary::on_answer(SST::Event*) {
 void QEMUBinary::take_access() {
     const std::optional<Access> access = client_.next_access();
     if (!access) throw left_early(cycle_now(), transactions_);
+    if (access->sleeps)
+        throw SimulationError("the CPU waits for an interrupt, which needs ENGINE=embedded");
     access_ = *access;
     if (access_.advance_cycles == 0) return issue();
     if (access_.advance_cycles > kEndOfTime)

@@ -56,7 +56,8 @@ private:
     {"name", "what the device is called in logs and reports; default: the component's name",    \
      ""},                                                                                       \
         {"clock", "the machine's clock, the same for all its components", "1GHz"},              \
-        {"verbose", "print every access and state change", "false"}, {                          \
+        {"verbose", "print every access and state change", "false"},                            \
+        {"interrupt", "interrupt source; of no effect yet under SST", "0"}, {                    \
         "access_cycles", "cycles of one register access"                                        \
     }
 #define ACALSIM_DEVICE_STATISTICS                                                               \

@@ -123,6 +123,7 @@ CONTROL_FLAGS = (
     Flag("CONTROL_NOP", 0, "no operation"),
     Flag("CONTROL_START", 1, "start the operation described by DATA_IN and SIZE"),
     Flag("CONTROL_RESET", 2, "forget everything, back to the state after power-on"),
+    Flag("CONTROL_INTERRUPT", 4, "a bit to any of them: interrupt at each end of work, until CONTROL is written without it"),
 )
 
 END_OF_SIMULATION = Flag("END_OF_SIMULATION", 0xDEADBEEF, "written to the Echo device's DATA_IN")
@@ -218,6 +219,11 @@ def pack_command(**fields: int | float) -> bytes:
     return struct.pack(COMMAND_LAYOUT, *(fields.get(field.name, 0) for field in COMMAND_FIELDS))
 
 
+FIRST_INTERRUPT, LAST_INTERRUPT = 36, 95
+"""Sources of the board's interrupt controller that the board itself has no use for."""
+
+INTERRUPT = Parameter("interrupt", 0, 0, LAST_INTERRUPT, "source at the interrupt controller; 0: the next free one")
+
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
     {
         model.name: model
@@ -228,6 +234,7 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                 (
                     Parameter("access_cycles", 1, 1, 1 << 20, "cycles of one register access"),
                     Parameter("latency_cycles", 10, 0, 1 << 32, "cycles from DATA_IN to DATA_OUT"),
+                    INTERRUPT,
                 ),
             ),
             DeviceModel(
@@ -235,6 +242,7 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                 "matrix engine: a command list in RAM, fetched and executed by DMA",
                 (
                     Parameter("access_cycles", 1, 1, 1 << 20, "cycles of one register access"),
+                    INTERRUPT,
                     Parameter("rows", 16, 1, 1024, "rows of the systolic array"),
                     Parameter("columns", 16, 1, 1024, "columns of the systolic array"),
                     choice("dataflow", ("ws", "os"), "ws", "what stays in the array: weights or outputs"),
@@ -266,6 +274,8 @@ REQUEST_TYPES = (
     Flag("REQUEST_HELLO", 3, "`addr` is the client's protocol version; the response's `data` "
          "counts the bytes of machine description that follow it"),
     Flag("REQUEST_TEXT", 4, "`data` bytes of text follow, of the kind in `size`; no response"),
+    Flag("REQUEST_WAIT", 5, "the CPU sleeps until an interrupt; the response's `data` has a bit for each "
+         "source that was raised since the last one, bit n for source 32 + n"),
 )
 
 TEXT_KINDS = (
@@ -273,4 +283,7 @@ TEXT_KINDS = (
     Flag("TEXT_STATISTICS", 2, "the client's counters, a JSON object, after the simulation's end"),
 )
 
-RESPONSE_FLAGS = (Flag("RESPONSE_ENDED", 1, "the simulation is over; reserved byte 6"),)
+RESPONSE_FLAGS = (
+    Flag("RESPONSE_ENDED", 1, "the simulation is over; reserved byte 6"),
+    Flag("RESPONSE_INTERRUPT", 2, "a device has interrupted, a WAIT would be answered at once; reserved byte 6"),
+)

@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .device import DEVICE_MODELS, WINDOW_BYTES, Parameter
+from .device import DEVICE_MODELS, FIRST_INTERRUPT, LAST_INTERRUPT, WINDOW_BYTES, Parameter, choice
 from .errors import MachineError
 from .paths import MACHINES
 
@@ -31,6 +31,8 @@ BOARD_WINDOWS = {
     "pcie": (0x30000000, 0x50000000),
 }
 """(base, bytes) of what QEMU's virt board already has below RAM; devices must stay clear of it."""
+
+COMPLETION = choice("completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices")
 
 ISAS = ("rv64gc", "rv64gcv")
 
@@ -53,10 +55,20 @@ LATENCIES = (
     Parameter("float_other", 2, 1, 1000, "float compare, convert, move, sign, min, max"),
     Parameter("atomic", 5, 1, 1000, "lr, sc and amo instructions"),
     Parameter("system", 5, 1, 1000, "csr, fence, ecall and the like"),
+    Parameter("trap", 10, 1, 1000, "taking an interrupt and returning from it; charged at its mret"),
     Parameter("vector", 4, 1, 1000, "vector instructions, from their first element's start to its result"),
 )
 """Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
 
+
+L1I = (
+    Parameter("size_bytes", 32768, 32, 1 << 26, "of all its lines"),
+    Parameter("ways", 4, 1, 64, "lines of a set"),
+    Parameter("line_bytes", 64, 8, 4096, "of a line, a power of two"),
+    Parameter("miss_cycles", 40, 0, 1 << 20, "that the CPU stops until a line is there"),
+)
+L1D = (*L1I, Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"))
+"""Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
 
 RAM_TIMING = (
     Parameter("latency_cycles", 20, 0, 1 << 20, "of a DMA transfer, beside the cycles of its data"),
@@ -78,6 +90,7 @@ class Cpu:
     vlen: int = 0
     vector_bits: int = 0
     latency: Mapping[str, int] = field(default_factory=dict)
+    caches: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,7 @@ class Machine:
     ram: Ram
     stack_bytes: int
     devices: tuple[Device, ...]
+    completion: str = "stall"
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
@@ -145,8 +159,9 @@ class Machine:
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]
+        lines += [f"completion {self.completion}"] if self.completion != "stall" else []
         for d in self.devices:
-            parameters = f" {dict(d.parameters)} {self.ram.timing}" if d.model == "compute" else ""
+            parameters = f" {dict(d.parameters)} {self.ram.timing}" if d.model == "compute" else f" {d.parameters['interrupt']}"
             lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
         return "\n".join(lines) + "\n"
 
@@ -155,6 +170,9 @@ class Machine:
         lines = [f"device {d.name} {d.base:#x} {d.size_bytes:#x}" for d in self.devices]
         lines += [f"latency {name} {cycles}" for name, cycles in self.cpu.latency.items()]
         lines += [f"vector {self.cpu.vlen} {self.cpu.vector_bits}"] if self.cpu.vlen else []
+        for name, cache in self.cpu.caches.items():
+            keys = ("size_bytes", "ways", "line_bytes", "miss_cycles", "writeback_cycles")
+            lines.append(f"cache {name} " + " ".join(str(cache.get(key, 0)) for key in keys))
         return "\n".join(lines) + "\n"
 
 
@@ -199,7 +217,7 @@ class _Reader:
         self.known(table, ("description", "cpu", "ram", "firmware", "devices"), "")
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
-        self.known(firmware, ("stack_bytes",), "firmware.")
+        self.known(firmware, ("stack_bytes", "completion"), "firmware.")
         stack = Parameter("stack_bytes", 16384, 1024, ram.size_bytes, "")
         machine = Machine(
             name=self.path.stem,
@@ -209,12 +227,13 @@ class _Reader:
             ram=ram,
             stack_bytes=self.multiple(self.number(firmware, stack, "firmware."), 16, "firmware.stack_bytes"),
             devices=self.devices(self.table(table, "devices", "")),
+            completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
         )
         self.refuse_overlaps(machine.devices, ram)
         return machine
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
-        self.known(table, ("isa", "vlen", "latency", "vector_bits"), "cpu.")
+        self.known(table, ("isa", "vlen", "latency", "vector_bits", "l1d", "l1i"), "cpu.")
         isa = table.get("isa", "rv64gc")
         if isa not in ISAS:
             raise self.fail(f"cpu.isa is {isa!r}; known are {', '.join(ISAS)}")
@@ -223,7 +242,24 @@ class _Reader:
             raise self.fail(f"cpu.vlen is {vlen} for {isa}; rv64gcv takes 128, 256, 512 or 1024, rv64gc none")
         vector_bits = self.number(table, Parameter("vector_bits", vlen, 32 if vlen else 0, vlen, ""), "cpu.")
         latency = self.table(table, "latency", "cpu.")
-        return Cpu(isa, vlen, vector_bits, self.numbers(latency, LATENCIES, "cpu.latency."))
+        caches = {
+            name: self.cache(self.table(table, name, "cpu."), rows, f"cpu.{name}")
+            for name, rows in (("l1d", L1D), ("l1i", L1I))
+            if name in table
+        }
+        return Cpu(isa, vlen, vector_bits, self.numbers(latency, LATENCIES, "cpu.latency."), caches)
+
+    def cache(self, table: dict[str, Any], rows: tuple[Parameter, ...], where: str) -> dict[str, int]:
+        cache = self.numbers(table, rows, f"{where}.")
+        size, ways, line = (cache[key] for key in ("size_bytes", "ways", "line_bytes"))
+        if line.bit_count() != 1:
+            raise self.fail(f"{where}.line_bytes is {line}; it is a power of two")
+        if size % (ways * line) or (size // (ways * line)).bit_count() != 1:
+            raise self.fail(
+                f"{where}.size_bytes is {size}; {ways} ways of {line} bytes a line take "
+                f"{ways * line} times a power of two"
+            )
+        return cache
 
     def ram(self, table: dict[str, Any]) -> Ram:
         rows = (
@@ -238,7 +274,24 @@ class _Reader:
         devices = [self.device(name, self.table(table, name, "devices.")) for name in table]
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail("a machine has exactly one device with model = \"echo\"; it ends the simulation")
-        return tuple(sorted(devices, key=lambda device: device.base))
+        return self.with_interrupts(sorted(devices, key=lambda device: device.base))
+
+    def with_interrupts(self, devices: list[Device]) -> tuple[Device, ...]:
+        """The devices, each with an interrupt source of its own: what the file says, else the next free."""
+        owners: dict[int, str] = {}
+        for device in devices:
+            source = device.parameters["interrupt"]
+            if 0 < source < FIRST_INTERRUPT:
+                raise self.fail(
+                    f"devices.{device.name}.interrupt is {source}; "
+                    f"{FIRST_INTERRUPT} to {LAST_INTERRUPT} are free, those below are the board's"
+                )
+            if source and owners.setdefault(source, device.name) != device.name:
+                raise self.fail(f"devices '{owners[source]}' and '{device.name}' both have interrupt {source}")
+        free = (source for source in range(FIRST_INTERRUPT, LAST_INTERRUPT + 1) if source not in owners)
+        return tuple(
+            replace(d, parameters={**d.parameters, "interrupt": d.parameters["interrupt"] or next(free, 0)}) for d in devices
+        )
 
     def device(self, name: str, table: dict[str, Any]) -> Device:
         where = f"devices.{name}."

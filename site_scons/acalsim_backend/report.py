@@ -45,6 +45,7 @@ def build_report(
         "cpu_cycles": guest["cpu_cycles"],
         "stall_cycles": guest["stall_cycles"],
         **{name: guest[name] for name in COUNTERS},
+        **({"cache": guest["cache"]} if "cache" in guest else {}),
         "device_transactions": run["device_transactions"],
         "ops": ops,
         "overhead_cycles": guest["overhead"]["cycles"],

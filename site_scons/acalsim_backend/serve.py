@@ -61,6 +61,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
 
 def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     """The Structural Simulation Toolkit, where a user has it: a process of its own."""
+    if machine.completion == "interrupt":
+        raise ServeError(f"{machine.path}: firmware.completion is 'interrupt', which needs ENGINE=embedded")
     try:
         program, library = find_sst(), find_sst_library()
     except ToolchainError as error:

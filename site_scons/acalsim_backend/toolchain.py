@@ -23,7 +23,7 @@ CLANG = "clang-16"
 PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf"
 """Where Debian's picolibc is; gcc knows it by its specs."""
 
-RUNTIME_SOURCES = ("start.S", "trap.c", "console.c", "compute.c")
+RUNTIME_SOURCES = ("start.S", "trap.c", "console.c", "compute.c", "completion.c")
 """Files of kernels/ that every firmware is linked with; the first holds the reset code."""
 GENERATED_SOURCES = ("graph_0.c", "graph_0_weights.c", "graph_0_inputs.c")
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The CPU's first-level caches, where the machine has any: set-associative, least recently used
+ * first out, write-back, write-allocate. They cost cycles and hold no data: QEMU's memory does.
+ *
+ * A miss stops the CPU for miss_cycles, more if a line that was written has to leave. Only RAM is
+ * cached. The instruction cache is asked once for each line that the CPU comes to, however many
+ * instructions of it run one after the other; the data cache for each access, twice where it
+ * crosses the border of two lines. DMA is not seen: it is as if it went through the caches for nothing.
+ */
+#ifndef SST_CACHE_H
+#define SST_CACHE_H
+
+#include <stdio.h>
+
+#include "decode.h"
+#include "qemu_api.h"
+
+struct cache_shape {
+    uint64_t size_bytes, line_bytes; /* sets and lines are powers of two */
+    uint32_t ways, miss_cycles, writeback_cycles;
+};
+
+/* Gives the machine the cache l1d or l1i; false for any other name. */
+bool cache_add(const char *name, struct cache_shape shape);
+
+/* Have what is being translated go through the caches, if there are any. */
+void cache_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction);
+void cache_watch_block(struct qemu_plugin_tb *tb, uint64_t address, uint64_t bytes);
+
+/* A member of the statistics' JSON object, or nothing without a cache. */
+void cache_print(FILE *out);
+
+#endif

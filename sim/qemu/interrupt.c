@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "interrupt.h"
+
+#include "bridge.h"
+
+enum { FIRST_SOURCE = 32, SOURCES = 64 };
+
+static DeviceState *find_plic(void) {
+    bool ambiguous = false;
+    Object *plic = object_resolve_path_type("", "riscv.sifive.plic", &ambiguous);
+    if (plic == NULL) bridge_lost("a device interrupts, but this board has no PLIC, or several");
+    return (DeviceState *)plic;
+}
+
+/* QEMU's PLIC remembers what rose, and would forget it if the line fell before the claim. */
+void interrupt_raise(uint64_t sources) {
+    DeviceState *plic = find_plic();
+    for (int i = 0; i < SOURCES; i++)
+        if (sources >> i & 1) qemu_set_irq(qdev_get_gpio_in(plic, FIRST_SOURCE + i), 1);
+}
+
+/* Not stopped by anybody, but asleep of its own will. */
+static bool cpu_sleeps(void) {
+    return runstate_is_running() && qemu_shutdown_requested_get() == SHUTDOWN_CAUSE_NONE &&
+           cpu_thread_is_idle(qemu_get_cpu(0));
+}
+
+/* A source that the guest has not enabled does not wake it up. */
+static void sleep_until_awake(void *unused) {
+    (void)unused;
+    while (cpu_sleeps() && bridge_sleep()) {
+    }
+}
+
+/* QEMU calls this in the CPU's thread, which waits for a signal afterwards whatever happens in
+ * here: to be woken up, it needs another thread. */
+static void on_idle(qemu_plugin_id_t id, unsigned vcpu) {
+    (void)id, (void)vcpu;
+    aio_bh_schedule_oneshot_full(qemu_get_aio_context(), sleep_until_awake, NULL, "sst-sleep");
+}
+
+void interrupt_watch(qemu_plugin_id_t id) { qemu_plugin_register_vcpu_idle_cb(id, on_idle); }
