@@ -201,41 +201,41 @@ class Reference:
         scatter(self.accumulator, where, c)
 
     def store(self, x):
-        out = {0: np.float32, 1: np.int8, 2: np.int32}[x["type"]]
-        wide = np.float32 if out is np.float32 else np.int32
+        out = {0: np.float32, 1: np.int8}[x["type"]]
+        flags = {name for name, bit in FLAGS.items() if x["flags"] & bit}
         size, planes = np.dtype(out).itemsize, x["planes"] or 1
         where = x["c"] + np.arange(x["m"])[:, None] * x["c_row_stride"] + 4 * np.arange(x["n"])
         shape = (planes, x["rows"], x["row_bytes"] // size)
         tile = tile_offsets(shape, size, x["dram_plane_stride"], x["dram_row_stride"])
-        residual = bias = 0
-        if x["flags"] & FLAGS["BIAS_ROWS"]:
-            bias = gather(self.scratchpad, x["b"] + 4 * np.arange(x["m"])[:, None], wide)
-        if x["flags"] & FLAGS["BIAS_COLUMNS"]:
-            bias = gather(self.scratchpad, x["b"] + 4 * np.arange(x["n"]), wide)
-        if x["flags"] & FLAGS["RESIDUAL"]:
+        value = gather(self.accumulator, where, np.int32 if "INT32_SUMS" in flags else np.float32).astype(np.float32)
+        value = value * np.float32(x["scale"]) if "SCALE" in flags else value
+        address = x["b"]
+        for what in ("SCALE", "BIAS"):
+            for which, shape_of in (("ROWS", (x["m"], 1)), ("COLUMNS", (1, x["n"]))):
+                if f"{what}_{which}" in flags:
+                    vector = gather(self.scratchpad, address + 4 * np.arange(max(shape_of)), np.float32).reshape(shape_of)
+                    value = value * vector if what == "SCALE" else value + vector
+                    address += vector.nbytes
+        if "RESIDUAL" in flags:
             own = tile_offsets(shape, size, x["a_outer_stride"], x["a_inner_stride"])
-            residual = gather(self.scratchpad, x["a"] + own, out).reshape(x["m"], x["n"])
-        value = finished(x, gather(self.accumulator, where, wide), bias, residual, out)
+            residual = gather(self.scratchpad, x["a"] + own, out).reshape(x["m"], x["n"]).astype(np.float32)
+            value = value + (residual * np.float32(x["residual_scale"]) if out is np.int8 else residual)
+        value = np.maximum(value, np.float32(0)) if "RELU" in flags else value
+        value = np.clip(value, np.float32(x["low"]), np.float32(x["high"])) if "CLAMP" in flags else value
+        value = pooled(x, value) if "POOL" in flags else value
+        assert value.dtype == np.float32
+        if out is np.int8:
+            value = np.clip(np.rint(np.nan_to_num(value, nan=0.0, posinf=127, neginf=-128)), -128, 127).astype(np.int8)
         scatter(self.ram, x["dram"] - RAM + tile, value.reshape(tile.shape))
 
 
-def finished(x, value, bias, residual, out):
-    """What a STORE makes of sums."""
-    flags = {name for name, bit in FLAGS.items() if x["flags"] & bit}
-    if out is np.float32:
-        value = value * np.float32(x["scale"]) if "SCALE" in flags else value
-        value = (value + np.float32(bias)) + np.float32(residual)
-    else:
-        value = (value + np.int32(bias)).astype(np.int64)
-        if out is np.int8:
-            half = 1 << x["shift"] >> 1
-            value = (value * x["multiplier"] + half) >> x["shift"]
-        value = value + np.int64(residual)
-    value = np.maximum(value, 0) if "RELU" in flags else value
-    value = np.clip(value, np.float32(x["low"]), np.float32(x["high"])) if "CLAMP" in flags else value
-    if out is np.float32:
-        return value.astype(np.float32)
-    return np.clip(value, np.iinfo(out).min, np.iinfo(out).max).astype(out)
+def pooled(x, value):
+    """The largest of each window; the border is -inf, which no window consists of."""
+    planes = value.reshape(x["m"], x["n"] // x["n_inner"], x["n_inner"])
+    border = ((0, 0), (x["pad_top"], x["pad_bottom"]), (x["pad_left"], x["pad_right"]))
+    planes = np.pad(planes, border, constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(planes, (x["k_middle"], x["k_inner"]), (1, 2))
+    return windows[:, :: x["pool_stride"], :: x["pool_stride"]].max((3, 4)).reshape(x["m"], -1)
 
 
 def tile_offsets(shape, size, plane_stride, row_stride):

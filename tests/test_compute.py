@@ -182,54 +182,85 @@ def test_a_convolution_needs_no_im2col(matrices, stride, streams):
 def test_int8_products_are_requantised(matrices):
     rng = np.random.default_rng(3)
     a, b = rng.integers(-128, 128, (20, 37), np.int8), rng.integers(-128, 128, (37, 30), np.int8)
-    bias = rng.integers(-9999, 9999, 30, np.int32)
-    for address, values in ((A, a), (B, b), (D, bias)):
+    vectors = np.float32([rng.uniform(1e-4, 2e-3, 30), rng.uniform(-40, 40, 30)])
+    for address, values in ((A, a), (B, b), (D, vectors)):
         matrices.put(address, values)
-    commands = [load(0, A, (20, 37), 1), load(0x1001, B, (37, 30), 1), load(0x2000, D, (1, 30))]
-    commands += [matmul(20, 30, 37, b=0x1001, type="INT8"), store(20, 30, C, type="INT32")]
-    commands += [store(20, 30, C + 0x8000, "BIAS_COLUMNS", type="INT8", b=0x2000, multiplier=1518500250, shift=40)]
+    commands = [load(0, A, (20, 37), 1), load(0x1001, B, (37, 30), 1), load(0x2000, D, (1, 60))]
+    commands += [matmul(20, 30, 37, b=0x1001, type="INT8"), store(20, 30, C, "INT32_SUMS")]
+    commands += [store(20, 30, C + 0x8000, "INT32_SUMS", "SCALE_COLUMNS", "BIAS_COLUMNS", type="INT8", b=0x2000)]
     assert matrices.run(*commands)[0] == 0
-    sums = a.astype(np.int64) @ b.astype(np.int64)
-    assert np.array_equal(matrices.get(C, (20, 30), np.int32), sums)
-    scaled = np.floor((sums + bias) * 1518500250 / 2**40 + 0.5)
-    assert np.array_equal(matrices.get(C + 0x8000, (20, 30), np.int8), np.clip(scaled, -128, 127))
+    sums = (a.astype(np.int64) @ b.astype(np.int64)).astype(np.float32)
+    assert np.array_equal(matrices.get(C, (20, 30)), sums)
+    expected = np.clip(np.rint(sums * vectors[0] + vectors[1]), -128, 127)
+    assert np.array_equal(matrices.get(C + 0x8000, (20, 30), np.int8), expected)
+    assert len(np.unique(expected)) > 100
 
 
-def test_requantising_rounds_halves_upwards_and_saturates(matrices):
-    a = np.array([[-3], [-1], [0], [1], [3], [127], [-128]], np.int8)
-    matrices.put(A, a)
-    matrices.put(B, np.ones((1, 1), np.int8))
-    begin = [load(0, A, a.shape, 1), load(64, B, (1, 1), 1), matmul(7, 1, 1, b=64, type="INT8")]
-    end = [store(7, 1, C, type="INT8", multiplier=1, shift=1), store(7, 1, C + 64, type="INT8", multiplier=2)]
-    assert matrices.run(*begin, *end)[0] == 0
-    assert matrices.get(C, 7, np.int8).tolist() == [-1, 0, 0, 1, 2, 64, -64]
-    assert matrices.get(C + 64, 7, np.int8).tolist() == [-6, -2, 0, 2, 6, 127, -128]
+def test_int8_results_round_halves_to_even_saturate_and_have_no_nan(matrices):
+    values = np.float32([[-2.5], [-1.5], [-0.5], [0.5], [1.5], [2.5], [126.5], [127.6], [np.inf], [-np.inf], [-128.5], [np.nan]])
+    matrices.put(A, values)
+    matrices.put(B, np.ones((1, 1), np.float32))
+    count = len(values)
+    commands = [load(0, A, values.shape), load(64, B, (1, 1)), matmul(count, 1, 1, b=64), store(count, 1, C, type="INT8")]
+    assert matrices.run(*commands)[0] == 0
+    assert matrices.get(C, count, np.int8).tolist() == [-2, -2, 0, 0, 2, 2, 126, 127, 127, -128, -128, 0]
 
 
 EPILOGUES = [
-    ("SCALE",), ("BIAS_COLUMNS",), ("BIAS_ROWS",), ("RESIDUAL",), ("RELU",), ("CLAMP",),
+    ("SCALE",), ("BIAS_COLUMNS",), ("BIAS_ROWS",), ("RESIDUAL",), ("RELU",), ("CLAMP",), ("SCALE_ROWS",), ("SCALE_COLUMNS",),
     ("SCALE", "BIAS_COLUMNS", "RESIDUAL", "RELU"), ("BIAS_ROWS", "RESIDUAL", "CLAMP", "RELU"),
+    ("SCALE_ROWS", "BIAS_COLUMNS", "RELU"), ("SCALE_COLUMNS", "BIAS_ROWS", "RESIDUAL"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("flags", EPILOGUES, ids="+".join)
-@pytest.mark.parametrize("kind", ["FLOAT32", "INT8", "INT32"])
-def test_a_store_does_what_its_flags_say(matrices, flags, kind):
-    operand, wide = (np.float32, np.float32) if kind == "FLOAT32" else (np.int8, np.int32)
-    result = np.int8 if kind == "INT8" else wide
-    flags = [flag for flag in flags if kind == "FLOAT32" or flag != "SCALE"]
+@pytest.mark.parametrize("result", [np.float32, np.int8])
+@pytest.mark.parametrize("operand", [np.float32, np.int8])
+def test_a_store_does_what_its_flags_say(matrices, flags, result, operand):
     for address, values in ((A, small((6, 5), 0, operand)), (B, small((5, 9), 1, operand)),
-                            (D, small(9, 2, wide)), (D + 64, small((6, 9), 3, result))):  # fmt: skip
+                            (D, small(18, 2, np.float32)), (D + 96, small((6, 9), 3, result))):  # fmt: skip
         matrices.put(address, values)
     size, element = np.dtype(result).itemsize, np.dtype(operand).itemsize
     commands = [load(0, A, (6, 5), element), load(0x400, B, (5, 9), element)]
-    commands += [load(0x800, D, (1, 9)), load(0xC00, D + 64, (6, 9), size)]
-    commands += [matmul(6, 9, 5, b=0x400, type="FLOAT32" if kind == "FLOAT32" else "INT8")]
-    numbers = {"scale": -0.625, "low": -20.0, "high": 6.0, "multiplier": -3, "shift": 2, "a": 0xC00, "b": 0x800}
-    commands += [store(6, 9, C, *flags, type=kind, **numbers)]
+    commands += [load(0x800, D, (1, 18)), load(0xC00, D + 96, (6, 9), size)]
+    commands += [matmul(6, 9, 5, b=0x400, type="FLOAT32" if operand is np.float32 else "INT8")]
+    numbers = {"scale": -0.625, "low": -20.0, "high": 6.0, "residual_scale": 0.75, "a": 0xC00, "b": 0x800}
+    sums = ["INT32_SUMS"] if operand is np.int8 else []
+    commands += [store(6, 9, C, *flags, *sums, type="FLOAT32" if result is np.float32 else "INT8", **numbers)]
     expected = Reference(matrices.bytes).run(*commands).ram
     assert matrices.run(*commands)[0] == 0
     assert np.array_equal(matrices.get(C, (6, 9), result), expected[C - RAM :][: 54 * size].view(result).reshape(6, 9))
+
+
+@pytest.mark.parametrize(("rows", "columns", "window", "stride", "padding"), [
+    (6, 8, (2, 2), 2, (0, 0)), (7, 9, (3, 3), 2, (1, 1)), (5, 4, (3, 2), 1, (1, 0)), (4, 4, (2, 3), 3, (0, 1)), (1, 7, (1, 3), 2, (0, 1)),
+])  # fmt: skip
+@pytest.mark.parametrize("result", [np.float32, np.int8])
+def test_pooling_gives_what_pytorch_gives(matrices, rows, columns, window, stride, padding, result):
+    import torch
+
+    n = rows * columns
+    values = np.random.default_rng(n).integers(-90, 30, (3, n)).astype(np.float32)
+    if result is np.float32:
+        values[1, n // 2] = np.nan
+    matrices.put(A, values)
+    matrices.put(B, np.eye(3, dtype=np.float32))
+    expected = torch.nn.functional.max_pool2d(torch.from_numpy(values).view(1, 3, rows, columns), window, stride, padding)[0].numpy()
+    _, out_rows, out_columns = expected.shape
+    size = np.dtype(result).itemsize
+    fields = {"n_inner": columns, "k_middle": window[0], "k_inner": window[1], "pool_stride": stride, "pad_top": padding[0],
+              "pad_bottom": padding[0], "pad_left": padding[1], "pad_right": padding[1], "planes": 3, "rows": out_rows,
+              "row_bytes": out_columns * size, "dram_row_stride": out_columns * size, "dram_plane_stride": out_rows * out_columns * size}
+    # As the product of B, which changes nothing, and A: NaN times 0 is NaN, so its column has it in every row.
+    commands = [load(0, A, (3, n)), load(0x8000, B, (3, 3)), matmul(3, n, 3, a=0x8000, b=0)]
+    kind = "FLOAT32" if result is np.float32 else "INT8"
+    commands += [{**store(3, n, C, "POOL", type=kind), **fields}]
+    assert matrices.run(*commands)[0] == 0
+    if result is np.float32:
+        spread = values.copy()
+        spread[:, n // 2] = np.nan
+        expected = torch.nn.functional.max_pool2d(torch.from_numpy(spread).view(1, 3, rows, columns), window, stride, padding)[0].numpy()
+    assert np.array_equal(matrices.get(C, expected.shape, result), expected, equal_nan=result is np.float32)
 
 
 def test_relu_and_clamp_let_nan_pass(matrices):
@@ -350,12 +381,22 @@ def test_a_command_has_only_its_own_fields():
 # --- Errors ----------------------------------------------------------------------------------------
 
 GOOD = product(4, 4, 4)
+
+
+def pooling(**wrong):
+    """A STORE of four planes of 4 x 4, 2 x 2 of each of which stay, with something wrong."""
+    fields = {"n_inner": 4, "k_inner": 2, "k_middle": 2, "pool_stride": 2, "planes": 4, "rows": 2, "row_bytes": 8,
+              "dram_row_stride": 8, "dram_plane_stride": 16}
+    return {**store(4, 16, C, "POOL"), **fields, **wrong}
+
+
 SCRATCHPAD, ACCUMULATOR = DEFAULTS["scratchpad_bytes"], DEFAULTS["accumulator_bytes"]
 WRONG = {
     "ERROR_COMMAND": [
         {"code": 99}, {**NOP, "type": 1}, {**SYNC, "flags": 1}, {**GOOD[0], "flags": 2}, {**GOOD[0], "type": 1},
         {**GOOD[2], "type": 2}, {**GOOD[2], "type": 77}, {**GOOD[2], "flags": 2}, {**GOOD[3], "flags": 1},
-        {**GOOD[3], "flags": 0x80}, store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", type="INT8"),
+        {**GOOD[3], "flags": 0x800}, store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", "SCALE_ROWS"),
+        store(4, 4, C, "SCALE_COLUMNS", "SCALE_ROWS"), store(4, 4, C, "POOL", "RESIDUAL"), {**GOOD[3], "type": 2},
     ],
     "ERROR_ADDRESS": [
         load(0, RAM - 4, (4, 4)), load(0, LAST - 60, (4, 4)), load(0, 2**64 - 4, (1, 1)), load(0, 0, (1, 1)),
@@ -375,8 +416,9 @@ WRONG = {
         matmul(4, 4, 4, b_k_inner_stride=0), matmul(4, 4, 4, c_row_stride=0), matmul(4, 4, 4, m_inner=2),
         matmul(4, 4, 8, k_inner=2), matmul(4, 4, 8, k_inner=2, k_middle=2, a_k_middle_stride=8, b_k_middle_stride=32),
         store(0, 4, C), store(4, 4, C, rows=3), store(4, 4, C, row_bytes=12), store(4, 4, C, planes=2),
-        store(4, 4, C, dram_row_stride=0), store(4, 4, C, shift=63, type="INT8"),
-        store(4, 4, C, "RESIDUAL", a_inner_stride=0),
+        store(4, 4, C, dram_row_stride=0), store(4, 4, C, "RESIDUAL", a_inner_stride=0),
+        pooling(n_inner=0), pooling(n_inner=3), pooling(k_inner=0), pooling(k_middle=0), pooling(pool_stride=0),
+        pooling(k_inner=5), pooling(pad_left=2), pooling(pad_bottom=8), pooling(rows=3),
     ],
     "ERROR_SCRATCHPAD": [
         load(SCRATCHPAD - 60, A, (4, 4)), load(SCRATCHPAD - 64, A, (4, 4), padding=(0, 1, 0, 0)),

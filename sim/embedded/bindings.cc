@@ -278,6 +278,39 @@ std::vector<Cycle> array_cycles(const std::vector<ArrayCase>& cases) {
     return cycles;
 }
 
+// --- Command lists without values ---
+
+DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
+    return {ram.at("latency_cycles"), ram.at("bytes_per_cycle"), ram.at("channels"),
+            ram.at("interleave_bytes"), ram.at("banks"), ram.at("row_bytes"),
+            ram.at("row_miss_cycles")};
+}
+
+// Runs a list on a device of its own; returns RESULT, DATA_OUT and the cycles from START to the end.
+std::tuple<std::uint64_t, std::uint64_t, Cycle> list_cycles(
+    const std::string& model, const Parameters& parameters,
+    const std::map<std::string, std::uint64_t>& ram, nb::bytes list) {
+    Engine engine(dram_timing(ram));
+    const auto* data = reinterpret_cast<const std::uint8_t*>(list.c_str());
+    engine.map_ram(GuestRam::of_list(Bytes(data, data + list.size())));
+    engine.add_device(model, model, 0, parameters);
+    const auto write = [&engine](std::uint64_t offset, std::uint64_t value) {
+        engine.access({true, offset, sizeof(std::uint32_t), value, 0});
+    };
+    const auto read = [&engine](std::uint64_t offset) {
+        return engine.access({false, offset, sizeof(std::uint32_t), 0, 0}).data;
+    };
+    write(REG_DATA_IN, RAM_ORIGIN);
+    write(REG_SIZE, list.size());
+    write(REG_CONTROL, CONTROL_START);
+    const std::uint64_t error = read(REG_RESULT), data_out = read(REG_DATA_OUT);
+    const auto statistics = engine.device_statistics();
+    for (const auto& [name, value] : statistics.front().second) {
+        if (name == "busy_cycles") return {error, data_out, value};
+    }
+    throw std::logic_error("the device counts no busy_cycles");
+}
+
 }  // namespace
 
 NB_MODULE(_embedded, module) {
@@ -287,6 +320,8 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
+    module.def("list_cycles", &list_cycles, "model"_a, "parameters"_a, "ram"_a, "commands"_a,
+               "(RESULT, DATA_OUT, cycles from START to the end) of a command list; no values.");
     module.def(
         "array_cycles", &array_cycles, "cases"_a,
         "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"

@@ -32,6 +32,7 @@ public:
 
     Cycle now() const override { return engine_.now_; }
     MemoryRange ram() const override { return engine_.ram_.range(); }
+    bool has_values() const override { return engine_.ram_.has_values(); }
     bool logging() const override { return static_cast<bool>(engine_.log); }
 
     void schedule(Cycle delay, Action action) override {
@@ -167,7 +168,8 @@ Device* Engine::device_at(std::uint64_t address, std::uint64_t& base) const {
 
 // Checked at once, so that whoever asks for what is not there is told.
 void Engine::ask(Transfer transfer) {
-    ram_.at(transfer.block.address, transfer.block.extent());
+    if (!ram_.range().contains(transfer.block.address, transfer.block.extent()))
+        throw std::out_of_range("DMA outside guest RAM");
     transfer.place = queue_.reserve();
     asked_.push_back(std::move(transfer));
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "embedded/error.hh"
+#include "registers.h"
 
 namespace acalsim {
 
@@ -60,6 +61,13 @@ GuestRam::GuestRam(const std::string& path, MemoryRange range, std::uint64_t fil
     memory_ = map_file(path, range.size_bytes, file_offset);
 }
 
+GuestRam GuestRam::of_list(Bytes list) {
+    GuestRam ram;
+    ram.range_ = {RAM_ORIGIN, std::uint64_t(1) << 48};
+    ram.list_ = std::move(list);
+    return ram;
+}
+
 GuestRam::~GuestRam() {
     if (memory_) ::munmap(memory_, range_.size_bytes);
 }
@@ -67,6 +75,7 @@ GuestRam::~GuestRam() {
 GuestRam& GuestRam::operator=(GuestRam&& other) noexcept {
     std::swap(range_, other.range_);
     std::swap(memory_, other.memory_);
+    std::swap(list_, other.list_);
     return *this;
 }
 
@@ -76,6 +85,7 @@ std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {
 }
 
 Bytes GuestRam::read(const Block& block) const {
+    if (!has_values()) return block.address == RAM_ORIGIN ? list_ : Bytes();
     const std::uint8_t* memory = at(block.address, block.extent());
     Bytes bytes(block.bytes());
     std::uint8_t* target = bytes.data();
@@ -88,6 +98,7 @@ Bytes GuestRam::read(const Block& block) const {
 }
 
 void GuestRam::write(const Block& block, const Bytes& bytes) const {
+    if (!has_values()) return;
     std::uint8_t* memory = at(block.address, block.extent());
     const std::uint8_t* source = bytes.data();
     const Block runs = block.merged();

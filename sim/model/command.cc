@@ -64,11 +64,33 @@ std::uint64_t c_reach(const DeviceCommand& x) {
     return (x.m - 1) * std::uint64_t(x.c_row_stride) + x.n * kSumBytes;
 }
 
-std::uint64_t bias_bytes(const DeviceCommand& x) {
-    return (x.flags & FLAG_BIAS_ROWS ? x.m : x.n) * kSumBytes;
+// How many windows move over a dimension; 0 where one would lie on nothing but border.
+std::uint64_t windows(std::uint64_t before, std::uint64_t size, std::uint64_t behind,
+                      std::uint64_t window, std::uint64_t stride) {
+    const std::uint64_t whole = before + size + behind;
+    if (!window || !stride || !size || window > whole || before >= window) return 0;
+    const std::uint64_t count = (whole - window) / stride + 1;
+    return (count - 1) * stride < before + size ? count : 0;
 }
 
 }  // namespace
+
+std::uint64_t vector_bytes(const DeviceCommand& x) {
+    const auto size = [&x](std::uint32_t rows, std::uint32_t columns) -> std::uint64_t {
+        return x.flags & rows ? x.m : x.flags & columns ? x.n : 0;
+    };
+    return kSumBytes * (size(FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS) +
+                        size(FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS));
+}
+
+Pooling pooling_of(const DeviceCommand& x) {
+    if (!x.n_inner || x.n % x.n_inner) return {};
+    const std::uint64_t rows = x.n / x.n_inner;
+    const Pooling pooling{
+        rows, x.n_inner, windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
+        windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
+    return pooling.out_rows && pooling.out_columns ? pooling : Pooling{};
+}
 
 std::uint64_t dram_bytes(const DeviceCommand& x) {
     return planes_of(x) * x.rows * std::uint64_t(x.row_bytes);
@@ -101,8 +123,8 @@ std::vector<Use> uses_of(const DeviceCommand& x) {
     std::vector<Use> uses;
     if (x.code != COMMAND_STORE) return uses;
     if (x.flags & FLAG_RESIDUAL) uses.push_back(tile);
-    if (x.flags & (FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS))
-        uses.push_back({Memory::scratchpad, false, x.b, x.b + bias_bytes(x)});
+    if (vector_bytes(x))
+        uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
     uses.push_back(c);
     return uses;
 }

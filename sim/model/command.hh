@@ -31,6 +31,7 @@ Walk b_columns(const DeviceCommand& command);  // n
 Walk c_rows(const DeviceCommand& command);     // m
 
 std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
+std::uint64_t vector_bytes(const DeviceCommand& command);   // of STORE's scales and bias together
 constexpr std::uint64_t kSumBytes = 4;                      // of an element of C
 
 // The tile in RAM of LOAD and STORE, and the one in the scratchpad that goes with it: LOAD's
@@ -38,6 +39,14 @@ constexpr std::uint64_t kSumBytes = 4;                      // of an element of 
 Block dram_tile(const DeviceCommand& command);
 Block scratchpad_tile(const DeviceCommand& command);
 std::uint64_t dram_bytes(const DeviceCommand& command);  // without overflow, 0 if there is no tile
+
+// What a STORE with FLAG_POOL makes of each row of C: planes before and after.
+struct Pooling {
+    std::uint64_t rows, columns, out_rows, out_columns;
+};
+
+// All 0 where no window fits, a window holds nothing but border, or the sizes contradict each other.
+Pooling pooling_of(const DeviceCommand& command);
 
 enum class Memory { scratchpad, accumulator };
 
@@ -49,7 +58,7 @@ struct Use {
     bool released = false;  // the command has no more need of it
 };
 
-// In the order A, B, C; LOAD's target or STORE's residual counts as A, STORE's bias as B.
+// In the order A, B, C; LOAD's target or STORE's residual counts as A, STORE's scales and bias as B.
 std::vector<Use> uses_of(const DeviceCommand& command);
 
 // What commands are checked against.

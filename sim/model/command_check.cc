@@ -8,8 +8,9 @@ namespace acalsim {
 namespace {
 
 constexpr std::uint32_t kBias = FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS;
-constexpr std::uint32_t kStoreInt = kBias | FLAG_RESIDUAL | FLAG_RELU | FLAG_CLAMP;
-constexpr std::uint32_t kLargestShift = 62;
+constexpr std::uint32_t kScales = FLAG_SCALE | FLAG_SCALE_COLUMNS | FLAG_SCALE_ROWS;
+constexpr std::uint32_t kStore = kScales | kBias | FLAG_INT32_SUMS | FLAG_RESIDUAL | FLAG_RELU |
+                                 FLAG_CLAMP | FLAG_POOL;
 
 // What a code allows beside it: types as bits, flags.
 struct Form {
@@ -23,14 +24,21 @@ constexpr Form kForms[] = {
     {COMMAND_SYNC, bit(0), 0},
     {COMMAND_LOAD, bit(0), 0},
     {COMMAND_MATMUL, bit(TYPE_FLOAT32) | bit(TYPE_INT8), FLAG_ACCUMULATE},
-    {COMMAND_STORE, bit(TYPE_FLOAT32), kStoreInt | FLAG_SCALE},
-    {COMMAND_STORE, bit(TYPE_INT8) | bit(TYPE_INT32), kStoreInt},
+    {COMMAND_STORE, bit(TYPE_FLOAT32) | bit(TYPE_INT8), kStore},
 };
+
+// Several flags of which a command takes one.
+bool at_most_one(std::uint32_t flags) { return !(flags & (flags - 1)); }
+
+bool flags_agree(std::uint32_t flags) {
+    const bool both = flags & FLAG_RESIDUAL && flags & FLAG_POOL;
+    return at_most_one(flags & kBias) && at_most_one(flags & kScales) && !both;
+}
 
 bool has_a_form(const DeviceCommand& x) {
     for (const Form& form : kForms) {
         if (x.code == form.code && x.type < 32 && form.types & bit(x.type))
-            return !(x.flags & ~form.flags) && (x.flags & kBias) != kBias;
+            return !(x.flags & ~form.flags) && flags_agree(x.flags);
     }
     return false;
 }
@@ -56,13 +64,20 @@ bool is_aligned(const DeviceCommand& x) {
     }
     if (x.flags & FLAG_RESIDUAL && !aligned({x.a, x.a_outer_stride, x.a_inner_stride}, unit))
         return false;
-    if (x.flags & kBias && !aligned({x.b}, kSumBytes)) return false;
+    if (vector_bytes(x) && !aligned({x.b}, kSumBytes)) return false;
     return aligned({x.dram, x.dram_plane_stride, x.dram_row_stride, x.row_bytes}, unit);
 }
 
 // Rows that begin where the one before them begins.
 bool stands_still(const Block& tile) {
     return (tile.rows > 1 && !tile.row_stride) || (tile.planes > 1 && !tile.plane_stride);
+}
+
+// That a STORE makes of a row of C.
+std::uint64_t elements_of_a_row(const DeviceCommand& x) {
+    if (!(x.flags & FLAG_POOL)) return x.n;
+    const Pooling pooling = pooling_of(x);
+    return pooling.out_rows * pooling.out_columns;
 }
 
 bool sizes_make_sense(const DeviceCommand& x) {
@@ -73,9 +88,8 @@ bool sizes_make_sense(const DeviceCommand& x) {
         return x.k && !a_rows(x).stands_still() && !a_columns(x).stands_still() &&
                !b_rows(x).stands_still() && !b_columns(x).stands_still();
     }
-    return dram_bytes(x) == std::uint64_t(x.m) * x.n * operand_bytes(x) &&
-           !stands_still(dram_tile(x)) && !(x.flags & FLAG_RESIDUAL && stands_still(tile)) &&
-           x.shift <= kLargestShift;
+    return dram_bytes(x) && dram_bytes(x) == x.m * elements_of_a_row(x) * operand_bytes(x) &&
+           !stands_still(dram_tile(x)) && !(x.flags & FLAG_RESIDUAL && stands_still(tile));
 }
 
 bool touches_ram(const DeviceCommand& x) {

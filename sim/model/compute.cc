@@ -180,7 +180,7 @@ private:
     }
 
     void loaded(Entry job, const Bytes& bytes) {
-        load_values(job->command, bytes, scratchpad_);
+        if (host().has_values()) load_values(job->command, bytes, scratchpad_);
         done(job);
     }
 
@@ -192,7 +192,7 @@ private:
         const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
         log("MATMUL [%dx%d] @ [%dx%d], %" PRIu64 " cycles", command.m, command.k, command.k,
             command.n, last.result - now);
-        multiply(command, scratchpad_, accumulator_);
+        if (host().has_values()) multiply(command, scratchpad_, accumulator_);
         macs_ += std::uint64_t(command.m) * command.n * command.k;
         const Cycle a_taken = last.streamed, b_taken = weights_stay ? last.loaded : last.streamed;
         after(a_taken - now, [this, job] { release(job, 0); });
@@ -218,9 +218,10 @@ private:
         const Cycle now = host().now();
         const Cycle read = store_port_.book(now, kSumBytes * command.m * command.n);
         store_port_free_ = read;
-        Bytes values = store_values(command, scratchpad_, accumulator_);
-        log("STORE of %zu bytes from 0x%" PRIx32, values.size(), command.c);
-        dma_bytes_written_ += values.size();
+        Bytes values;
+        if (host().has_values()) values = store_values(command, scratchpad_, accumulator_);
+        log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command), command.c);
+        dma_bytes_written_ += dram_bytes(command);
         after(read - now, [this, job] {
             for (std::size_t use = 0; use < job->uses.size(); ++use) job->uses[use].released = true;
             advance();

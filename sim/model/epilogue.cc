@@ -2,8 +2,9 @@
 #include "model/epilogue.hh"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <limits>
+#include <vector>
 
 #include "model/command.hh"
 
@@ -18,74 +19,139 @@ Value get(const Bytes& memory, std::uint64_t address) {
     return value;
 }
 
-// What happens to one element: `bias` and `residual` are there if the flags say so. Results are
-// those of the operations as written, each rounded on its own.
-float finish(const DeviceCommand& x, float sum, float bias, float residual) {
-    float value = sum;
-    if (x.flags & FLAG_SCALE) value *= x.scale;
-    if (x.flags & (FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS)) value += bias;
-    if (x.flags & FLAG_RESIDUAL) value += residual;
+// The factor and the summand of each row, or of each column, of C.
+class Vectors {
+public:
+    Vectors(const DeviceCommand& x, const Bytes& scratchpad) {
+        std::uint64_t address = x.b;
+        scales_ = take(x, FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS, scratchpad, address);
+        bias_ = take(x, FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS, scratchpad, address);
+        scale_rows_ = x.flags & FLAG_SCALE_ROWS;
+        bias_rows_ = x.flags & FLAG_BIAS_ROWS;
+    }
+
+    // Each operation is rounded on its own.
+    float apply(float value, std::uint32_t row, std::uint32_t column) const {
+        if (!scales_.empty()) value *= scales_[scale_rows_ ? row : column];
+        if (!bias_.empty()) value += bias_[bias_rows_ ? row : column];
+        return value;
+    }
+
+private:
+    static std::vector<float> take(const DeviceCommand& x, std::uint32_t rows,
+                                   std::uint32_t columns, const Bytes& scratchpad,
+                                   std::uint64_t& address) {
+        std::vector<float> values(x.flags & rows ? x.m : x.flags & columns ? x.n : 0);
+        if (!values.empty())
+            std::memcpy(values.data(), &scratchpad[address], values.size() * sizeof(float));
+        address += values.size() * sizeof(float);
+        return values;
+    }
+
+    std::vector<float> scales_, bias_;
+    bool scale_rows_, bias_rows_;
+};
+
+float activated(const DeviceCommand& x, float value) {
     if (x.flags & FLAG_RELU && value < 0.0f) value = 0.0f;
     if (x.flags & FLAG_CLAMP) value = value < x.low ? x.low : value > x.high ? x.high : value;
     return value;
 }
 
-// sum * multiplier / 2**shift, rounded to nearest, halves upwards.
-std::int64_t requantised(const DeviceCommand& x, std::int32_t sum) {
-    const std::int64_t product = std::int64_t(sum) * x.multiplier;
-    return x.shift ? (product + (std::int64_t(1) << (x.shift - 1))) >> x.shift : product;
+// One float for each element of C, row after row, residual not yet added.
+template <class Sum>
+std::vector<float> scaled(const DeviceCommand& x, const Bytes& scratchpad,
+                          const Bytes& accumulator) {
+    const Vectors vectors(x, scratchpad);
+    std::vector<float> values;
+    values.reserve(std::size_t(x.m) * x.n);
+    for (std::uint32_t row = 0; row < x.m; ++row) {
+        const std::uint64_t line = x.c + std::uint64_t(row) * x.c_row_stride;
+        for (std::uint32_t column = 0; column < x.n; ++column) {
+            float value = float(get<Sum>(accumulator, line + column * kSumBytes));
+            if (x.flags & FLAG_SCALE) value *= x.scale;
+            values.push_back(vectors.apply(value, row, column));
+        }
+    }
+    return values;
 }
 
-template <class Result>
-Result finish(const DeviceCommand& x, std::int32_t sum, std::int32_t bias, Result residual) {
-    const auto biased = std::int32_t(std::uint32_t(sum) + std::uint32_t(bias));
-    std::int64_t value = x.type == TYPE_INT8 ? requantised(x, biased) : biased;
-    value += residual;
-    if (x.flags & FLAG_RELU) value = std::max<std::int64_t>(value, 0);
-    constexpr std::int64_t smallest = std::numeric_limits<Result>::min();
-    constexpr std::int64_t largest = std::numeric_limits<Result>::max();
-    double clamped = double(std::clamp(value, smallest, largest));
-    if (x.flags & FLAG_CLAMP)
-        clamped = clamped < x.low ? x.low : clamped > x.high ? x.high : clamped;
-    return Result(std::clamp(clamped, double(smallest), double(largest)));
-}
-
-// Elements in the order of RAM's rows, which is that of C's rows too.
-template <class Sum, class Result>
-Bytes finish_all(const DeviceCommand& x, const Bytes& scratchpad, const Bytes& accumulator) {
-    Bytes bytes(dram_bytes(x));
-    std::uint8_t* target = bytes.data();
-    std::uint32_t row = 0, column = 0;
+// The residual's elements follow each other in the order of RAM's rows, which is that of C's too.
+void add_residual(const DeviceCommand& x, const Bytes& scratchpad, std::vector<float>& values) {
     const Block tile = scratchpad_tile(x);
+    const std::uint64_t step = operand_bytes(x);
+    auto value = values.begin();
     tile.for_each_row([&](std::uint64_t offset) {
-        for (std::uint64_t at = 0; at < tile.row_bytes; at += sizeof(Result)) {
-            const Sum sum = get<Sum>(
-                accumulator, x.c + std::uint64_t(row) * x.c_row_stride + column * kSumBytes);
-            Sum bias = 0;
-            Result residual = 0;
-            if (x.flags & FLAG_BIAS_COLUMNS) bias = get<Sum>(scratchpad, x.b + column * kSumBytes);
-            if (x.flags & FLAG_BIAS_ROWS) bias = get<Sum>(scratchpad, x.b + row * kSumBytes);
-            if (x.flags & FLAG_RESIDUAL) residual = get<Result>(scratchpad, x.a + offset + at);
-            const Result result = finish(x, sum, bias, residual);
-            std::memcpy(target, &result, sizeof result);
-            target += sizeof result;
-            if (++column == x.n) column = 0, ++row;
+        for (std::uint64_t at = 0; at < tile.row_bytes; at += step) {
+            const std::uint64_t address = x.a + offset + at;
+            *value++ += x.type == TYPE_INT8
+                            ? float(get<std::int8_t>(scratchpad, address)) * x.residual_scale
+                            : get<float>(scratchpad, address);
         }
     });
-    return bytes;
+}
+
+// The largest of each window; NaN is larger than all.
+float largest(const DeviceCommand& x, const float* plane, const Pooling& pooling,
+              std::uint64_t out_row, std::uint64_t out_column) {
+    float best = -INFINITY;
+    const auto end = [](std::uint64_t first, std::uint64_t size, std::uint64_t border,
+                        std::uint64_t limit) {
+        const std::uint64_t last = first + size;
+        return last < border ? 0 : std::min(last - border, limit);
+    };
+    const std::uint64_t top = out_row * x.pool_stride, left = out_column * x.pool_stride;
+    const std::uint64_t first_row = top < x.pad_top ? 0 : top - x.pad_top;
+    const std::uint64_t first_column = left < x.pad_left ? 0 : left - x.pad_left;
+    for (std::uint64_t row = first_row; row < end(top, x.k_middle, x.pad_top, pooling.rows);
+         ++row) {
+        for (std::uint64_t column = first_column;
+             column < end(left, x.k_inner, x.pad_left, pooling.columns); ++column) {
+            const float value = plane[row * pooling.columns + column];
+            if (value > best || value != value) best = value;
+            if (best != best) return best;
+        }
+    }
+    return best;
+}
+
+std::vector<float> pooled(const DeviceCommand& x, const std::vector<float>& values) {
+    const Pooling pooling = pooling_of(x);
+    std::vector<float> result;
+    result.reserve(x.m * pooling.out_rows * pooling.out_columns);
+    for (std::uint32_t plane = 0; plane < x.m; ++plane) {
+        for (std::uint64_t row = 0; row < pooling.out_rows; ++row) {
+            for (std::uint64_t column = 0; column < pooling.out_columns; ++column)
+                result.push_back(
+                    largest(x, &values[std::size_t(plane) * x.n], pooling, row, column));
+        }
+    }
+    return result;
+}
+
+// To nearest, halves to even, saturated; NaN becomes 0.
+std::int8_t quantised(float value) {
+    if (value != value) return 0;
+    return std::int8_t(std::clamp(std::rint(value), -128.0f, 127.0f));
 }
 
 }  // namespace
 
 Bytes store_values(const DeviceCommand& x, const Bytes& scratchpad, const Bytes& accumulator) {
-    switch (x.type) {
-        case TYPE_INT8:
-            return finish_all<std::int32_t, std::int8_t>(x, scratchpad, accumulator);
-        case TYPE_INT32:
-            return finish_all<std::int32_t, std::int32_t>(x, scratchpad, accumulator);
-        default:
-            return finish_all<float, float>(x, scratchpad, accumulator);
+    std::vector<float> values = x.flags & FLAG_INT32_SUMS
+                                    ? scaled<std::int32_t>(x, scratchpad, accumulator)
+                                    : scaled<float>(x, scratchpad, accumulator);
+    if (x.flags & FLAG_RESIDUAL) add_residual(x, scratchpad, values);
+    for (float& value : values) value = activated(x, value);
+    if (x.flags & FLAG_POOL) values = pooled(x, values);
+    Bytes bytes(dram_bytes(x));
+    if (x.type == TYPE_INT8) {
+        std::transform(values.begin(), values.end(), bytes.begin(),
+                       [](float value) { return std::uint8_t(quantised(value)); });
+    } else {
+        std::memcpy(bytes.data(), values.data(), bytes.size());
     }
+    return bytes;
 }
 
 }  // namespace acalsim

@@ -73,6 +73,10 @@ public:
     // Where guest RAM lies; empty as long as the client has not shared it.
     virtual MemoryRange ram() const = 0;
 
+    // Whether anybody will look at numbers. If not, RAM holds nothing but the command list, all
+    // other blocks are read as no bytes at all, and only the time of what happens is asked for.
+    virtual bool has_values() const { return true; }
+
     // DMA. The block lies inside ram(); its bytes travel without the gaps between its rows. All
     // devices share the RAM's channels: in the order of the cycles in which they ask, within a
     // cycle in the order of their base addresses, and one device's in the order of its asking.

@@ -137,19 +137,22 @@ COMMANDS = (
 )
 
 ELEMENT_TYPES = (
-    Flag("TYPE_FLOAT32", 0, "MATMUL: float32 sums of float32; STORE: float32"),
-    Flag("TYPE_INT8", 1, "MATMUL: int32 sums of int8; STORE: int32 requantised to int8"),
-    Flag("TYPE_INT32", 2, "STORE: int32 as it is"),
+    Flag("TYPE_FLOAT32", 0, "MATMUL: float32 sums of float32; STORE: results are float32"),
+    Flag("TYPE_INT8", 1, "MATMUL: int32 sums of int8; STORE: results are rounded to int8"),
 )
 
 COMMAND_FLAGS = (
     Flag("FLAG_ACCUMULATE", 0x01, "MATMUL: add to C instead of overwriting it"),
-    Flag("FLAG_SCALE", 0x02, "STORE of float32: multiply by scale"),
-    Flag("FLAG_BIAS_COLUMNS", 0x04, "STORE: add b[column of C]"),
-    Flag("FLAG_BIAS_ROWS", 0x08, "STORE: add b[row of C]"),
+    Flag("FLAG_SCALE", 0x02, "STORE: multiply by scale"),
+    Flag("FLAG_BIAS_COLUMNS", 0x04, "STORE: add bias[column of C]"),
+    Flag("FLAG_BIAS_ROWS", 0x08, "STORE: add bias[row of C]"),
     Flag("FLAG_RESIDUAL", 0x10, "STORE: add the tile at a, which is shaped like the one in RAM"),
     Flag("FLAG_RELU", 0x20, "STORE: negative becomes 0"),
     Flag("FLAG_CLAMP", 0x40, "STORE: below low becomes low, above high becomes high"),
+    Flag("FLAG_INT32_SUMS", 0x80, "STORE: C holds int32"),
+    Flag("FLAG_SCALE_COLUMNS", 0x100, "STORE: multiply by scales[column of C]"),
+    Flag("FLAG_SCALE_ROWS", 0x200, "STORE: multiply by scales[row of C]"),
+    Flag("FLAG_POOL", 0x400, "STORE: the largest of each window of a row of C, which is a plane"),
 )
 
 COMMAND_FIELDS = (
@@ -160,12 +163,12 @@ COMMAND_FIELDS = (
     Field("n", 16, "columns of B and C"),
     Field("k", 16, "columns of A, rows of B"),
     Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),
-    Field("n_inner", 16, "columns of B between two outer strides; 0: all of them"),
-    Field("k_inner", 16, "k between two middle strides; 0: all of it"),
-    Field("k_middle", 16, "middle strides between two outer ones; 0: all of them"),
-    Field("shift", 16, "STORE of int8: bits that the product is shifted right, rounded; at most 62"),
+    Field("n_inner", 16, "columns of B between two outer strides; 0: all of them; with FLAG_POOL: columns of a plane"),
+    Field("k_inner", 16, "k between two middle strides; 0: all of it; with FLAG_POOL: columns of a window"),
+    Field("k_middle", 16, "middle strides between two outer ones; 0: all of them; with FLAG_POOL: rows of a window"),
+    Field("pool_stride", 16, "STORE with FLAG_POOL: rows and columns from a window to the next"),
     Field("a", 32, "scratchpad address: LOAD's target, MATMUL's A, STORE's residual"),
-    Field("b", 32, "scratchpad address: MATMUL's B, STORE's bias"),
+    Field("b", 32, "scratchpad address: MATMUL's B, STORE's scales, and behind them its bias"),
     Field("c", 32, "accumulator address: MATMUL's and STORE's C"),
     Field("c_row_stride", 32, "bytes from a row of C to the next"),
     Field("a_outer_stride", 32, "bytes to the next m_inner rows of A; LOAD, STORE: to the next plane"),
@@ -184,14 +187,14 @@ COMMAND_FIELDS = (
     Field("planes", 16, "of the tile in RAM; 0 counts as 1"),
     Field("rows", 16, "of one of its planes; LOAD: may be 0 where there is padding"),
     Field("row_bytes", 32, "of one of its rows"),
-    Field("pad_top", 16, "LOAD: rows of zeros before each plane's"),
-    Field("pad_bottom", 16, "LOAD: rows of zeros behind each plane's"),
-    Field("pad_left", 16, "LOAD: zero bytes before each row's"),
-    Field("pad_right", 16, "LOAD: zero bytes behind each row's"),
-    Field("scale", 32, "STORE of float32: factor, with FLAG_SCALE", "float"),
+    Field("pad_top", 16, "LOAD: rows of zeros before each plane's; with FLAG_POOL: rows of border"),
+    Field("pad_bottom", 16, "LOAD: rows of zeros behind each plane's; with FLAG_POOL: rows of border"),
+    Field("pad_left", 16, "LOAD: zero bytes before each row's; with FLAG_POOL: columns of border"),
+    Field("pad_right", 16, "LOAD: zero bytes behind each row's; with FLAG_POOL: columns of border"),
+    Field("scale", 32, "STORE: factor, with FLAG_SCALE", "float"),
     Field("low", 32, "STORE: smallest result, with FLAG_CLAMP", "float"),
     Field("high", 32, "STORE: largest result, with FLAG_CLAMP", "float"),
-    Field("multiplier", 32, "STORE of int8: factor before the shift", "int"),
+    Field("residual_scale", 32, "STORE of int8: factor of the residual", "float"),
 )
 """One command of the list that a compute device fetches, in order and without gaps. Fields that a
 command has no use for are ignored."""

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import NoReturn
 
+from .device import COMMAND_BYTES, ERROR_CODES
 from .engine import find_library, load
 from .errors import ServeError, TimingError, run_room
+from .machine import Machine
 
 LARGEST_SIZE = 2**32 - 1
 LARGEST_DEPTH = 2**16
@@ -222,6 +224,23 @@ def load_engine(library: str | None) -> ModuleType:
     if not hasattr(engine, "array_cycles"):
         raise TimingError(f"the engine '{path}' is older than this command; build it: ./run scons host")
     return engine
+
+
+class ListTimer:
+    """Times command lists on one device of a machine, by the model that simulations use, without computing values."""
+
+    def __init__(self, machine: Machine, device: str, library: str | None = None):
+        self.engine, self.machine = load_engine(library), machine
+        self.device = next(each for each in machine.devices if each.name == device)
+
+    def cycles(self, commands: bytes) -> int:
+        """From the cycle in which START takes effect to the end. Raises TimingError for a list that the device refuses."""
+        error, index, cycles = self.engine.list_cycles(
+            self.device.model, dict(self.device.parameters), self.machine.ram.timing, commands)
+        if error:
+            name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
+            raise TimingError(f"device '{self.device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}")
+        return cycles
 
 
 def cycles_of(engine: ModuleType, table: Table, cases: Sequence[tuple]) -> list[int]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 
 from ..ir import ACALSimIR, ACALSimOp
 from ..kernel import Kernel
 from ..machine import Machine
+from ..timing import ListTimer
 from .command import Command, packed
 from .operand import Image, Matrix
 from .product import Lowering, Product, unfit
@@ -42,6 +44,10 @@ class Target:
         self._chosen: dict[Product, tuple[Tiling, int] | None] = {}
 
 
+    @cached_property
+    def _timer(self) -> ListTimer:
+        return ListTimer(self.machine, self.device.name, self.library)
+
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
         if self.device is None:
@@ -70,7 +76,9 @@ class Target:
         key = anonymous(product)
         if key not in self._chosen:
             tilings = [tiling for tiling in Search(key, self.machine, self.device).best(4 * TIMED) if fits(key, tiling)]
-            self._chosen[key] = (tilings[0], 1) if tilings else None
+            timed = [(self._cycles(key, tiling), tiling) for tiling in tilings[:TIMED]]
+            best = min(timed, key=lambda each: each[0], default=None)
+            self._chosen[key] = best and (best[1], best[0])
         return self._chosen[key]
 
     def _cycles(self, product: Product, tiling: Tiling) -> int:
@@ -98,7 +106,7 @@ def anonymous(product: Product) -> Product:
 def addresses(product: Product, origin: int):
     """Places for the storages of an anonymous product, far enough from each other."""
     names = ["a", "b", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
-    step = 1 << 24
+    step = 1 << 32
     return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
 
 
