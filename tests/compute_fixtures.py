@@ -5,13 +5,12 @@ import ctypes
 
 import numpy as np
 from acalsim_backend import device
-from acalsim_backend.machine import load_machine
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
 
 RAM_BYTES = 1 << 20
 LIST, HEAP = RAM + 0x100, RAM + 0x40000
 LATENCY, BYTES_PER_CYCLE = 20, 8
-"""Of the default machine's RAM."""
+"""Of RAM, where a test does not say otherwise."""
 
 CODES = {flag.name.partition("_")[2]: flag.value for flag in device.COMMANDS}
 TYPES = {flag.name.partition("_")[2]: flag.value for flag in device.ELEMENT_TYPES}
@@ -122,7 +121,7 @@ class Matrices:
 
 def machine_of(embedded, folder, ram=None, **given):
     """Matrices on a machine with one compute device of those parameters."""
-    simulator = embedded.Engine(**{**load_machine("default").ram.timing, **(ram or {})})
+    simulator = embedded.Engine(**{"latency_cycles": LATENCY, "bytes_per_cycle": BYTES_PER_CYCLE, **(ram or {})})
     simulator.add_device("echo", "echo", ECHO, {"access_cycles": 1, "latency_cycles": 10})
     simulator.add_device("compute", "compute", COMPUTE, parameters(**given))
     return Matrices(simulator, folder)

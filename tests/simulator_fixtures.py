@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded engine as tests use it: built once a change, served in a thread or as a process."""
 
-import functools
 import os
 import socket
 import struct
@@ -31,26 +30,20 @@ def engine_library():
     return engine.build(ROOT / "build/tests/engine")
 
 
-@functools.cache
-def loaded(library):
-    """One module a process: each test file that imports `embedded` has a fixture of its own."""
-    return engine.load(library)
-
-
 @pytest.fixture(scope="session")
 def embedded(engine_library):
     """The engine's Python module."""
-    return loaded(engine_library)
+    return engine.load(engine_library)
 
 
 @pytest.fixture
 def simulator(embedded):
-    """An engine with the default machine's devices."""
-    return simulator_of(embedded, load_machine("default"))
+    """An engine with the default machine's devices; its RAM is slower."""
+    return simulator_of(embedded, load_machine("default"), latency_cycles=20, bytes_per_cycle=8)
 
 
-def simulator_of(embedded, machine):
-    simulator = embedded.Engine(**machine.ram.timing)
+def simulator_of(embedded, machine, **ram):
+    simulator = embedded.Engine(**{**machine.ram.timing, **ram})
     for device in machine.devices:
         simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
     return simulator

@@ -9,6 +9,7 @@ neither CMake nor a second library is needed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -96,8 +97,13 @@ def find_library(given: str | None = None) -> Path:
 
 
 def load(path: str | os.PathLike) -> ModuleType:
-    """Import the engine from exactly that file. Raises ServeError where it cannot be."""
-    spec = importlib.util.spec_from_file_location("_embedded", os.fspath(path))
+    """Import the engine from exactly that file, once a process. Raises ServeError where it cannot be."""
+    return _loaded(os.path.abspath(path))
+
+
+@functools.cache
+def _loaded(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("_embedded", path)
     try:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -13,8 +13,8 @@ from .arrange import arrange
 from .copies import unsettled
 from .ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .kernel import Kernel
-from .offload.product import Lowering
 from .offload.operand import Matrix
+from .offload.product import Lowering
 from .offload.target import Offloaded, Target
 from .settle import settle
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-
 from ..ir import ACALSimIR, ACALSimOp
 from ..kernel import Kernel
 from ..machine import Machine

@@ -142,12 +142,14 @@ class Search:
         product, array_rows, array_columns = self.product, self.parameters["rows"], self.parameters["columns"]
         m = parts(product.m, array_rows)
         rows, columns = product.out
-        k = [each * product.taps for each in parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))]
-        return m, parts(rows), parts(columns, array_columns), k
+        k = parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))
+        # Less than the array's size only where memories are that small.
+        m, columns, k = ([*sizes, 1] if sizes[-1] > 1 else sizes for sizes in (m, parts(columns, array_columns), k))
+        return m, parts(rows), columns, [each * product.taps for each in k]
 
     def _candidates(self) -> dict[str, np.ndarray]:
         sizes = self._sizes()
-        grid = np.meshgrid(*(np.array(each) for each in sizes), np.arange(2), np.arange(3), np.arange(2), np.arange(2), indexing="ij")
+        grid = np.meshgrid(*(np.array(each) for each in sizes), np.arange(2), np.arange(4), np.arange(2), np.arange(2), indexing="ij")
         m, rows, columns, k, n_outer, inner, outer, c_slots = (each.ravel() for each in grid)
         table = {"m": m, "rows": rows, "columns": columns, "k": k, "n_outer": n_outer, "c_slots": c_slots + 1, "batches": np.ones_like(m)}
         # Columns are cut only where not even one row fits, so that rows of an image stay whole.
@@ -166,13 +168,13 @@ class Search:
         return table
 
     def _slots(self, table: Mapping, inner: np.ndarray, outer: np.ndarray) -> None:
-        """What is kept: of the outer loop's operand two blocks, the blocks of one sum and one more, or twice those;
-        of the other two blocks or all."""
+        """What is kept: of the outer loop's operand two blocks, the blocks of one sum and one more, twice those, or one;
+        of the other two blocks or all, or one with one."""
         nm, nn, nk = self._counts(table)
-        kept = np.select([inner == 0, inner == 1], [np.full_like(nk, 2), nk + 1], 2 * nk)
+        kept = np.select([inner == 0, inner == 1, inner == 2], [np.full_like(nk, 2), nk + 1, 2 * nk], 1)
         for name, own in (("a", nm), ("b", nn)):
             mine = table["n_outer"] == (name == "b")
-            table[f"{name}_slots"] = np.minimum(np.where(mine, kept, np.where(outer == 1, own * nk, 2)), own * nk * self._turns(table))
+            table[f"{name}_slots"] = np.minimum(np.where(mine, kept, np.where(outer == 1, own * nk, np.where(inner == 3, 1, 2))), own * nk * self._turns(table))
 
     def _turns(self, table: Mapping) -> np.ndarray:
         """How often all of the operands pass: once for each image and each block of batches."""

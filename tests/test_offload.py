@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products on the compute device: the compiler's command lists, executed by the device's model, against PyTorch."""
+
+import dataclasses
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from acalsim_backend.access import Access
+from acalsim_backend.ir import ACALSimOpType
+from acalsim_backend.machine import load_machine
+from acalsim_backend.offload import target as targets
+from acalsim_backend.offload.command import packed
+from acalsim_backend.offload.operand import Block, Image, Matrix, Tile
+from acalsim_backend.offload.program import fits, program
+from acalsim_backend.offload.target import Target, anonymous, pack
+from acalsim_backend.offload.tiling import Search, Tiling, layout, parts
+from acalsim_backend.plan import make_plan, plan_json
+from acalsim_backend.schedule import make_schedule
+from compute_fixtures import Matrices
+from host_fixtures import captured_function
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from simulator_fixtures import RAM, embedded, engine_library, simulator_of  # noqa: F401
+from torch import nn
+
+T = ACALSimOpType
+RAM_BYTES = 1 << 22
+MACHINE = """
+[ram]
+size_bytes = 0x1000000
+[devices.echo]
+model = "echo"
+base = 0x10200000
+[devices.compute]
+model = "compute"
+base = 0x10300000
+"""
+SMALL = {"rows": 4, "columns": 8, "scratchpad_bytes": 4096, "accumulator_bytes": 1024}
+"""Of a device on which hardly anything fits in one block."""
+LARGE = {"rows": 16, "columns": 16}
+WAYS = [{**size, "dataflow": f'"{dataflow}"', "overlap": f'"{overlap}"'} for size, dataflow, overlap in
+        ((SMALL, "ws", "double"), (SMALL, "os", "single"), (LARGE, "ws", "serial"), (LARGE, "os", "double"))]
+
+
+def machine_with(folder, ram="", **parameters):
+    path = folder / "m.toml"
+    lines = [f"{key} = {value}" for key, value in parameters.items()]
+    path.write_text(MACHINE.replace("[devices.echo]", ram + "\n[devices.echo]") + "\n".join(lines) + "\n")
+    return load_machine(str(path))
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Everything that can go to the device goes there."""
+    monkeypatch.setattr(targets, "cpu_cycles", lambda machine, product: 1 << 60)
+
+
+class Device:
+    """A machine's compute device and RAM, which carries out schedules."""
+
+    def __init__(self, embedded, library, folder, machine):  # noqa: F811
+        self.machine, self.target = machine, Target(machine, str(library))
+        self.memory = Memory(simulator_of(embedded, machine), folder)
+
+    def run(self, function, *inputs, keep_all=False):
+        """The outputs of a function whose every kernel is a product on the device, and its schedule."""
+        captured = captured_function(function, inputs)
+        schedule = make_schedule(captured.ir, self.target, keep_all)
+        assert [kernel.name for kernel in schedule.kernels if kernel.device is None] == []
+        values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
+        places = self.memory.place(schedule, values)
+        for kernel in schedule.kernels:
+            self.memory.execute(schedule.offloaded[kernel.name].commands, places)
+        found = {name: self.memory.tensor(schedule, places, name) for kernel in schedule.kernels for name in kernel.results}
+        return [self.memory.tensor(schedule, places, name) for name in captured.ir.outputs], captured.references, schedule, found
+
+
+class Memory(Matrices):
+    def __init__(self, simulator, folder):
+        path = folder / "ram"
+        path.write_bytes(b"\xa5" * RAM_BYTES)
+        self.simulator = simulator
+        self.bytes = np.memmap(path, dtype=np.uint8, mode="r+", shape=RAM_BYTES)
+        simulator.map_ram(str(path), RAM, RAM_BYTES, 0)
+
+    def place(self, schedule, values):
+        """Addresses of all storages, those with values filled; what is not written stays NaN."""
+        places, at = {}, RAM + (1 << 21)  # behind the longest list
+        for name, desc in schedule.storages.items():
+            places[name] = at
+            data = values[name].tobytes() if name in values else np.full(desc.elements, np.nan, np.float32).tobytes()
+            self.put(at, pack(schedule.packed[name], data) if name in schedule.packed else data)
+            at += -(-len(data) // 64) * 64 + 64
+        return places
+
+    def execute(self, commands, places):
+        data = packed(commands, places.__getitem__)
+        self.put(RAM, data)
+        self.simulator.write(0x10300000, RAM)
+        self.simulator.write(0x10300010, len(data))
+        self.simulator.write(0x1030000C, 1)
+        assert self.simulator.read(0x10300014)[1] == 0, self.simulator.read(0x10300004)
+
+    def tensor(self, schedule, places, name):
+        access = schedule.access[name]
+        data = self.get(places[access.storage], (schedule.storages[access.storage].elements,))
+        strides = [4 * step for step in access.strides]
+        return np.lib.stride_tricks.as_strided(data[access.offset :], access.shape, strides).copy()
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
+def device(request, embedded, engine_library, tmp_path, always):  # noqa: F811
+    return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **request.param))
+
+
+@pytest.fixture
+def small(embedded, engine_library, tmp_path, always):  # noqa: F811
+    return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **WAYS[0]))
+
+
+def f(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def assert_right(outputs, references):
+    assert len(outputs) == len(references)
+    for output, reference in zip(outputs, references, strict=True):
+        assert output.shape == reference.shape
+        assert np.abs(output - reference).max() <= 1e-5 * max(np.abs(reference).max(), 1)
+
+
+class Residual(nn.Module):
+    def __init__(self, channels=6, stride=1):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + x)
+
+
+CASES = {
+    "matmul": (lambda a, b: a @ b, f(33, 21), f(21, 47)),
+    "both transposed": (lambda a, b: a.T @ b.T, f(21, 33), f(47, 21)),
+    "a row": (lambda a, b: a @ b, f(1, 70), f(70, 50)),
+    "a column": (lambda a, b: a @ b, f(50, 70), f(70, 1)),
+    "every other column": (lambda a, b: a[:, ::2] @ b, f(10, 30), f(15, 9)),
+    "batches": (torch.bmm, f(5, 9, 13), f(5, 13, 7)),
+    "heads": (lambda q, k: q.view(10, 3, 8).transpose(0, 1) @ k.view(12, 3, 8).permute(1, 2, 0), f(10, 24), f(12, 24)),
+    "linear": (nn.Linear(40, 30), f(17, 40)),
+    "linear and relu of batches": (nn.Sequential(nn.Linear(24, 20), nn.ReLU()), f(2, 5, 24)),
+    "two linears": (nn.Sequential(nn.Linear(24, 50), nn.ReLU6(), nn.Linear(50, 10)), f(9, 24)),
+    "bias a row": (lambda a, b, c: a @ b + c, f(12, 20), f(20, 16), f(12, 1)),
+    "residual": (lambda a, b, c: torch.clamp(a @ b + c, -1, 2), f(12, 20), f(20, 16), f(12, 16)),
+    "scaled, bias, residual, relu": (lambda a, b, c, d: F.relu((a @ b) * 0.125 + c + d), f(12, 20), f(20, 16), f(16), f(12, 16)),
+    "conv": (nn.Conv2d(5, 9, 3), f(1, 5, 12, 11)),
+    "conv with padding and stride": (nn.Conv2d(5, 9, 3, 2, 1), f(2, 5, 13, 16)),
+    "conv 1x1 with stride": (nn.Conv2d(6, 20, 1, 2), f(1, 6, 15, 14)),
+    "conv 5x3 dilated": (nn.Conv2d(3, 8, (5, 3), padding=(4, 1), dilation=(2, 1)), f(1, 3, 14, 17)),
+    "more padding than image": (nn.Conv2d(2, 4, 5, padding=4), f(1, 2, 3, 2)),
+    "groups": (nn.Conv2d(12, 18, 3, padding=1, groups=3), f(2, 12, 9, 9)),
+    "depthwise": (nn.Conv2d(20, 20, 3, padding=1, groups=20), f(1, 20, 10, 10)),
+    "1-d": (nn.Conv1d(6, 10, 5, 2, 2), f(2, 6, 40)),
+    "conv, relu6": (nn.Sequential(nn.Conv2d(5, 9, 3), nn.ReLU6()), f(1, 5, 12, 11)),
+    "conv, pool": (nn.Sequential(nn.Conv2d(5, 9, 3, padding=1), nn.MaxPool2d(2)), f(1, 5, 12, 10)),
+    "conv, relu, pool with border": (nn.Sequential(nn.Conv2d(3, 7, 5, 2, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)), f(2, 3, 30, 27)),
+    "conv, pool with more rows than it needs": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, 3)), f(1, 3, 12, 13)),
+    "residual block": (Residual(), f(1, 6, 10, 12)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lists_compute_what_pytorch_computes(device, name):
+    torch.manual_seed(0)
+    function, *inputs = CASES[name]
+    outputs, references, schedule, _ = device.run(function, *inputs)
+    assert_right(outputs, references)
+
+
+def test_bias_residual_activation_and_pooling_are_in_the_store(small):
+    torch.manual_seed(0)
+    *_, schedule, _ = small.run(*CASES["residual block"])
+    assert [[op.op_type for op in kernel.ops] for kernel in schedule.kernels] == [[T.CONV, T.RELU], [T.CONV, T.ADD, T.RELU]]
+    *_, schedule, _ = small.run(*CASES["conv, relu, pool with border"])
+    assert [[op.op_type for op in kernel.ops] for kernel in schedule.kernels] == [[T.CONV, T.RELU, T.MAX_POOL]]
+
+
+def test_every_result_can_be_kept(small):
+    torch.manual_seed(0)
+    outputs, references, schedule, found = small.run(*CASES["conv, relu, pool with border"], keep_all=True)
+    assert_right(outputs, references)
+    conv, relu, pool = (found[name] for name in schedule.kernels[0].results)
+    assert np.array_equal(np.maximum(conv, 0), relu)
+    assert np.array_equal(F.max_pool2d(torch.from_numpy(relu), 3, 2, 1).numpy(), pool)
+
+
+def test_a_result_that_others_need_before_it_is_finished_is_stored_twice(small):
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    outputs, references, schedule, _ = small.run(lambda x: (lambda y: (y, F.max_pool2d(y, 2)))(F.relu(conv(x))), f(1, 3, 8, 8))
+    assert_right(outputs, references)
+    assert len(schedule.kernels) == 1
+
+
+def test_constants_lie_in_the_order_of_their_blocks(small):
+    torch.manual_seed(0)
+    *_, schedule, _ = small.run(nn.Linear(200, 90), f(40, 200))
+    (matrix,) = schedule.packed.values()
+    loads = [c for c in schedule.offloaded[schedule.kernels[0].name].commands if c.code == "COMMAND_LOAD" and c.dram.storage == matrix.storage]
+    assert all(load.fields["rows"] * load.fields["planes"] == 1 for load in loads)
+    first = list(dict.fromkeys(load.dram.offset for load in loads))
+    assert first == sorted(first)
+    assert first[0] == 0
+
+
+@pytest.mark.parametrize("by_lines", [True, False])
+def test_a_packed_constant_has_every_element_once(by_lines):
+    matrix = Matrix("w", 0, 0, 7 if by_lines else 1, 1 if by_lines else 5, lines=5, depth=7, packed=(2, 3))
+    values = np.arange(35, dtype=np.float32)
+    w = values.reshape(5, 7) if by_lines else values.reshape(7, 5).T
+    found = np.frombuffer(pack(matrix, values.tobytes()), np.float32)
+    assert sorted(found) == sorted(values)
+    for lines in ((0, 2), (2, 4), (4, 5)):
+        for k in ((0, 3), (3, 6), (6, 7)):
+            start = matrix.load((0, 1), lines, k, 0).dram.offset // 4
+            block = w[slice(*lines), slice(*k)]
+            assert np.array_equal(found[start : start + block.size], (block if by_lines else block.T).ravel())
+
+
+# --- tilings --------------------------------------------------------------------------------------
+
+
+def product_of(target, function, *inputs):
+    schedule = make_schedule(captured_function(function, inputs).ir, target)
+    return schedule.lowering.product(schedule.kernels[0])
+
+
+def test_all_tilings_give_the_same_bits(small, tmp_path):
+    """A sum takes its products in ascending k, whatever the blocks."""
+    torch.manual_seed(0)
+    for function, *inputs in (CASES["conv, relu, pool with border"], CASES["scaled, bias, residual, relu"], CASES["groups"]):
+        captured = captured_function(function, inputs)
+        schedule = make_schedule(captured.ir, small.target)
+        product = schedule.lowering.product(schedule.kernels[0])
+        tilings = [tiling for tiling in Search(product, small.machine, small.target.device).best(10000) if fits(product, tiling)]
+        assert len(tilings) > 50
+        seen = set()
+        values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
+        plain = dataclasses.replace(schedule)
+        plain.__dict__["offloaded"] = {}
+        places = small.memory.place(plain, values)
+        for tiling in [tilings[0], *random.Random(0).sample(tilings, 25), tilings[-1]]:
+            small.memory.execute(program(product, tiling), places)
+            seen.add(small.memory.tensor(plain, places, captured.ir.outputs[0]).tobytes())
+        assert len(seen) == 1
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_drawn_convolutions_agree_with_pytorch(small, data):
+    draw = data.draw
+    groups = draw(st.sampled_from([1, 1, 2, 4]))
+    channels, outputs = groups * draw(st.integers(1, 5)), groups * draw(st.integers(1, 6))
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    options = {"stride": draw(st.tuples(st.integers(1, 3), st.integers(1, 3))), "padding": draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
+               "dilation": draw(st.tuples(st.integers(1, 2), st.integers(1, 2))), "groups": groups}
+    sizes = [draw(st.integers(max(1, d * (k - 1) + 1 - 2 * p), 14)) for k, p, d in zip(kernel, options["padding"], options["dilation"], strict=True)]
+    torch.manual_seed(0)
+    conv = nn.Conv2d(channels, outputs, kernel, bias=draw(st.booleans()), **options)
+    outputs, references, *_ = small.run(conv, f(draw(st.integers(1, 2)), channels, *sizes))
+    assert_right(outputs, references)
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_drawn_matrices_agree_with_pytorch(small, data):
+    size = st.integers(1, 40)
+    batches, m, n, k = data.draw(st.integers(1, 4)), data.draw(size), data.draw(size), data.draw(size)
+    a = f(batches, m, k) if data.draw(st.booleans()) else f(batches, k, m).transpose(1, 2)
+    b = f(batches, k, n) if data.draw(st.booleans()) else f(batches, n, k).transpose(1, 2)
+    outputs, references, *_ = small.run(lambda a, b: torch.relu(a @ b), a, b)
+    assert_right(outputs, references)
+
+
+def test_blocks_lie_within_the_memories_and_not_on_each_other(small):
+    torch.manual_seed(0)
+    parameters = small.target.device.parameters
+    for function, *inputs in CASES.values():
+        product = anonymous(product_of(small.target, function, *inputs))
+        tiling, _ = small.target.choose(product)
+        place = layout(product, tiling)
+        assert place.scratchpad_bytes <= parameters["scratchpad_bytes"]
+        assert place.c(tiling.c_slots) <= parameters["accumulator_bytes"]
+        assert place.a(0) <= place.a(tiling.a_slots) == place.b(0) < place.b(tiling.b_slots) == place.residual(0)
+
+
+def test_parts_cut_evenly():
+    assert parts(10) == [10, 5, 4, 3, 2, 1]
+    assert parts(100, 16)[:3] == [100, 64, 48]
+    assert min(parts(7, 16)) == 7
+
+
+def test_the_chosen_tiling_is_the_fastest_of_those_that_were_timed(small):
+    torch.manual_seed(0)
+    product = anonymous(product_of(small.target, *CASES["conv with padding and stride"]))
+    tilings = [tiling for tiling in Search(product, small.machine, small.target.device).best(32) if fits(product, tiling)]
+    chosen, cycles = small.target.choose(product)
+    assert cycles == min(small.target._cycles(product, tiling) for tiling in tilings[:8])
+    assert cycles == small.target._cycles(product, chosen)
+
+
+@pytest.mark.parametrize("ram", ["", "channels = 2\ninterleave_bytes = 64\nrow_bytes = 512\nrow_miss_cycles = 9\nbytes_per_cycle = 4"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
+def test_a_list_timed_without_values_takes_the_cycles_of_its_simulation(embedded, engine_library, tmp_path, always, ram, way):  # noqa: F811
+    """The addresses are the simulation's: with channels and rows they matter."""
+    torch.manual_seed(0)
+    machine = machine_with(tmp_path, **way)
+    path = tmp_path / "m.toml"
+    path.write_text(path.read_text().replace("size_bytes = 0x1000000", "size_bytes = 0x1000000\n" + ram))
+    machine = load_machine(str(path))
+    device = Device(embedded, engine_library, tmp_path, machine)
+    for name in ("residual block", "linear", "groups"):
+        function, *inputs = CASES[name]
+        captured = captured_function(function, inputs)
+        schedule = make_schedule(captured.ir, device.target)
+        places = device.memory.place(schedule, dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants)
+        for kernel in schedule.kernels:
+            commands = schedule.offloaded[kernel.name].commands
+            before = device.memory.statistics["busy_cycles"]
+            timed = device.target._timer.cycles(packed(commands, places.__getitem__))
+            device.memory.execute(commands, places)
+            # The model's open rows and free channels are those that the list before it left.
+            slack = 0 if "row_bytes" not in ram else 200
+            assert abs(device.memory.statistics["busy_cycles"] - before - timed) <= slack
+
+
+# --- what goes where ------------------------------------------------------------------------------
+
+
+def kernel_of(machine, library, function, *inputs):
+    torch.manual_seed(0)
+    return make_schedule(captured_function(function, inputs).ir, Target(machine, str(library))).kernels[-1]
+
+
+@pytest.mark.parametrize(("function", "inputs", "reason"), [
+    (lambda a, b: a @ b, (f(2, 3), f(3, 2)), r"\d+ cycles on the device, about \d+ on the CPU"),
+    (nn.ConvTranspose2d(8, 8, 3), (f(1, 8, 20, 20),), "transposed convolution"),
+    (torch.exp, (f(2000),), "the device has no EXP"),
+])  # fmt: skip
+def test_what_stays_on_the_cpu_says_why(engine_library, tmp_path, function, inputs, reason):  # noqa: F811
+    kernel = kernel_of(machine_with(tmp_path, **LARGE), engine_library, function, *inputs)
+    assert kernel.device is None
+    assert re.fullmatch(reason, kernel.reason)
+
+
+def test_a_machine_without_a_device_says_so():
+    torch.manual_seed(0)
+    schedule = make_schedule(captured_function(lambda a, b: a @ b, (f(20, 30), f(30, 20))).ir, Target(load_machine("cpu")))
+    assert schedule.kernels[0].reason == "the machine has no compute device"
+
+
+def test_memories_too_small_for_any_block_leave_an_op_on_the_cpu(engine_library, tmp_path, always):  # noqa: F811
+    kernel = kernel_of(machine_with(tmp_path, scratchpad_bytes=64), engine_library, lambda a, b: a @ b, f(20, 300), f(300, 20))
+    assert kernel.reason == "no block of it fits the device's memories"
+
+
+def test_the_plan_says_where_ops_run_and_why(engine_library, tmp_path):  # noqa: F811
+    torch.manual_seed(0)
+    machine = machine_with(tmp_path, **LARGE)
+    ir = captured_function(lambda a, b: torch.exp(a @ b), (f(64, 64), f(64, 64))).ir
+    rows = plan_json(ir, make_plan(ir, machine, library=str(engine_library)), machine)["ops"]
+    assert [(row["placed_on"], row["reason"]) for row in rows] == [("compute", ""), ("cpu", "the device has no EXP")]
+
+
+# --- operands -------------------------------------------------------------------------------------
+
+
+def test_a_tile_at_the_edge_of_an_image_brings_its_border():
+    image = Image("x", 0, 300, 100, 10, rows=10, columns=10, channels=3, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), padding=(1, 1))
+    load = image.load(Block(0, (0, 1), (0, 4), (0, 4), (0, 10), (0, 27)), 64)
+    fields = {name: load.fields[name] for name in ("planes", "rows", "row_bytes", "pad_top", "pad_bottom", "pad_left", "pad_right")}
+    assert fields == {"planes": 3, "rows": 5, "row_bytes": 40, "pad_top": 1, "pad_bottom": 0, "pad_left": 4, "pad_right": 4}
+    assert load.dram.offset == 0
+    load = image.load(Block(0, (0, 1), (0, 4), (7, 10), (0, 10), (9, 27)), 0)
+    assert (load.fields["rows"], load.fields["pad_top"], load.fields["pad_bottom"]) == (4, 0, 1)
+    assert load.dram.offset == 4 * (100 + 6 * 10)
+
+
+def test_a_tile_is_as_few_rows_as_can_be():
+    tile = Tile("y", 0, 0, 0, m_stride=100, row_stride=10)
+    _, fields = tile.place(Block(0, (0, 1), (0, 3), (0, 10), (0, 10), (0, 1)))
+    assert (fields["planes"], fields["rows"], fields["row_bytes"]) == (1, 1, 1200)
+    _, fields = tile.place(Block(0, (0, 1), (0, 3), (2, 4), (0, 5), (0, 1)))
+    assert (fields["planes"], fields["rows"], fields["row_bytes"]) == (3, 2, 20)
+
+
+def test_an_access_that_no_command_walks_stays_on_the_cpu(engine_library, tmp_path, always):  # noqa: F811
+    """Rows of a convolution's input whose elements are not next to each other are copied first."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 8, 3)
+    schedule = make_schedule(captured_function(lambda x: conv(x.permute(0, 3, 1, 2)), (f(1, 12, 12, 4),)).ir,
+                             Target(machine_with(tmp_path, **LARGE), str(engine_library)))
+    assert [kernel.anchor.op_type for kernel in schedule.kernels] == [T.COPY, T.CONV]
+    assert isinstance(schedule.access[schedule.kernels[1].anchor.inputs[0]], Access)
+    assert Tiling(1, 1, 1, 1, 1, "m", 1, 1, 1).order == "m"
