@@ -86,7 +86,8 @@ class Simulator(threading.Thread):
     text: str = field(default_factory=description)
     refuse: tuple = ()  # addresses answered with success = 0
     legacy: bool = False  # knows only reads and writes
-    sources: tuple = ()  # bits that the CPU's waits for interrupts are answered with, then never again
+    sources: tuple = ()  # what the CPU's waits for interrupts are answered with; then it closes the connection
+    sleepless: bool = False  # never answers a wait
     die_at: int | None = None  # closes the connection instead of answering this access
     die_after_s: float | None = None  # closes it so long after the first access
     silent: bool = False  # never answers an access
@@ -95,7 +96,7 @@ class Simulator(threading.Thread):
         super().__init__(daemon=True)
         self.types, self.accesses, self.advances, self.texts = [], [], [], {}
         self.hello = None
-        self.accessed = threading.Event()
+        self.accessed, self.asleep = threading.Event(), threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.path))
         self.listener.listen()
@@ -133,6 +134,9 @@ class Simulator(threading.Thread):
 
     def sleep(self, link):
         self.accesses.append(("S", 0, 0, 0))
+        self.asleep.set()
+        if self.sleepless:
+            return True
         slept = sum(1 for kind, *_ in self.accesses if kind == "S")
         if slept > len(self.sources):
             return False

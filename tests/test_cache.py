@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Caches of the CPU: what walks cost by hand, every access against a model written down once more, their machine file."""
+"""Caches of the CPU: what walks cost by hand, every access against a second model, their machine file."""
 
 import pytest
 from acalsim_backend.errors import MachineError
@@ -194,7 +194,7 @@ ECHO_TABLE = "[devices.echo]\nbase = 0x10200000\n"
         ("size_bytes = 5000", "cpu.l1d.size_bytes is 5000; 4 ways of 64 bytes a line take 256 times a power of two"),
         ("size_bytes = 768", "cpu.l1d.size_bytes is 768; 4 ways"),
         ("ways = 0", "cpu.l1d.ways is 0; it lies between 1 and 64"),
-        ("lines = 4", "unknown key 'cpu.l1d.lines'; known are size_bytes, ways, line_bytes, miss_cycles, writeback_cycles"),
+        ("lines = 4", "unknown key 'cpu.l1d.lines'; known are size_bytes, ways, line_bytes, miss_cycles"),
     ],
 )
 def test_a_cache_that_cannot_be_is_refused(tmp_path, text, message):

@@ -3,6 +3,7 @@
 """Completion by stall, by polling and by interrupt: the same work, and cycles that no host can change."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from acalsim_backend.errors import MachineError, SimulateError
 from acalsim_backend.machine import load_machine
 from acalsim_backend.simulate import Tools, simulate
 from driver_fixtures import SYMBOLS, outputs_wanted, product
-from qemu_fixtures import NO_SYMBOLS, ROOT, firmware_of
+from qemu_fixtures import NO_SYMBOLS, ROOT, Simulator, firmware_of
 from simulator_fixtures import (  # noqa: F401
     CONTROL,
     ECHO,
@@ -43,7 +44,8 @@ def build(tmp_path_factory):
             machine = load_machine(str(path))
             machines[word, extra] = machine, firmware_of(machine, folder)
         machine, firmware = machines[word, extra]
-        return firmware(name, c or product(), symbols=SYMBOLS if c is None or "op_product" in c else NO_SYMBOLS), machine
+        symbols = SYMBOLS if c is None or "op_product" in c else NO_SYMBOLS
+        return firmware(name, c or product(), symbols=symbols), machine
 
     return compile_for
 
@@ -145,6 +147,19 @@ def error_of(measure, elf, machine):
     return str(caught.value)
 
 
+def test_thousands_of_interrupts_are_all_taken(build, measure):
+    once = op_of(measure(*build("interrupt")))["cycles"]
+    c = product().replace("graph_0_forward(); return", "for (int i = 0; i < 999; i++) op_product(); op_product(); return")
+    op = op_of(measure(*build("interrupt", "many", c)))
+    assert op["cycles"] == pytest.approx(1000 * once, abs=1000)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_refused_list_ends_every_kind_of_wait(build, measure, word):
+    said = error_of(measure, *build(word, "refused", product("list[1].code = 77;")))
+    assert said.endswith("op_product: the device at 0x10300000 refused command 1 of 4: ERROR_COMMAND")
+
+
 def test_a_wait_that_nothing_could_end_is_an_error_of_one_line(build, measure):
     for word in ("interrupt", "stall"):
         elf, machine = build(word, "forever", 'int main(void) { __asm__ volatile("wfi"); return 0; }')
@@ -168,6 +183,21 @@ def test_a_simulator_that_knows_no_time_cannot_wake_anybody(build, run):
     elf, _ = build("stall", "legacy", 'int main(void) { __asm__ volatile("wfi"); return 0; }')
     outcome = run(elf, legacy=True)
     assert outcome.status == 70 and "the guest waits for an interrupt (wfi); the simulator on" in outcome.errors
+
+
+def test_qemu_can_be_stopped_while_the_cpu_sleeps(build, start, tmp_path):
+    elf, _ = build("interrupt")
+    simulator = Simulator(tmp_path / "socket", sleepless=True)
+    process = start(elf, simulator)
+    assert simulator.asleep.wait(60)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 70 and "stopped while waiting" in errors
+
+
+def test_a_simulator_that_leaves_while_the_cpu_sleeps_ends_qemu(build, run):
+    outcome = run(build("interrupt")[0], sources=())
+    assert outcome.status == 70 and "closed the connection at cycle" in outcome.errors
 
 
 def test_giving_up_is_no_wait(build, run):
@@ -232,8 +262,8 @@ ECHO_TABLE = "[devices.echo]\nbase = 0x10200000\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[firmware]\ncompletion = "soon"\n' + ECHO_TABLE, "firmware.completion is 'soon'; known are stall, poll, interrupt"),
-        (ECHO_TABLE + "interrupt = 10\n", "devices.echo.interrupt is 10; 36 to 95 are free, those below are the board's"),
+        ('[firmware]\ncompletion = "soon"\n' + ECHO_TABLE, "completion is 'soon'; known are stall, poll, interrupt"),
+        (ECHO_TABLE + "interrupt = 10\n", "echo.interrupt is 10; 36 to 95 are free, those below are the board's"),
         (ECHO_TABLE + "interrupt = 96\n", "devices.echo.interrupt is 96; it lies between 0 and 95"),
         (
             ECHO_TABLE + "interrupt = 40\n[devices.compute]\nbase = 0x10300000\ninterrupt = 40\n",

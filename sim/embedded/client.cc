@@ -26,7 +26,8 @@ MMIOResponse make_response(const Response& response, bool ended) {
     MMIOResponse wire{};
     wire.success = response.success;
     std::memcpy(wire.reserved, &response.stall_cycles, kStallBits / 8);
-    wire.reserved[6] = (ended ? RESPONSE_ENDED : 0) | (response.interrupted ? RESPONSE_INTERRUPT : 0);
+    if (ended) wire.reserved[6] |= RESPONSE_ENDED;
+    if (response.interrupted) wire.reserved[6] |= RESPONSE_INTERRUPT;
     wire.data = response.data;
     return wire;
 }

@@ -97,7 +97,8 @@ void Device::attempt(Access access) {
 bool Device::must_wait(const Request& request) const {
     if (!busy()) return false;
     if (!request.is_write) return request.offset == REG_DATA_OUT || request.offset == REG_RESULT;
-    const bool starts = request.offset == REG_CONTROL && without_interrupt(request.data) == CONTROL_START;
+    const bool starts =
+        request.offset == REG_CONTROL && without_interrupt(request.data) == CONTROL_START;
     return request.offset == REG_DATA_IN || starts;
 }
 

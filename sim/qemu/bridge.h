@@ -28,7 +28,8 @@ void bridge_watch(void);
 /* Reads or writes a device register, and waits as the simulator says. False is a bus error. */
 bool bridge_access(bool is_write, uint64_t address, unsigned bytes, uint64_t *data);
 
-/* Sleeps until the simulator raises an interrupt, and raises it here. False: the simulation is over. */
+/* Sleeps until the simulator raises an interrupt, and raises it here. False: the simulation is
+ * over. */
 bool bridge_sleep(void);
 
 /* One line on stderr and the end of QEMU. */

@@ -6,7 +6,7 @@
  * A miss stops the CPU for miss_cycles, more if a line that was written has to leave. Only RAM is
  * cached. The instruction cache is asked once for each line that the CPU comes to, however many
  * instructions of it run one after the other; the data cache for each access, twice where it
- * crosses the border of two lines. DMA is not seen: it is as if it went through the caches for nothing.
+ * crosses the border of two lines. DMA is not seen: as if it kept the caches coherent at no cost.
  */
 #ifndef SST_CACHE_H
 #define SST_CACHE_H

@@ -3,9 +3,9 @@
  * Counts cycles, instructions and memory accesses of the guest, and books them to ops.
  *
  * A block's counts are known when QEMU translates it, so that running it costs three inline
- * additions and no call, as long as the machine has no caches. They are added as the block starts: inside it the clock is ahead by the
- * rest of the block, the same way every run. The board's boot ROM, which differs between versions
- * of QEMU, is not counted.
+ * additions and no call, as long as the machine has no caches. They are added as the block starts:
+ * inside it the clock is ahead by the rest of the block, the same way every run. The board's boot
+ * ROM, which differs between versions of QEMU, is not counted.
  */
 #ifndef SST_COUNTING_H
 #define SST_COUNTING_H

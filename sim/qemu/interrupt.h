@@ -2,10 +2,11 @@
 /*
  * Interrupts: from the simulator to the board's PLIC, and the sleep of a CPU that waits for them.
  *
- * A CPU that executes wfi with nothing to wake up for falls asleep in QEMU. Then, and only then, the
- * simulator is asked to go on until the next interrupt: the guest's clock moves by what that takes,
- * and the CPU is woken up. How long that takes on the host does not matter to either. Interrupts of
- * devices whose work ends while the CPU is awake become pending at its next access to a device.
+ * A CPU that executes wfi with nothing to wake up for falls asleep in QEMU. Then, and only then,
+ * the simulator is asked to go on until the next interrupt: the guest's clock moves by what that
+ * takes, and the CPU is woken up. How long that takes on the host does not matter to either.
+ * Interrupts of devices whose work ends while the CPU is awake become pending at its next access to
+ * a device.
  *
  * A source is raised for a moment: it is pending at the PLIC from then on until it is claimed.
  */
