@@ -19,6 +19,7 @@ from acalsim_backend import (
     ACALSimOp,
     ACALSimOpType,
     TensorDesc,
+    paths,
     pipeline,
 )
 from acalsim_backend.backend import shared_backend
@@ -429,7 +430,7 @@ def test_what_the_cross_compiler_refuses_is_one_line(demo, tmp_path):
 def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     with pytest.raises(ToolchainError, match="cannot make the cache folder /dev/null/acalsim: .*XDG_CACHE_HOME"):
-        pipeline.cache_folder()
+        paths.cache_folder()
 
 
 # --- the pipeline by itself ---------------------------------------------------------------------

@@ -9,7 +9,6 @@ neither CMake nor a second library is needed.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 import os
@@ -21,7 +20,7 @@ from types import ModuleType
 
 from .errors import ServeError, ToolchainError, run_room
 from .files import write_atomic
-from .paths import ROOT, SIM
+from .paths import ROOT, SIM, cache_folder
 
 CXX = os.environ.get("CXX", "g++")
 LIBRARY_NAME = "_embedded" + sysconfig.get_config_var("EXT_SUFFIX")
@@ -96,14 +95,31 @@ def find_library(given: str | None = None) -> Path:
     raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
 
 
+def library_for_compiling() -> Path:
+    """The library as the environment says or as the build makes it, else one of the user's cache folder, built if need be."""
+    try:
+        return find_library()
+    except ServeError:
+        return build(cache_folder() / "engine")
+
+
+_modules: dict[str, ModuleType] = {}
+"""By the digest of their file: nanobind does not bear a second copy of the same types in one process."""
+
+
 def load(path: str | os.PathLike) -> ModuleType:
-    """Import the engine from exactly that file, once a process. Raises ServeError where it cannot be."""
-    return _loaded(os.path.abspath(path))
+    """Import the engine from exactly that file. Raises ServeError where it cannot be."""
+    try:
+        digest = _digest(Path(path))
+    except OSError as error:
+        raise ServeError(f"cannot load the engine '{path}': {error.strerror}") from None
+    if digest not in _modules:
+        _modules[digest] = _import(path)
+    return _modules[digest]
 
 
-@functools.cache
-def _loaded(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_embedded", path)
+def _import(path: str | os.PathLike) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("_embedded", os.fspath(path))
     try:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

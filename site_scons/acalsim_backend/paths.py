@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the project's own sources lie: beside site_scons/ in a checkout, inside the package when installed."""
 
+import os
 from pathlib import Path
+
+from .errors import ToolchainError
 
 _PACKAGE = Path(__file__).resolve().parent
 PYTHONPATH = _PACKAGE.parent
@@ -11,3 +14,14 @@ ROOT = _PACKAGE.parents[1] if (_PACKAGE.parents[1] / "kernels").is_dir() else _P
 KERNELS = ROOT / "kernels"
 SIM = ROOT / "sim"
 MACHINES = SIM / "machines"
+
+
+def cache_folder() -> Path:
+    """The user's cache folder of this project, made if need be."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(base).absolute() / "acalsim"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(f"cannot make the cache folder {folder}: {error.strerror}; name another in XDG_CACHE_HOME") from None
+    return folder

@@ -31,7 +31,7 @@ from .headers import registers_header
 from .ir import ACALSimIR
 from .machine import Machine, load_machine
 from .modelfile import DEFAULT_TOLERANCE
-from .paths import SIM
+from .paths import SIM, cache_folder
 from .plan import make_plan
 from .report import build_report, compare, provenance, tensors
 from .simulate import Tools, simulate
@@ -172,17 +172,6 @@ def host_tools() -> Tools:
             print(f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True)
             _build_tools(cache, index)
     return Tools(*(cache / path for path in read_json(index).values()))
-
-
-def cache_folder() -> Path:
-    """The user's cache folder of this project, made if need be."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(base).absolute() / "acalsim"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolchainError(f"cannot make the cache folder {folder}: {error.strerror}; name another in XDG_CACHE_HOME") from None
-    return folder
 
 
 def _tools_key() -> str:

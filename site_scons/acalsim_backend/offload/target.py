@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..engine import library_for_compiling
 from ..ir import ACALSimIR, ACALSimOp
 from ..kernel import Kernel
 from ..machine import Machine
@@ -45,7 +46,7 @@ class Target:
 
     @cached_property
     def _timer(self) -> ListTimer:
-        return ListTimer(self.machine, self.device.name, self.library)
+        return ListTimer(self.machine, self.device.name, self.library or str(library_for_compiling()))
 
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
