@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
+ON_CPU = ("MACHINE=cpu",)  # where kernels/ computes: on `default` the compute device takes a matmul
 
 
 def report_of(tree, name, build="build"):
@@ -64,7 +65,7 @@ def test_a_report_says_all_that_its_schema_promises(host_tree):
     assert all(type(report[name]) is int for name in counters.split())
     assert [op["type"] for op in report["ops"]] == ["MATMUL"]
     assert report["ops"][0]["torch_ops"] == ["aten.mm.default", "aten.add.Tensor"] and report["ops"][0]["fused"] == ["add_1"]
-    assert report["ops"][0]["macs"] == 8 * 16 * 8 and report["ops"][0]["placed_on"] == "cpu"
+    assert report["ops"][0]["macs"] == 8 * 16 * 8 and report["ops"][0]["placed_on"] == "compute"
     assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "instructions", "macs", "source", "torch_ops", "fused"}
     assert set(report["placement"][0]) == {"region", "origin", "length", "used", "sections"}
     assert set(report["devices"]) == {"echo", "compute"}
@@ -74,8 +75,9 @@ def test_a_report_says_all_that_its_schema_promises(host_tree):
     assert report["provenance"]["torch"].startswith("2.13.0")
 
 
-def test_memory_traffic_is_at_least_what_a_matmul_must_move(host_tree):
-    report = report_of(host_tree, "matmul")
+def test_memory_traffic_is_at_least_what_a_matmul_must_move(tree):
+    tree.scons(*ON_CPU, "sim-matmul")
+    report = report_of(tree, "matmul", "build/cpu")
     assert report["memory_bytes_read"] >= 4 * (8 * 16 + 16 * 8 + 8)
     assert report["memory_bytes_written"] >= 4 * 8 * 8
 
@@ -102,11 +104,11 @@ def test_the_guests_outputs_are_what_the_report_compared(host_tree):
 
 def test_a_wrong_result_fails_the_target_naming_the_op(tree):
     tree.edit("kernels/matmul.h", "sums[i][j] = 0.0f;", "sums[i][j] = 1.0f;")
-    done = tree.scons("sim-matmul", check=False)
+    done = tree.scons(*ON_CPU, "sim-matmul", check=False)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert "report: model 'matmul': outputs differ from PyTorch's" in done.stderr
-    assert report_of(tree, "matmul")["check"]["passed"] is False
-    assert tree.scons("sim-matmul", check=False).returncode != 0, "a failed target must not count as built"
+    assert report_of(tree, "matmul", "build/cpu")["check"]["passed"] is False
+    assert tree.scons(*ON_CPU, "sim-matmul", check=False).returncode != 0, "a failed target must not count as built"
 
 
 @pytest.fixture
@@ -149,12 +151,13 @@ def test_a_timing_parameter_of_the_machine_reruns_only_simulations(settled):
     assert report_of(settled, "matmul")["total_cycles"] > before
 
 
-def test_the_simulators_code_reruns_only_simulations(settled):
+def test_the_simulators_code_reruns_what_asks_the_simulator(settled):
+    """Tilings are chosen by the device's model, simulations run it; nothing is compiled for the guest."""
     settled.edit("sim/model/echo.cc", "class Echo", "// edited\nclass Echo")
     settled.edit("sim/model/echo.cc", "latency_cycles_(slot.parameter(\"latency_cycles\"))",
               "latency_cycles_(1 + slot.parameter(\"latency_cycles\"))")
     stages = {stage for stage, _ in stages_run(settled.scons("all-reports"))}
-    assert stages == {"compile", "link", "simulate", "report"}
+    assert stages == {"compile", "link", "codegen", "simulate", "report"}
 
 
 def test_a_kernel_header_rebuilds_what_includes_it(settled):
@@ -377,20 +380,20 @@ def failing_kernel(tree):
 
 def test_a_trapping_guest_is_reported_with_cause_and_symbol(failing_kernel):
     tree = failing_kernel('__asm__ volatile(".word 0");')
-    done = tree.scons("sim-matmul", check=False)
+    done = tree.scons(*ON_CPU, "sim-matmul", check=False)
     assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
-    assert "illegal instruction" in (tree / "build/matmul/run/console.log").read_text()
+    assert "illegal instruction" in (tree / "build/cpu/matmul/run/console.log").read_text()
 
 
 def test_a_guest_that_writes_past_its_ram_is_reported_with_the_address(failing_kernel):
     tree = failing_kernel("*(volatile int *)0x90000010 = 1;")
-    assert refused(tree.scons("sim-matmul", check=False),
+    assert refused(tree.scons(*ON_CPU, "sim-matmul", check=False),
                    r"^simulate: the guest trapped: store access fault at .*mtval 0x90000010; RAM is 0x80000000\.\.0x90000000$")
 
 
 def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
     tree = failing_kernel("for (;;) __asm__ volatile(\"\");")
-    done = tree.scons("TIMEOUT=2", "sim-matmul", check=False)
+    done = tree.scons(*ON_CPU, "TIMEOUT=2", "sim-matmul", check=False)
     assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
     assert simulation_processes() == []
 
@@ -401,7 +404,7 @@ def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
 def endless(failing_kernel):
     """A simulation that is under way and would never end: (tree, scons process)."""
     tree = failing_kernel("for (;;) *(volatile int *)0x10200010 = 1;")
-    process = subprocess.Popen([sys.executable, "-m", "SCons", "-Q", "sim-matmul"], cwd=tree.folder, text=True,
+    process = subprocess.Popen([sys.executable, "-m", "SCons", "-Q", *ON_CPU, "sim-matmul"], cwd=tree.folder, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     wait_until(lambda: any("sst-device,socket" in command for command in processes().values()))
     yield tree, process
@@ -445,7 +448,7 @@ def test_a_side_that_is_killed_in_the_middle_is_named(endless, victim, line):
     os.kill(pid, signal.SIGKILL)
     out, err = scons.communicate(timeout=30)
     assert refused(subprocess.CompletedProcess((), scons.returncode, out, err), line)
-    assert simulation_processes() == [] and not (tree / "build/matmul/run/run.json").exists()
+    assert simulation_processes() == [] and not (tree / "build/cpu/matmul/run/run.json").exists()
 
 
 @pytest.mark.parametrize("to_group", [True, False], ids=["to all as a terminal does", "to scons alone"])
