@@ -783,9 +783,18 @@ def test_random_lists_give_the_values_of_one_after_the_other(embedded, tmp_path,
     matrices.put(A, np.random.default_rng(seed).integers(-1, 2, 2048).astype(np.float32))
     matrices.start(*commands)
     expected = Reference(matrices.bytes).run(*commands).ram
-    assert matrices.simulator.read(COMPUTE + RESULT)[1] == 0
+    _, error, stall = matrices.simulator.read(COMPUTE + RESULT)
+    assert error == 0
     assert np.array_equal(matrices.bytes, expected)
     assert_units_account_for_every_cycle(matrices.statistics)
+    wait = matrices.simulator.last_wait
+    assert sum(wait.values()) == stall - ACCESS
+    assert wait["compute"] == matrices.statistics["compute_busy_cycles"]
+    assert wait["dram"] + wait["load"] + wait["store"] <= sum(
+        matrices.statistics[f"{unit}_busy_cycles"] for unit in ("load", "store"))
+    moved = sum(matrices.statistics[f"dma_bytes_{way}"] for way in ("read", "written"))
+    if moved == device.COMMAND_BYTES * len(commands):
+        assert wait["dram"] == 0
 
 
 def test_counters_say_what_happened(matrices):
@@ -821,6 +830,70 @@ def test_counters_say_what_happened(matrices):
         "store_idle_cycles": stall - operands - array - written + 3,
     }
     assert_units_account_for_every_cycle(matrices.statistics)
+
+
+# --- Where a stall goes ----------------------------------------------------------------------------
+
+ACCESS = DEFAULTS["access_cycles"]
+
+
+def stages(matrices, *commands):
+    """The stages of the wait for a list, but for `fetch` beyond that of the list and of one command."""
+    matrices.start(*commands)
+    _, error, stall = matrices.simulator.read(COMPUTE + RESULT)
+    assert error == 0
+    wait = matrices.simulator.last_wait
+    assert sum(wait.values()) == stall - ACCESS
+    wait["fetch"] -= beats(device.COMMAND_BYTES * len(commands)) + LATENCY + 1 - ACCESS
+    return {stage: cycles for stage, cycles in wait.items() if cycles}
+
+
+def test_a_stall_is_what_the_device_does_meanwhile(machine):
+    matrices = machine()
+    array = array_formula("ws", "double", 16, 16, 20, 30, 50)
+    moved = beats(4 * 20 * 50) + beats(4 * 50 * 30) + LATENCY + beats(4 * 20 * 30) + LATENCY
+    assert stages(matrices, NOP) == {}
+    assert stages(matrices, NOP, NOP, SYNC) == {"fetch": 2}
+    assert stages(matrices, load(0, A, (20, 30))) == {"dram": beats(2400) + LATENCY}
+    assert stages(matrices, matmul(20, 30, 50, b=0x8000)) == {"compute": array}
+    assert stages(matrices, store(20, 30, C)) == {"dram": beats(2400) + LATENCY}
+    assert stages(matrices, *product(20, 30, 50)) == {"dram": moved, "compute": array}
+
+
+def test_ports_count_where_ram_does_not(machine):
+    matrices = machine(scratchpad_bytes_per_cycle=4)
+    ram, port = beats(2400) + LATENCY, beats(2400, 4)
+    fill = command("LOAD", a=0x8000, pad_top=4, pad_left=16, a_inner_stride=16)
+    assert stages(matrices, load(0, A, (20, 30))) == {"dram": ram, "load": port - ram}
+    assert stages(matrices, fill) == {"load": 16}
+    assert stages(matrices, store(20, 30, C)) == {"dram": ram, "store": port - ram}
+    assert stages(matrices, load(0, A, (20, 30)), fill) == {"dram": ram, "load": port + 16 - ram}
+
+
+def test_the_array_counts_before_ram_and_ram_before_the_ports(machine):
+    matrices = machine(scratchpad_bytes_per_cycle=4)
+    array, ram, port = array_formula("ws", "double", 16, 16, 64, 16, 16), beats(2400) + LATENCY, beats(2400, 4)
+    both = stages(matrices, matmul(64, 16, 16, b=0x4000), load(0x8000, A, (20, 30)))
+    assert both == {"compute": array, "dram": 1 + ram - array, "load": port - ram}
+    assert stages(matrices, load(0x8000, A, (20, 30)), store(20, 30, C)) == {"dram": 2 * beats(2400) + LATENCY}
+    assert stages(matrices, NOP, matmul(64, 16, 16, b=0x4000), SYNC, NOP) == {"fetch": 2, "compute": array}
+
+
+def test_only_what_waits_for_the_device_is_its_time(matrices):
+    matrices.start(*product(20, 30, 50))
+    assert matrices.simulator.read(COMPUTE + STATUS)[2] == ACCESS
+    assert sum(matrices.simulator.last_wait.values()) == 0, "STATUS does not wait"
+    _, _, stall = matrices.simulator.read(COMPUTE + RESULT, advance_cycles=500)
+    assert sum(matrices.simulator.last_wait.values()) == stall - ACCESS
+    assert "fetch" not in {stage for stage, cycles in matrices.simulator.last_wait.items() if cycles}
+    matrices.simulator.read(COMPUTE + RESULT)
+    assert sum(matrices.simulator.last_wait.values()) == 0, "it is done"
+
+
+def test_a_refused_list_was_fetched_and_no_more(matrices):
+    matrices.start(load(0, A, (20, 30)), command("MATMUL", m=1))
+    _, error, stall = matrices.simulator.read(COMPUTE + RESULT)
+    assert error and matrices.simulator.last_wait["fetch"] == stall - ACCESS
 
 
 def test_counters_in_the_middle_of_work_add_up_too(matrices):

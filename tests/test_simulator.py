@@ -595,11 +595,22 @@ def test_serve_ends_with_0_and_leaves_statistics(server):
     assert (status, err) == (0, "")
     assert out.endswith("\nStatistics:\n  Total cycles: 11\n  Device transactions: 2\n")
     statistics = json.loads(process.stats.read_text())
-    assert list(statistics) == ["total_cycles", "device_transactions", "ended", "devices", "guest"]
+    assert list(statistics) == ["total_cycles", "device_transactions", "ended", "devices", "stalls", "guest"]
     assert (statistics["total_cycles"], statistics["device_transactions"]) == (11, 2)
     assert (statistics["ended"], statistics["guest"]) == (True, None)
     assert statistics["devices"]["echo"] == {"busy_cycles": 10, "transactions": 2}
     assert not process.socket.exists()
+
+
+def test_stalls_are_booked_to_the_account_that_the_client_names(serve, simulator):
+    server = serve(simulator)
+    for account in (0, 3):
+        server.client.send(request(ADVANCE, account, 5) + request(WRITE, ECHO + DATA_IN, 7))
+        server.client.response()
+        server.client.read(ECHO + DATA_OUT)
+    server.client.end()
+    nothing = dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0)
+    assert server.result()["stalls"] == {"0": {"access": 1 + 10 + 10 + 1, **nothing}, "3": {"access": 1, **nothing}}
 
 
 def test_serve_describes_the_machine_and_keeps_the_guests_statistics(server):

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/host.hh"
+#include "model/stages.hh"
 
 namespace acalsim {
 
@@ -25,6 +26,7 @@ struct Response {
     std::uint64_t data;
     Cycle stall_cycles;  // at least 1, of an access
     bool interrupted = false;  // sources have been raised that the CPU has not been told of
+    Stages waited{};           // what of the stall was waiting for a device's work
 };
 
 inline std::string describe(const Access& access) {

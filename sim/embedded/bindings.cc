@@ -149,24 +149,30 @@ nb::dict as_dict(const Statistics& statistics) {
     return result;
 }
 
+nb::dict as_dict(const std::vector<std::pair<std::string, Statistics>>& all) {
+    nb::dict result;
+    for (const auto& [name, statistics] : all) result[name.c_str()] = as_dict(statistics);
+    return result;
+}
+
 nb::dict result_of(const PythonEngine& engine) {
-    nb::dict devices, result;
-    for (const auto& [name, statistics] : engine.device_statistics())
-        devices[name.c_str()] = as_dict(statistics);
+    nb::dict result;
     result["total_cycles"] = engine.now();
     result["transactions"] = engine.transactions();
     result["ended"] = engine.ended();
-    result["devices"] = devices;
+    result["devices"] = as_dict(engine.device_statistics());
     return result;
 }
 
 nb::dict serve(PythonEngine& engine, int listener, const std::string& description) {
+    Server server(engine, description, check_signals);
     std::string text;
     {
         const nb::gil_scoped_release others_may_run;
-        text = Server(engine, description, check_signals).serve(listener);
+        text = server.serve(listener);
     }
     nb::dict result = result_of(engine);
+    result["stalls"] = as_dict(server.client().stalls());
     result["statistics"] = nb::bytes(text.data(), text.size());
     return result;
 }
@@ -174,6 +180,13 @@ nb::dict serve(PythonEngine& engine, int listener, const std::string& descriptio
 nb::tuple access(PythonEngine& engine, const Access& access) {
     const Response response = engine.access(access);
     return nb::make_tuple(response.success, response.data, response.stall_cycles);
+}
+
+nb::dict last_wait(const PythonEngine& engine) {
+    nb::dict result;
+    for (std::size_t i = 0; i < kStageCount; ++i)
+        result[kStageNames[i]] = engine.last_response().waited.cycles[i];
+    return result;
 }
 
 nb::tuple read(PythonEngine& engine, std::uint64_t address, std::uint64_t size_bytes,
@@ -252,6 +265,9 @@ void bind_engine(nb::module_& module) {
         .def("serve", &serve, "listener"_a, "description"_a,
              "Serves one client of the listening socket (a file descriptor) to the end.")
         .def("result", &result_of)
+        .def_prop_ro("last_wait", &last_wait,
+                     "Of the last access's stall, the cycles that it waited for the device's work,\n"
+                     "by what the device was doing.")
         .def_rw("log", &PythonEngine::log, nb::arg("log").none(),
                 "None, or a function of (cycle, who, text).");
 }

@@ -48,6 +48,7 @@ GuestRam map_ram(const std::string& text) {
 
 std::optional<Access> Client::next_access() {
     MMIORequest frame;
+    account_ = 0;
     while (connection_.receive(&frame, sizeof frame)) {
         switch (frame.type) {
             case REQUEST_READ:
@@ -79,8 +80,27 @@ Access Client::access_of(const MMIORequest& frame) {
 }
 
 void Client::respond(const Response& response, bool ended) {
+    book(response);
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
+}
+
+void Client::book(const Response& response) {
+    Stall& stall = stalls_[account_];
+    stall.access += response.stall_cycles - response.waited.total();
+    for (std::size_t i = 0; i < kStageCount; ++i)
+        stall.waited.cycles[i] += response.waited.cycles[i];
+}
+
+std::vector<std::pair<std::string, Statistics>> Client::stalls() const {
+    std::vector<std::pair<std::string, Statistics>> all;
+    for (const auto& [account, stall] : stalls_) {
+        Statistics cycles = {{"access", stall.access}};
+        for (std::size_t i = 0; i < kStageCount; ++i)
+            cycles.emplace_back(kStageNames[i], stall.waited.cycles[i]);
+        all.emplace_back(std::to_string(account), std::move(cycles));
+    }
+    return all;
 }
 
 // Time moves when the access that follows arrives; only then is the CPU known to wait.
@@ -88,6 +108,7 @@ void Client::advance(const MMIORequest& frame) {
     if (frame.data > kLongestAdvance - advance_cycles_)
         throw malformed("ADVANCE past the end of time");
     advance_cycles_ += frame.data;
+    account_ = frame.addr;
 }
 
 void Client::greet(const MMIORequest& frame) {

@@ -4,14 +4,17 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "embedded/access.hh"
 #include "embedded/connection.hh"
 #include "embedded/error.hh"
 #include "embedded/guest_ram.hh"
+#include "model/device.hh"
 
 namespace acalsim {
 
@@ -36,8 +39,18 @@ public:
     // any. A client that said HELLO leaves its statistics behind, or just leaves.
     std::string farewell();
 
+    // The stall cycles of all responses so far, by account and then by what they went to: `access`,
+    // or a stage of the device that was waited for.
+    std::vector<std::pair<std::string, Statistics>> stalls() const;
+
 private:
+    struct Stall {
+        Cycle access = 0;
+        Stages waited;
+    };
+
     void advance(const MMIORequest& frame);
+    void book(const Response& response);
     void greet(const MMIORequest& frame);
     void take_text(const MMIORequest& frame);
     std::string receive_text(const MMIORequest& frame);
@@ -47,6 +60,8 @@ private:
     const std::function<void(GuestRam)> on_ram_;
     Connection connection_;
     Cycle advance_cycles_ = 0;
+    std::uint64_t account_ = 0;  // that the client named last
+    std::map<std::uint64_t, Stall> stalls_;
     bool greeted_ = false;
 };
 

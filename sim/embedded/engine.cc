@@ -56,7 +56,7 @@ public:
 
     void interrupt(std::uint64_t source) override {
         log("Interrupt " + std::to_string(source));
-        engine_.interrupt(source);
+        engine_.interrupt(source, *this);
     }
 
     void end_simulation() override {
@@ -122,19 +122,24 @@ Response Engine::access(const Access& access) {
 
 Response Engine::sleep(Cycle advance_cycles) {
     const Cycle begin = this->begin(advance_cycles);
+    const std::vector<Stages> before = stages();
     while (!raised_) {
         if (!next_until(std::numeric_limits<Cycle>::max())) sleepless();
         run_next();
     }
     run_until(now_);  // others may interrupt in the same cycle
     told_ |= raised_;
-    return {true, std::exchange(raised_, 0), now_ - begin};
+    const Stages waited = stages()[waker_].since(before[waker_]);
+    response_ = {true, std::exchange(raised_, 0), now_ - begin, false, waited};
+    return response_;
 }
 
-void Engine::interrupt(std::uint64_t source) {
+void Engine::interrupt(std::uint64_t source, const Port& from) {
     if (source < kFirstSource || source >= kFirstSource + 64)
         throw SimulationError("a device raises interrupt " + std::to_string(source) +
                               "; there are 32 to 95");
+    const auto is_it = [&](const Plugged& plugged) { return plugged.port.get() == &from; };
+    if (!raised_) waker_ = std::find_if(devices_.begin(), devices_.end(), is_it) - devices_.begin();
     raised_ |= std::uint64_t(1) << (source - kFirstSource);
 }
 
@@ -143,19 +148,21 @@ void Engine::route(const Access& access) {
     Device* device = device_at(access.address, base);
     if (!device) {
         if (log) log(now_, "", describe(access) + " refused: no device there");
-        return respond(transactions_, false, 0);
+        return respond(transactions_, false, 0, {});
     }
     const Request request{access.is_write, access.address - base, access.size_bytes, access.data};
-    device->access(request, [this, transaction = transactions_](bool success, std::uint64_t data) {
-        respond(transaction, success, data);
+    device->access(request, [this, transaction = transactions_](
+                                bool success, std::uint64_t data, const Stages& waited) {
+        respond(transaction, success, data, waited);
     });
 }
 
-void Engine::respond(std::uint64_t transaction, bool success, std::uint64_t data) {
+void Engine::respond(std::uint64_t transaction, bool success, std::uint64_t data,
+                     const Stages& waited) {
     if (answered_ || transaction != transactions_)
         throw std::logic_error("a device answered one access twice");
     answered_ = true;
-    response_ = {success, data, 0};
+    response_ = {success, data, 0, false, waited};
 }
 
 Device* Engine::device_at(std::uint64_t address, std::uint64_t& base) const {
@@ -239,6 +246,12 @@ void Engine::sleepless() const {
         if (told_ >> bit & 1) text += "; raised before: " + std::to_string(kFirstSource + bit);
     }
     throw SimulationError(text);
+}
+
+std::vector<Stages> Engine::stages() const {
+    std::vector<Stages> all;
+    for (const Plugged& plugged : devices_) all.push_back(plugged.device->stages());
+    return all;
 }
 
 std::vector<std::pair<std::string, Statistics>> Engine::device_statistics() const {

@@ -47,6 +47,7 @@ public:
 
     Cycle now() const { return now_; }
     bool ended() const { return ended_; }
+    const Response& last_response() const { return response_; }
     std::uint64_t transactions() const { return transactions_; }
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
 
@@ -75,8 +76,9 @@ private:
     Device* device_at(std::uint64_t address, std::uint64_t& base) const;
     void route(const Access& access);
     Cycle begin(Cycle advance_cycles);
-    void interrupt(std::uint64_t source);
-    void respond(std::uint64_t transaction, bool success, std::uint64_t data);
+    void interrupt(std::uint64_t source, const Port& from);
+    std::vector<Stages> stages() const;
+    void respond(std::uint64_t transaction, bool success, std::uint64_t data, const Stages& waited);
     void ask(Transfer transfer);
     void book_transfers();
     void complete(const std::shared_ptr<Transfer>& transfer);
@@ -97,6 +99,7 @@ private:
     bool ended_ = false;
     std::uint64_t raised_ = 0;  // sources that the CPU has not been told of; bit 0 is source 32
     std::uint64_t told_ = 0;    // those that it has
+    std::size_t waker_ = 0;     // place in devices_ of the one that raised the first of them
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;
     bool answered_ = false;

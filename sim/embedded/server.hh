@@ -20,6 +20,8 @@ public:
     // that it left, if any. Throws SimulationError.
     std::string serve(int listener);
 
+    const Client& client() const { return client_; }
+
 private:
     Engine& engine_;
     const std::function<void()> on_wait_;

@@ -65,6 +65,8 @@ public:
         cleared();
     }
 
+    Stages stages() const override { return pipeline_.stages(host().now()); }
+
 private:
     using Entry = Pipeline::Entry;
 
@@ -173,7 +175,9 @@ private:
         if (source.bytes() == 0) {
             return after(written - host().now(), [this, job] { loaded(job, {}); });
         }
+        job->transfers = true;
         fetch(source, [this, job, written](const Bytes& bytes) {
+            arrived(job);
             if (written <= host().now()) return loaded(job, bytes);
             after(written - host().now(), [this, job, bytes] { loaded(job, bytes); });
         });
@@ -226,10 +230,18 @@ private:
             for (std::size_t use = 0; use < job->uses.size(); ++use) job->uses[use].released = true;
             advance();
         });
+        job->transfers = true;
         write_ram(dram_tile(command), std::move(values), [this, job, read] {
+            arrived(job);
             if (read <= host().now()) return done(job);
             after(read - host().now(), [this, job] { done(job); });
         });
+    }
+
+    // The job's transfer is complete; its unit's port may still be at work.
+    void arrived(Entry job) {
+        job->transfers = false;
+        pipeline_.observe(host().now(), true);
     }
 
     void release(Entry job, std::size_t use) {

@@ -73,7 +73,7 @@ Device::Device(const Slot& slot)
 
 void Device::access(const Request& request, Respond respond) {
     ++transactions_;
-    Access access{request, std::move(respond)};
+    Access access{request, std::move(respond), {}};
     if (!allowed(request) || lacks_line(request)) return refuse(access);
     if (request.is_write) {
         log("WRITE to REG_%s = 0x%08" PRIX32, register_name(request), std::uint32_t(request.data));
@@ -85,12 +85,13 @@ void Device::refuse(const Access& access) {
     const Request& request = access.request;
     log("%s refused: %" PRIu64 " bytes at offset 0x%" PRIx64 " (register %s)", verb(request),
         request.size_bytes, request.offset, register_name(request));
-    host_.schedule(access_cycles_, [respond = access.respond] { respond(false, 0); });
+    host_.schedule(access_cycles_, [respond = access.respond] { respond(false, 0, {}); });
 }
 
 void Device::attempt(Access access) {
-    if (!must_wait(access.request)) return answer(access);
+    if (!must_wait(access.request)) return answer(access, {});
     log("%s of REG_%s waits: BUSY", verb(access.request), register_name(access.request));
+    access.before = stages();
     stalled_.push_back(std::move(access));
 }
 
@@ -107,16 +108,16 @@ bool Device::lacks_line(const Request& request) const {
     return asks && interrupt_ == 0 && (request.data & CONTROL_INTERRUPT);
 }
 
-void Device::answer(const Access& access) {
+void Device::answer(const Access& access, const Stages& waited) {
     const auto offset = std::uint32_t(access.request.offset);
     const auto value = std::uint32_t(access.request.data);
     if (!access.request.is_write) {
         const std::uint32_t found = read(offset);
         log("READ from REG_%s = 0x%08" PRIX32, register_name(access.request), found);
-        return access.respond(true, found);
+        return access.respond(true, found, waited);
     }
     offset == REG_CONTROL ? control(value) : write(offset, value);
-    access.respond(true, 0);
+    access.respond(true, 0, waited);
 }
 
 void Device::control(std::uint32_t value) {
@@ -153,7 +154,7 @@ void Device::release_stalled() {
     while (!stalled_.empty() && !must_wait(stalled_.front().request)) {
         const Access access = std::move(stalled_.front());
         stalled_.pop_front();
-        answer(access);
+        answer(access, stages().since(access.before));
     }
 }
 

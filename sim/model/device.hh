@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/host.hh"
+#include "model/stages.hh"
 #include "registers.h"
 
 namespace acalsim {
@@ -24,7 +25,8 @@ struct Request {
     std::uint64_t data;
 };
 
-using Respond = std::function<void(bool success, std::uint64_t data)>;
+// `waited` is how the access passed its time waiting for the device's work, if it had to.
+using Respond = std::function<void(bool success, std::uint64_t data, const Stages& waited)>;
 using Parameters = std::map<std::string, std::uint64_t>;
 using Statistics = std::vector<std::pair<std::string, std::uint64_t>>;
 
@@ -55,6 +57,9 @@ public:
 
     const std::string& name() const { return name_; }
     Statistics statistics() const;
+
+    // The busy cycles so far, by stage, of a model that tells its stages apart.
+    virtual Stages stages() const { return {}; }
 
 protected:
     // CONTROL comes without its INTERRUPT bit: that is this class's business.
@@ -87,11 +92,12 @@ private:
     struct Access {
         Request request;
         Respond respond;
+        Stages before;  // it had to wait
     };
 
     void refuse(const Access& access);
     void attempt(Access access);
-    void answer(const Access& access);
+    void answer(const Access& access, const Stages& waited);
     void control(std::uint32_t value);
     void release_stalled();
     bool must_wait(const Request& request) const;

@@ -72,13 +72,34 @@ Pipeline::State Pipeline::state_of(Unit unit) {
                                      : State::wait_store;
 }
 
+// Who keeps the others waiting: the array before RAM, RAM before the ports, and where nothing has
+// started the decoder.
+Stage Pipeline::stage() const {
+    const auto any = [this](auto is) { return std::any_of(jobs_.begin(), jobs_.end(), is); };
+    const auto at_work = [any](Unit unit) {
+        return any([unit](const Job& job) { return job.started && job.unit == unit; });
+    };
+    if (at_work(Unit::compute)) return Stage::compute;
+    if (any([](const Job& job) { return job.transfers; })) return Stage::dram;
+    if (at_work(Unit::load)) return Stage::load;
+    return at_work(Unit::store) ? Stage::store : Stage::fetch;
+}
+
 void Pipeline::observe(Cycle now, bool working) {
+    stages_ = stages(now);
     for (const Unit unit : kUnits) {
         State& state = states_[index(unit)];
         cycles_[index(unit)][static_cast<std::size_t>(state)] += now - observed_;
         state = working ? state_of(unit) : State::off;
     }
+    stage_ = working ? std::optional(stage()) : std::nullopt;
     observed_ = now;
+}
+
+Stages Pipeline::stages(Cycle now) const {
+    Stages present = stages_;
+    if (stage_) present[*stage_] += now - observed_;
+    return present;
 }
 
 void Pipeline::clear() { jobs_.clear(); }

@@ -10,6 +10,7 @@
 
 #include "model/command.hh"
 #include "model/device.hh"
+#include "model/stages.hh"
 
 namespace acalsim {
 
@@ -23,6 +24,7 @@ struct Job {
     Unit unit;
     std::vector<Use> uses;
     bool started = false;
+    bool transfers = false;  // its bytes are on their way from or to RAM
 };
 
 class Pipeline {
@@ -51,6 +53,9 @@ public:
     // Cycles that each unit was at work, waited for each of the units, and had nothing to do.
     void count(Statistics& statistics, Cycle now) const;
 
+    // The same cycles once more, each in exactly one stage: that of the whole device.
+    Stages stages(Cycle now) const;
+
 private:
     enum class State { off, idle, busy, wait_load, wait_compute, wait_store };
     static constexpr std::size_t kStateCount = 6;
@@ -58,11 +63,14 @@ private:
     std::optional<Entry> next(Unit unit);
     std::optional<Unit> blocker(Entry job);
     State state_of(Unit unit);
+    Stage stage() const;
 
     const std::array<std::uint64_t, kUnitCount> depths_;
     std::list<Job> jobs_;  // in the order of the command list
     std::array<State, kUnitCount> states_{};
     std::array<std::array<Cycle, kStateCount>, kUnitCount> cycles_{};
+    std::optional<Stage> stage_;  // nothing while the device does not work
+    Stages stages_;
     Cycle observed_ = 0;
 };
 

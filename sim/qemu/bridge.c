@@ -214,7 +214,7 @@ void bridge_send_ram(const char *text) {
 
 static void send_access(const struct MMIORequest *request) {
     struct MMIORequest frames[2] = {
-        {.type = REQUEST_ADVANCE, .data = clock_cycles() - sent_cycles},
+        {.type = REQUEST_ADVANCE, .addr = current_account(), .data = clock_cycles() - sent_cycles},
         *request,
     };
     if (speaks_extensions)

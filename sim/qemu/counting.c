@@ -57,6 +57,10 @@ void clock_spend(uint64_t cycles) { now.cycles += cycles; }
 
 uint64_t instructions_executed(void) { return now.instructions; }
 
+uint64_t current_account(void) {
+    return current == &overhead ? 0 : (uint64_t)(current - op_accounts) + 1;
+}
+
 void count_device_access(bool is_write, unsigned bytes) {
     *(is_write ? &device_traffic.writes : &device_traffic.reads) += 1;
     *(is_write ? &device_traffic.bytes_written : &device_traffic.bytes_read) += bytes;
@@ -225,7 +229,7 @@ static void print_ops(FILE *out) {
     for (size_t i = 0; i < program_op_count(); i++) {
         fprintf(out, "%s\n  {\"symbol\": \"", i ? "," : "");
         print_symbol(out, program_op(i)->symbol);
-        fprintf(out, "\", \"calls\": %" PRIu64 ", ", op_accounts[i].calls);
+        fprintf(out, "\", \"account\": %zu, \"calls\": %" PRIu64 ", ", i + 1, op_accounts[i].calls);
         print_account(out, &op_accounts[i]);
     }
 }

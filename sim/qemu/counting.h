@@ -21,6 +21,9 @@ void clock_spend(uint64_t cycles);
 
 uint64_t instructions_executed(void);
 
+/* The number of the account that time is booked to now: 0 is overhead, and ops count from 1. */
+uint64_t current_account(void);
+
 /* Takes one access to a device off the memory accesses, among which its instruction was counted. */
 void count_device_access(bool is_write, unsigned bytes);
 

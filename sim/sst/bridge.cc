@@ -120,7 +120,8 @@ void QEMUBinary::on_answer(SST::Event*) {
         }
         const Cycle stall = cycle_now() - begin_;
         stall_cycles_->addData(stall);
-        client_.respond({response_.success, response_.data, stall}, response_.ended);
+        client_.respond({response_.success, response_.data, stall, false, response_.waited},
+                        response_.ended);
         response_.ended ? end() : take_access();
     });
 }
@@ -153,15 +154,16 @@ void QEMUBinary::issue() {
         return device.bus->send(new AccessEvent(request));
     }
     say("", describe(access_) + " refused: no device there");
-    answer(false, 0, false);
+    answer({false, 0, false, {}});
 }
 
 // The CPU goes on once all that happens in this cycle has happened, and at least a cycle after it
 // asked: a device that answers at once would let it poll without time ever passing.
-void QEMUBinary::answer(bool success, std::uint64_t data, bool ended) {
-    response_.success = success;
-    response_.data = data;
-    response_.ended = ended;
+void QEMUBinary::answer(const ResponseEvent& response) {
+    response_.success = response.success;
+    response_.data = response.data;
+    response_.ended = response.ended;
+    response_.waited = response.waited;
     const bool is_over = tick_now() % kTicksPerCycle > kCpuTick;
     send_at(answer_link_, std::max(begin_ + 1, cycle_now() + is_over), kCpuTick);
 }
@@ -174,7 +176,7 @@ void QEMUBinary::on_device(SST::Event* event, std::size_t device) {
         }
         const std::unique_ptr<SST::Event> owner(event);
         if (const auto* response = dynamic_cast<ResponseEvent*>(event))
-            answer(response->success, response->data, response->ended);
+            answer(*response);
         else if (const auto* statistics = dynamic_cast<StatisticsEvent*>(event))
             collect(*statistics, devices_[device]);
     });
@@ -246,6 +248,12 @@ void QEMUBinary::write_results() const {
     const char* separator = "\n";
     for (const Plugged& device : devices_) {
         text << separator << "  \"" << device.name << "\": " << json(*device.statistics);
+        separator = ",\n";
+    }
+    text << "\n },\n \"stalls\": {";
+    separator = "\n";
+    for (const auto& [account, cycles] : client_.stalls()) {
+        text << separator << "  \"" << account << "\": " << json(cycles);
         separator = ",\n";
     }
     text << "\n },\n \"guest\": " << (guest_statistics_.empty() ? "null" : guest_statistics_)

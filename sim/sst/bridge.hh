@@ -69,7 +69,7 @@ private:
 
     void take_access();
     void issue();
-    void answer(bool success, std::uint64_t data, bool ended);
+    void answer(const ResponseEvent& response);
     void ask(DmaEvent* transfer);
     void book_transfers();
     void complete(DmaEvent* transfer);

@@ -102,14 +102,16 @@ void DeviceComponent::receive(SST::Event* event) {
 
 void DeviceComponent::access(const AccessEvent& event) {
     owed_ = event.request();
-    device_->access(*owed_, [this](bool success, std::uint64_t data) { respond(success, data); });
+    device_->access(*owed_, [this](bool success, std::uint64_t data, const Stages& waited) {
+        respond(success, data, waited);
+    });
     run_due();
 }
 
-void DeviceComponent::respond(bool success, std::uint64_t data) {
+void DeviceComponent::respond(bool success, std::uint64_t data, const Stages& waited) {
     if (!owed_) throw std::logic_error("a device answered one access twice");
     owed_.reset();
-    bus_->send(new ResponseEvent(success, data, ended_));
+    bus_->send(new ResponseEvent(success, data, ended_, waited));
 }
 
 void DeviceComponent::transfer(bool is_write, const Block& block, Bytes data,

@@ -31,7 +31,7 @@ private:
     void receive(SST::Event* event);
     void access(const AccessEvent& event);
     void complete(DmaEvent& event);
-    void respond(bool success, std::uint64_t data);
+    void respond(bool success, std::uint64_t data, const Stages& waited);
     void transfer(bool is_write, const Block& block, Bytes data, std::function<void(Bytes)> done);
     void run_due();
     void wake_when_due();

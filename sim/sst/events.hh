@@ -42,17 +42,19 @@ public:
 class ResponseEvent : public SST::Event {
 public:
     ResponseEvent() = default;
-    ResponseEvent(bool success, std::uint64_t data, bool ended)
-        : success(success), ended(ended), data(data) {}
+    ResponseEvent(bool success, std::uint64_t data, bool ended, const Stages& waited)
+        : success(success), ended(ended), data(data), waited(waited) {}
 
     bool success = false, ended = false;
     std::uint64_t data = 0;
+    Stages waited;
 
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(success);
         SST_SER(ended);
         SST_SER(data);
+        for (Cycle& cycles : waited.cycles) SST_SER(cycles);
     }
     ImplementSerializable(acalsim::ResponseEvent);
 };

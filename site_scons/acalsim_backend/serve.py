@@ -113,6 +113,7 @@ def sst_results(path: Path) -> dict[str, Any]:
         "transactions": result["device_transactions"],
         "ended": result["ended"],
         "devices": result["devices"],
+        "stalls": result["stalls"],
         "statistics": b"" if guest is None else json.dumps(guest).encode(),
     }
 
@@ -207,6 +208,7 @@ def statistics_of(result: dict[str, Any]) -> dict[str, Any]:
         "device_transactions": result["transactions"],
         "ended": result["ended"],
         "devices": result["devices"],
+        "stalls": result["stalls"],
         "guest": guest_statistics(result["statistics"]),
     }
 
