@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "inline.h"
+#include "minmax.h"
 
 /* Of one dimension: the taps first, first + 1 ... first + count - 1 of the window at `start`, which
  * may begin before 0, lie within `size`. */
@@ -31,17 +32,6 @@ struct window {
     const float *x;
     long rows, columns, row_step, column_step;
 };
-
-/* The larger of two; of NaN and a number the number. gcc 12 would call the library for it. */
-INLINE float larger(float a, float b) {
-#if defined(__riscv) && !defined(__clang__)
-    float result;
-    __asm__("fmax.s %0, %1, %2" : "=f"(result) : "f"(a), "f"(b));
-    return result;
-#else
-    return fmaxf(a, b);
-#endif
-}
 
 /* NaN if there is one. */
 INLINE float window_max(struct window w) {

@@ -216,15 +216,16 @@ class Reference:
                     value = value * vector if what == "SCALE" else value + vector
                     address += vector.nbytes
         if "RESIDUAL" in flags:
-            own = tile_offsets(shape, size, x["a_outer_stride"], x["a_inner_stride"])
-            residual = gather(self.scratchpad, x["a"] + own, out).reshape(x["m"], x["n"]).astype(np.float32)
-            value = value + (residual * np.float32(x["residual_scale"]) if out is np.int8 else residual)
+            kind = np.int8 if "INT8_RESIDUAL" in flags else np.float32
+            own = tile_offsets(shape, np.dtype(kind).itemsize, x["a_outer_stride"], x["a_inner_stride"])
+            residual = gather(self.scratchpad, x["a"] + own, kind).reshape(x["m"], x["n"]).astype(np.float32)
+            value = value + (residual * np.float32(x["residual_scale"]) if kind is np.int8 else residual)
         value = np.maximum(value, np.float32(0)) if "RELU" in flags else value
         value = np.clip(value, np.float32(x["low"]), np.float32(x["high"])) if "CLAMP" in flags else value
         value = pooled(x, value) if "POOL" in flags else value
         assert value.dtype == np.float32
         if out is np.int8:
-            value = np.clip(np.rint(np.nan_to_num(value, nan=0.0, posinf=127, neginf=-128)), -128, 127).astype(np.int8)
+            value = np.clip(np.rint(np.nan_to_num(value, nan=-128, posinf=127, neginf=-128)), -128, 127).astype(np.int8)
         scatter(self.ram, x["dram"] - RAM + tile, value.reshape(tile.shape))
 
 

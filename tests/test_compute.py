@@ -196,20 +196,21 @@ def test_int8_products_are_requantised(matrices):
     assert len(np.unique(expected)) > 100
 
 
-def test_int8_results_round_halves_to_even_saturate_and_have_no_nan(matrices):
+def test_int8_results_round_halves_to_even_and_saturate(matrices):
     values = np.float32([[-2.5], [-1.5], [-0.5], [0.5], [1.5], [2.5], [126.5], [127.6], [np.inf], [-np.inf], [-128.5], [np.nan]])
     matrices.put(A, values)
     matrices.put(B, np.ones((1, 1), np.float32))
     count = len(values)
     commands = [load(0, A, values.shape), load(64, B, (1, 1)), matmul(count, 1, 1, b=64), store(count, 1, C, type="INT8")]
     assert matrices.run(*commands)[0] == 0
-    assert matrices.get(C, count, np.int8).tolist() == [-2, -2, 0, 0, 2, 2, 126, 127, 127, -128, -128, 0]
+    assert matrices.get(C, count, np.int8).tolist() == [-2, -2, 0, 0, 2, 2, 126, 127, 127, -128, -128, -128]
 
 
 EPILOGUES = [
     ("SCALE",), ("BIAS_COLUMNS",), ("BIAS_ROWS",), ("RESIDUAL",), ("RELU",), ("CLAMP",), ("SCALE_ROWS",), ("SCALE_COLUMNS",),
     ("SCALE", "BIAS_COLUMNS", "RESIDUAL", "RELU"), ("BIAS_ROWS", "RESIDUAL", "CLAMP", "RELU"),
     ("SCALE_ROWS", "BIAS_COLUMNS", "RELU"), ("SCALE_COLUMNS", "BIAS_ROWS", "RESIDUAL"),
+    ("RESIDUAL", "INT8_RESIDUAL"), ("SCALE_ROWS", "BIAS_ROWS", "RESIDUAL", "INT8_RESIDUAL", "RELU"),
 ]  # fmt: skip
 
 
@@ -217,14 +218,16 @@ EPILOGUES = [
 @pytest.mark.parametrize("result", [np.float32, np.int8])
 @pytest.mark.parametrize("operand", [np.float32, np.int8])
 def test_a_store_does_what_its_flags_say(matrices, flags, result, operand):
+    of_residual = np.int8 if "INT8_RESIDUAL" in flags else np.float32
     for address, values in ((A, small((6, 5), 0, operand)), (B, small((5, 9), 1, operand)),
-                            (D, small(18, 2, np.float32)), (D + 96, small((6, 9), 3, result))):  # fmt: skip
+                            (D, small(18, 2, np.float32)), (D + 96, small((6, 9), 3, of_residual))):  # fmt: skip
         matrices.put(address, values)
-    size, element = np.dtype(result).itemsize, np.dtype(operand).itemsize
+    size, element, wide = np.dtype(result).itemsize, np.dtype(operand).itemsize, np.dtype(of_residual).itemsize
     commands = [load(0, A, (6, 5), element), load(0x400, B, (5, 9), element)]
-    commands += [load(0x800, D, (1, 18)), load(0xC00, D + 96, (6, 9), size)]
+    commands += [load(0x800, D, (1, 18)), load(0xC00, D + 96, (6, 9), wide)]
     commands += [matmul(6, 9, 5, b=0x400, type="FLOAT32" if operand is np.float32 else "INT8")]
-    numbers = {"scale": -0.625, "low": -20.0, "high": 6.0, "residual_scale": 0.75, "a": 0xC00, "b": 0x800}
+    numbers = {"scale": -0.625, "low": -20.0, "high": 6.0, "residual_scale": 0.75, "a": 0xC00, "b": 0x800,
+               "a_inner_stride": 9 * wide, "a_outer_stride": 54 * wide}
     sums = ["INT32_SUMS"] if operand is np.int8 else []
     commands += [store(6, 9, C, *flags, *sums, type="FLOAT32" if result is np.float32 else "INT8", **numbers)]
     expected = Reference(matrices.bytes).run(*commands).ram
@@ -395,7 +398,7 @@ WRONG = {
     "ERROR_COMMAND": [
         {"code": 99}, {**NOP, "type": 1}, {**SYNC, "flags": 1}, {**GOOD[0], "flags": 2}, {**GOOD[0], "type": 1},
         {**GOOD[2], "type": 2}, {**GOOD[2], "type": 77}, {**GOOD[2], "flags": 2}, {**GOOD[3], "flags": 1},
-        {**GOOD[3], "flags": 0x800}, store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", "SCALE_ROWS"),
+        {**GOOD[3], "flags": 0x1000}, store(4, 4, C, "INT8_RESIDUAL"), store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", "SCALE_ROWS"),
         store(4, 4, C, "SCALE_COLUMNS", "SCALE_ROWS"), store(4, 4, C, "POOL", "RESIDUAL"), {**GOOD[3], "type": 2},
     ],
     "ERROR_ADDRESS": [

@@ -683,8 +683,12 @@ def test_an_op_that_pytorch_would_decompose_computes_the_same(type, attrs, funct
     assert_same(Library(tmp_path, {"graph": captured}).run("graph")[0], captured.references[0])
 
 
+OF_INT8 = {ACALSimOpType[name] for name in ("QUANTIZE", "DEQUANTIZE", "CONV_INT8", "GEMM_INT8")}
+"""What quantisation makes of other ops; test_int8.py has their cases."""
+
+
 def test_every_row_has_cases():
-    assert set(CASES) == set(ROWS) == set(ACALSimOpType)
+    assert set(CASES) | OF_INT8 == set(ROWS) == set(ACALSimOpType)
 
 
 def test_an_aten_overload_belongs_to_one_row():
@@ -1052,7 +1056,7 @@ EACH = 3
 
 
 def test_every_row_has_drawn_cases():
-    assert {type for family in FAMILIES.values() for type in family} == set(ROWS)
+    assert {type for family in FAMILIES.values() for type in family} == set(ROWS) - OF_INT8
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -56,6 +56,29 @@ def test_the_cycles_of_a_report_sum_exactly(host_tree, name):
     assert report["total_cycles"] == report["cpu_cycles"] + report["stall_cycles"]
     assert report["total_cycles"] == sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
     assert all(op["cycles"] > 0 for op in report["ops"])
+    assert all(sum(op["ledger"].values()) == op["cycles"] for op in report["ops"])
+    assert sum(report["ledger"].values()) == report["total_cycles"] and report["ledger"]["cpu"] == report["cpu_cycles"]
+
+
+def test_a_report_says_what_the_device_did_while_the_cpu_waited(host_tree):
+    report = report_of(host_tree, "matmul")
+    (op,) = report["ops"]
+    assert all(op["ledger"][stage] > 0 for stage in ("cpu", "stall", "fetch", "compute", "dram"))
+    waited = sum(cycles for stage, cycles in op["ledger"].items() if stage not in ("cpu", "stall"))
+    assert 0 <= report["devices"]["compute"]["busy_cycles"] - waited <= 20  # the CPU's way from START to its first wait
+
+
+def test_a_report_says_why_an_op_is_on_the_cpu(host_tree):
+    for op in report_of(host_tree, "chained_matmul")["ops"]:
+        assert ("reason" in op) == (op["placed_on"] == "cpu")
+
+
+def test_a_table_is_as_wide_as_its_numbers_where_there_is_no_terminal(tree):
+    (tree / "build/reports/mlp.json").unlink()
+    printed = tree.scons("sim-mlp", env={**os.environ, "COLUMNS": "40"}).stdout
+    report = report_of(tree, "mlp")
+    assert "…" not in printed and f"mlp on default (embedded): {report['total_cycles']:,} cycles" in printed
+    assert all(re.search(rf"^ {op['name']} +{op['placed_on']} +{op['cycles']:,} ", printed, re.MULTILINE) for op in report["ops"])
 
 
 def test_a_report_says_all_that_its_schema_promises(host_tree):
@@ -66,7 +89,7 @@ def test_a_report_says_all_that_its_schema_promises(host_tree):
     assert [op["type"] for op in report["ops"]] == ["MATMUL"]
     assert report["ops"][0]["torch_ops"] == ["aten.mm.default", "aten.add.Tensor"] and report["ops"][0]["fused"] == ["add_1"]
     assert report["ops"][0]["macs"] == 8 * 16 * 8 and report["ops"][0]["placed_on"] == "compute"
-    assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "instructions", "macs", "source", "torch_ops", "fused"}
+    assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "ledger", "instructions", "macs", "source", "torch_ops", "fused"}
     assert set(report["placement"][0]) == {"region", "origin", "length", "used", "sections"}
     assert set(report["devices"]) == {"echo", "compute"}
     assert report["devices"]["echo"]["transactions"] + report["devices"]["compute"]["transactions"] == (

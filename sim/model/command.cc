@@ -47,6 +47,10 @@ Walk c_rows(const DeviceCommand& x) { return {x.m, 0, 0, x.c_row_stride, 0, 0}; 
 
 std::uint64_t operand_bytes(const DeviceCommand& x) { return x.type == TYPE_INT8 ? 1 : 4; }
 
+std::uint64_t residual_bytes(const DeviceCommand& x) {
+    return x.flags & FLAG_INT8_RESIDUAL ? 1 : 4;
+}
+
 namespace {
 
 std::uint64_t planes_of(const DeviceCommand& x) { return x.planes ? x.planes : 1; }
@@ -105,6 +109,8 @@ Block scratchpad_tile(const DeviceCommand& x) {
     if (x.code == COMMAND_LOAD) {
         tile.row_bytes += std::uint64_t(x.pad_left) + x.pad_right;
         tile.rows += std::uint64_t(x.pad_top) + x.pad_bottom;
+    } else {
+        tile.row_bytes = x.row_bytes / operand_bytes(x) * residual_bytes(x);
     }
     return tile;
 }

@@ -31,6 +31,7 @@ Walk b_columns(const DeviceCommand& command);  // n
 Walk c_rows(const DeviceCommand& command);     // m
 
 std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
+std::uint64_t residual_bytes(const DeviceCommand& command); // of an element of STORE's residual
 std::uint64_t vector_bytes(const DeviceCommand& command);   // of STORE's scales and bias together
 constexpr std::uint64_t kSumBytes = 4;                      // of an element of C
 

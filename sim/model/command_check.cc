@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint32_t kBias = FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS;
 constexpr std::uint32_t kScales = FLAG_SCALE | FLAG_SCALE_COLUMNS | FLAG_SCALE_ROWS;
 constexpr std::uint32_t kStore = kScales | kBias | FLAG_INT32_SUMS | FLAG_RESIDUAL | FLAG_RELU |
-                                 FLAG_CLAMP | FLAG_POOL;
+                                 FLAG_CLAMP | FLAG_POOL | FLAG_INT8_RESIDUAL;
 
 // What a code allows beside it: types as bits, flags.
 struct Form {
@@ -32,7 +32,8 @@ bool at_most_one(std::uint32_t flags) { return !(flags & (flags - 1)); }
 
 bool flags_agree(std::uint32_t flags) {
     const bool both = flags & FLAG_RESIDUAL && flags & FLAG_POOL;
-    return at_most_one(flags & kBias) && at_most_one(flags & kScales) && !both;
+    const bool of_nothing = flags & FLAG_INT8_RESIDUAL && !(flags & FLAG_RESIDUAL);
+    return at_most_one(flags & kBias) && at_most_one(flags & kScales) && !both && !of_nothing;
 }
 
 bool has_a_form(const DeviceCommand& x) {
@@ -62,7 +63,8 @@ bool is_aligned(const DeviceCommand& x) {
              x.b_k_middle_stride, x.b_k_inner_stride},
             unit);
     }
-    if (x.flags & FLAG_RESIDUAL && !aligned({x.a, x.a_outer_stride, x.a_inner_stride}, unit))
+    if (x.flags & FLAG_RESIDUAL &&
+        !aligned({x.a, x.a_outer_stride, x.a_inner_stride}, residual_bytes(x)))
         return false;
     if (vector_bytes(x) && !aligned({x.b}, kSumBytes)) return false;
     return aligned({x.dram, x.dram_plane_stride, x.dram_row_stride, x.row_bytes}, unit);

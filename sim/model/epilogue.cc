@@ -79,12 +79,13 @@ std::vector<float> scaled(const DeviceCommand& x, const Bytes& scratchpad,
 // The residual's elements follow each other in the order of RAM's rows, which is that of C's too.
 void add_residual(const DeviceCommand& x, const Bytes& scratchpad, std::vector<float>& values) {
     const Block tile = scratchpad_tile(x);
-    const std::uint64_t step = operand_bytes(x);
+    const bool is_int8 = x.flags & FLAG_INT8_RESIDUAL;
+    const std::uint64_t step = residual_bytes(x);
     auto value = values.begin();
     tile.for_each_row([&](std::uint64_t offset) {
         for (std::uint64_t at = 0; at < tile.row_bytes; at += step) {
             const std::uint64_t address = x.a + offset + at;
-            *value++ += x.type == TYPE_INT8
+            *value++ += is_int8
                             ? float(get<std::int8_t>(scratchpad, address)) * x.residual_scale
                             : get<float>(scratchpad, address);
         }
@@ -129,10 +130,9 @@ std::vector<float> pooled(const DeviceCommand& x, const std::vector<float>& valu
     return result;
 }
 
-// To nearest, halves to even, saturated; NaN becomes 0.
+// To nearest, halves to even, saturated; NaN becomes the lowest.
 std::int8_t quantised(float value) {
-    if (value != value) return 0;
-    return std::int8_t(std::clamp(std::rint(value), -128.0f, 127.0f));
+    return std::int8_t(std::rint(std::fmin(std::fmax(value, -128.0f), 127.0f)));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ from .ops import ROWS, Row
 from .shapes import convolution_border
 
 T = ACALSimOpType
+CONVOLUTIONS = (T.CONV, T.CONV_INT8)
 MOST_ABSORBED = 8
 """Ops of another pointwise kernel that one joins; a longer kernel runs out of registers."""
 
@@ -54,7 +55,7 @@ class _Arranger:
         if op.op_type is T.MAX_POOL and self._join_pool(op):
             return
         reason = self._refusal(op)
-        if reason and op.op_type is T.CONV:
+        if reason and op.op_type in CONVOLUTIONS:
             op = self._padded(op)
         for index in range(len(op.inputs)):
             op = self._readable(op, index, row)
@@ -179,10 +180,14 @@ class _Arranger:
         return producer is not None and producer.op_type is T.VIEW and self.access[name].storage != name
 
     def _join(self, op: ACALSimOp) -> bool:
-        """Put a pointwise op into a kernel that computes one of its operands, the latest that it may."""
+        """Put a pointwise op into a kernel that computes one of its operands: a device's if it may, the latest that it may."""
         feeding = {id(kernel): kernel for name in op.inputs if (kernel := self.writer.get(self._source(name)))}
-        for kernel in sorted(feeding.values(), key=self.kernels.index, reverse=True):
+        for kernel in sorted(feeding.values(), key=lambda kernel: (kernel.device is not None, self.kernels.index(kernel)), reverse=True):
             if self._may_join(op, kernel):
+                if kernel.device:
+                    for other in self._dequantised(op, kernel):
+                        self.kernels.remove(other)
+                        kernel.after.append(other.anchor)
                 kernel.after.append(op)
                 if kernel.device is None:
                     self._absorb(op, kernel)
@@ -191,11 +196,10 @@ class _Arranger:
         return False
 
     def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
-        if not kernel.row.is_followed or not self._fits(op, self._space(kernel)):
-            return False
-        if kernel.device and not self._device_takes(kernel, op):
-            return False
-        if kernel.device is None and self._is_better_taken_in(op, kernel):
+        if kernel.device:
+            if not self._device_takes(kernel, op):
+                return False
+        elif not kernel.row.is_followed or not self._fits(op, self._space(kernel)) or self._is_better_taken_in(op, kernel):
             return False
         inside = kernel.written
         if any(self.access[name].storage in inside and self._source(name) not in inside - _before(kernel) for name in op.inputs):
@@ -212,7 +216,22 @@ class _Arranger:
         return True
 
     def _device_takes(self, kernel: Kernel, op: ACALSimOp) -> bool:
-        return self.target.takes(self.lowering, replace(kernel, after=[*kernel.after, op]))
+        if op.op_type is T.DEQUANTIZE:
+            return False  # by itself; with the addition that reads it
+        more = [other.anchor for other in self._dequantised(op, kernel)]
+        return self.target.takes(self.lowering, replace(kernel, after=[*kernel.after, *more, op]))
+
+    def _dequantised(self, op: ACALSimOp, kernel: Kernel) -> list[Kernel]:
+        """Kernels that only bring back from int8 what `op`, behind a device's kernel, adds."""
+        feeding = [self.writer.get(name) for name in op.inputs if self._sole_source(name, op) == name]
+        place = self.kernels.index(kernel)
+        return [other for other in feeding if other and other.anchor.op_type is T.DEQUANTIZE and len(other.ops) == 1
+                and self._is_before(other.anchor.inputs[0], place)]
+
+    def _is_before(self, name: str, place: int) -> bool:
+        """Whether a tensor is there before the kernel at `place`."""
+        writer = self.writer.get(self.access[name].storage)
+        return writer is None or self.kernels.index(writer) < place
 
     def _join_pool(self, op: ACALSimOp) -> bool:
         """Put max pooling into a device's kernel that computes its operand."""

@@ -167,7 +167,7 @@ class _Program:
             if kernel.device:
                 self.kernels.append((kernel, "", []))
                 continue
-            site = Site(self.schedule, kernel)
+            site = Site(self.schedule, kernel, plan.places)
             text = self._text(site)
             function = self.texts.setdefault(text, f"kernel_{kernel.name}")
             self.kernels.append((kernel, function, site.arguments()))

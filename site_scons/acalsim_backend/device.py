@@ -152,6 +152,7 @@ COMMAND_FLAGS = (
     Flag("FLAG_INT32_SUMS", 0x80, "STORE: C holds int32"),
     Flag("FLAG_SCALE_COLUMNS", 0x100, "STORE: multiply by scales[column of C]"),
     Flag("FLAG_SCALE_ROWS", 0x200, "STORE: multiply by scales[row of C]"),
+    Flag("FLAG_INT8_RESIDUAL", 0x800, "STORE: the residual is int8, times residual_scale"),
     Flag("FLAG_POOL", 0x400, "STORE: the largest of each window of a row of C, which is a plane"),
 )
 
@@ -194,7 +195,7 @@ COMMAND_FIELDS = (
     Field("scale", 32, "STORE: factor, with FLAG_SCALE", "float"),
     Field("low", 32, "STORE: smallest result, with FLAG_CLAMP", "float"),
     Field("high", 32, "STORE: largest result, with FLAG_CLAMP", "float"),
-    Field("residual_scale", 32, "STORE of int8: factor of the residual", "float"),
+    Field("residual_scale", 32, "STORE: factor of the residual, with FLAG_INT8_RESIDUAL", "float"),
 )
 """One command of the list that a compute device fetches, in order and without gaps. Fields that a
 command has no use for are ignored."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from .ir import ACALSimOp, TensorDesc
 
 if TYPE_CHECKING:
     from .kernel import Kernel
+    from .plan import Place
     from .schedule import Schedule
 
 C_TYPES = {"float32": "float", "int64": "int64_t", "int32": "int32_t", "int8": "int8_t", "bool": "uint8_t"}
@@ -152,13 +153,34 @@ class Rows:
 # --- one kernel ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """To element `offset` of what lies at `place`; `storage` is one of the names for that."""
+
+    place: Place
+    offset: int
+    dtype: str
+    storage: str = field(compare=False)
+
+    def may_meet(self, other: Pointer) -> bool:
+        """Whether their storages overlap."""
+        mine, others = self.place, other.place
+        return (mine.symbol == others.symbol and mine.offset < others.offset + others.size_bytes
+                and others.offset < mine.offset + mine.size_bytes)
+
+
 @dataclass
 class Site:
-    """One kernel in the making: its memory, by pointers p0, p1 ... that the caller gives it."""
+    """One kernel in the making: its memory, by pointers p0, p1 ... that the caller gives it.
+
+    Each address has one pointer, whatever its storage is called. One that is written through has its memory to itself,
+    which C is told, so that the work on several elements can be interleaved.
+    """
 
     schedule: Schedule
     kernel: Kernel
-    pointers: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    places: Mapping[str, Place]
+    pointers: dict[Pointer, str] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
     headers: set[str] = field(default_factory=set)
@@ -187,7 +209,8 @@ class Site:
 
     def pointer(self, access: Access, writes: bool = False) -> str:
         """The C name of the pointer to the access's first element."""
-        key = (access.storage, access.offset, self.schedule.ir.tensors[access.storage].dtype)
+        desc, place = self.schedule.ir.tensors[access.storage], self.places[access.storage]
+        key = Pointer(place, access.offset, desc.dtype, access.storage)
         name = self.pointers.setdefault(key, f"p{len(self.pointers)}")
         if writes:
             self.written.add(name)
@@ -195,10 +218,17 @@ class Site:
 
     def parameters(self) -> list[str]:
         """The C parameters of the kernel's function."""
-        return [f"{'' if name in self.written else 'const '}{C_TYPES[dtype]} *{name}" for (_, _, dtype), name in self.pointers.items()]
+        return [self._parameter(pointer, name) for pointer, name in self.pointers.items()]
+
+    def _parameter(self, pointer: Pointer, name: str) -> str:
+        kind = C_TYPES[pointer.dtype]
+        if name not in self.written:
+            return f"const {kind} *{name}"
+        alone = not any(pointer.may_meet(other) for other in self.pointers if other is not pointer)
+        return f"{kind} *{'restrict ' if alone else ''}{name}"
 
     def arguments(self) -> list[str]:
-        return [f"{storage} + {offset}" if offset else storage for storage, offset, _ in self.pointers]
+        return [f"{each.storage} + {each.offset}" if each.offset else each.storage for each in self.pointers]
 
 
 class Elements:

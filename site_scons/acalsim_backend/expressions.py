@@ -113,6 +113,19 @@ def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
     return text
 
 
+def quantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    from .emit import literal
+
+    factor = "" if attrs["scale"] == 1 else f" * {literal(float(attrs['scale']))}"
+    return f"quantise_i8({operands[0]}{factor})"
+
+
+def dequantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    from .emit import literal
+
+    return f"(float){operands[0]} * {literal(float(attrs['scale']))}"
+
+
 def gelu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
     return f"gelu_tanh_f32({operands[0]})" if attrs.get("approximate") == "tanh" else f"gelu_f32({operands[0]})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .ir import ACALSimOp
+from .ir import ACALSimOp, ACALSimOpType
 from .ops import ROWS, Row
 
 
@@ -45,6 +45,10 @@ class Kernel:
         """Operands that none of its ops computes under that name."""
         written = self.written
         return list(dict.fromkeys(name for op in self.ops for name in op.inputs if name not in written))
+
+    def is_in_passing(self, op: ACALSimOp) -> bool:
+        """Whether there is never a tensor of what `op` computes: a device converts an int8 residual where it adds it."""
+        return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
 
     @property
     def is_pointwise(self) -> bool:

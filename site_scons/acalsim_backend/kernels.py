@@ -153,12 +153,20 @@ def product(site: Site) -> list[str]:
     operands = [text for access in (a, b) for text in (site.pointer(access), *map(str, access.strides))]
     elements = Elements(site, space)
     value = "sums[j]"
-    if len(site.inputs) > 2:
+    is_int8 = site.inputs[0].dtype == "int8"
+    if is_int8:
+        value = scaled(site, elements, [site.access(name).expanded(site.output.shape) for name in site.op.inputs[2:]])
+    elif len(site.inputs) > 2:
         value = gemm_value(site, elements, value)
     followed(site, elements, value)
     call = ", ".join([*operands, *map(str, (batches, m, n, k)), "KERNEL_end", "&pointers"])
     site.functions += ending(site, elements, ("batch", "row", "column + j"), "long batch, long row, long column, int count, const float *sums")
-    return [pointers(site), f"matmul_f32({call});"]
+    return [pointers(site), f"matmul_{'i8' if is_int8 else 'f32'}({call});"]
+
+
+def scaled(site: Site, elements: Elements, vectors: Sequence[Access]) -> str:
+    """The sum of an int8 product times its scale, plus its bias if it has one."""
+    return " ".join(["sums[j]", *(f"{sign} {elements.load(access, 'float32')}" for sign, access in zip("*+", vectors, strict=False))])
 
 
 def gemm_value(site: Site, elements: Elements, value: str) -> str:
@@ -242,14 +250,17 @@ def convolution(site: Site) -> list[str]:
     call += [site.pointer(site.access(w.name)), "conv", "KERNEL_end", "&pointers"]
     elements = Elements(site, space)
     value = "sums[j]"
-    if len(site.inputs) > 2:
+    is_int8 = x.dtype == "int8"
+    if is_int8:
+        value = scaled(site, elements, [site.access(name).viewed((space[1], 1, 1)).expanded(space) for name in site.op.inputs[2:]])
+    elif len(site.inputs) > 2:
         bias = site.access(site.op.inputs[2])
         value += " + " + elements.load(bias.viewed((bias.shape[0], 1, 1)).expanded(space), "float32")
     followed(site, elements, value)
     site.functions += ending(site, elements, ("image", "channel", "row", "column + j * step"),
                              "long image, long channel, long row, long column, long step, int count, const float *sums")
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())
-    name = "conv_transpose2d_f32" if attrs.get("transposed") else "conv2d_f32"
+    name = "conv2d_i8" if is_int8 else "conv_transpose2d_f32" if attrs.get("transposed") else "conv2d_f32"
     return [pointers(site), f"const struct conv conv = {{{fields}}};", f"{name}({', '.join(call)});"]
 
 

@@ -4,6 +4,7 @@
     def model() -> torch.nn.Module
     def inputs() -> tuple of tensors
     TOLERANCE = 1e-4                   optional
+    INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .errors import CaptureError
 from .paths import PYTHONPATH
 
 DEFAULT_TOLERANCE = 1e-4
+TOLERANCES = {"TOLERANCE": DEFAULT_TOLERANCE, "INT8_TOLERANCE": 0.1}
 
 
 class ModelFile:
@@ -37,6 +39,10 @@ class ModelFile:
     @property
     def tolerance(self) -> float:
         return float(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE))
+
+    @property
+    def int8_tolerance(self) -> float:
+        return float(getattr(self._module, "INT8_TOLERANCE", TOLERANCES["INT8_TOLERANCE"]))
 
     def fail(self, text: str) -> CaptureError:
         return CaptureError(f"{self.path}: {text}")
@@ -59,9 +65,10 @@ class ModelFile:
         for name in ("model", "inputs"):
             if not callable(getattr(self._module, name, None)):
                 raise self.fail(f"there is no function {name}(); a model file defines model() and inputs()")
-        tolerance = getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE)
-        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
-            raise self.fail(f"TOLERANCE is {tolerance!r}; it is a number, 0 or larger")
+        for name, default in TOLERANCES.items():
+            tolerance = getattr(self._module, name, default)
+            if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
+                raise self.fail(f"{name} is {tolerance!r}; it is a number, 0 or larger")
 
     def build(self) -> tuple[Any, tuple]:
         """The module in eval mode and its example inputs."""

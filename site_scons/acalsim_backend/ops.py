@@ -224,6 +224,15 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             computing(T.CONV, ("aten.convolution.default",), ("input", "weight", "bias?"), shapes.convolution, kernels.convolution,
                       attrs=CONV_ATTRS, reads=kernels.reads_image, index_space=kernels.image_space, header="conv.h", macs=conv_macs,
                       dtypes=FLOATS),
+            # Products of int8, made by capture's quantisation: sums * scales[channel] + bias[channel].
+            computing(T.GEMM_INT8, (), ("mat1", "mat2", "scales", "bias?"), shapes.first_two(shapes.flat_matmul), kernels.product,
+                      reads=kernels.reads_matrix, index_space=kernels.matrix_space, header="int8.h", macs=matrix_macs,
+                      dtypes=("int8", "float32"), result=FLOATS),
+            computing(T.CONV_INT8, (), ("input", "weight", "scales", "bias?"), shapes.first_two(shapes.convolution), kernels.convolution,
+                      attrs=CONV_ATTRS, reads=kernels.reads_image, index_space=kernels.image_space, header="int8.h", macs=conv_macs,
+                      dtypes=("int8", "float32"), result=FLOATS),
+            pointwise(T.QUANTIZE, (), ("self",), expressions.quantise, attrs=("scale",), header="int8.h", dtypes=FLOATS, result=("int8",)),
+            pointwise(T.DEQUANTIZE, (), ("self",), expressions.dequantise, attrs=("scale",), dtypes=("int8",), result=FLOATS),
             # One element at a time.
             *map(unary, UNARY),
             *map(binary, BINARY),

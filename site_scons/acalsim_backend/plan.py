@@ -221,7 +221,7 @@ def kept_json(plan: Plan) -> dict:
     schedule = plan.schedule
     rows = []
     for kernel in schedule.kernels:
-        for op in kernel.ops:
+        for op in [op for op in kernel.ops if op.outputs[0] in kernel.results]:
             name = op.outputs[0]
             access = schedule.access[name]
             desc, place = schedule.ir.tensors[name], plan.places[access.storage]

@@ -17,6 +17,9 @@ from .errors import ReportError, run_room
 from .files import read_json, sha256, write_json
 
 SCHEMA = 1
+LEDGER = ("cpu", "stall", "fetch", "load", "compute", "store", "dram")
+"""Where a cycle goes: the CPU's own work, its wait for a register access; and while it waits for a device's work what the
+device does: fetch commands, move a tile between scratchpad and DMA port, compute, store, wait for RAM."""
 COUNTERS = ("instructions", "memory_reads", "memory_writes", "memory_bytes_read", "memory_bytes_written")
 LARGEST = sys.float_info.max
 """Stands for an error that no number measures: NaN where PyTorch has a number, or the reverse."""
@@ -30,12 +33,14 @@ def build_report(
     placement: list[dict],
     check: dict,
     provenance: dict,
+    quantised: list[dict] | None = None,
 ) -> dict:
     """The report of one run as a dict of schema 1. Raises ReportError when its sums do not agree."""
     guest = run["guest"]
     if guest is None:
         raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
-    ops = [_op_row(op, guest) for op in plan["ops"]]
+    ops = [_op_row(op, guest, run["stalls"]) for op in plan["ops"]]
+    overhead = _ledger(guest["overhead"], run["stalls"].get("0"))
     report = {
         "schema": SCHEMA,
         "model": model,
@@ -44,6 +49,7 @@ def build_report(
         "total_cycles": run["total_cycles"],
         "cpu_cycles": guest["cpu_cycles"],
         "stall_cycles": guest["stall_cycles"],
+        "ledger": {name: overhead[name] + sum(op["ledger"][name] for op in ops) for name in LEDGER},
         **{name: guest[name] for name in COUNTERS},
         **({"cache": guest["cache"]} if "cache" in guest else {}),
         "device_transactions": run["device_transactions"],
@@ -53,12 +59,20 @@ def build_report(
         "placement": placement,
         "devices": run["devices"],
         "provenance": provenance,
+        **({} if quantised is None else {"quantised": quantised}),
     }
     _hold_sums(report)
     return report
 
 
-def _op_row(op: dict, guest: dict) -> dict:
+def _ledger(booked: dict, stalls: dict | None) -> dict:
+    """The cycles of one account, by where they went."""
+    stalls = dict(stalls or {})
+    stall = stalls.pop("access", 0)
+    return {"cpu": booked["cycles"] - booked["stall_cycles"], "stall": stall, **{name: stalls.get(name, 0) for name in LEDGER[2:]}}
+
+
+def _op_row(op: dict, guest: dict, stalls: dict) -> dict:
     booked = next((row for row in guest["ops"] if row["symbol"] == op["symbol"]), None)
     if booked is None:
         raise ReportError(f"op '{op['name']}' was not booked: no function '{op['symbol']}' in the guest's counters")
@@ -67,7 +81,9 @@ def _op_row(op: dict, guest: dict) -> dict:
         "name": op["name"],
         "type": op["type"],
         "placed_on": op["placed_on"],
+        **({"reason": op["reason"]} if op["reason"] else {}),
         "cycles": booked["cycles"],
+        "ledger": _ledger(booked, stalls.get(str(booked["account"]))),
         "instructions": booked["instructions"],
         "macs": op["macs"],
         "source": op["source"],
@@ -77,12 +93,19 @@ def _op_row(op: dict, guest: dict) -> dict:
 
 
 def _hold_sums(report: dict) -> None:
-    total, parts = report["total_cycles"], report["cpu_cycles"] + report["stall_cycles"]
-    if total != parts:
-        raise ReportError(f"total_cycles is {total}, but cpu_cycles + stall_cycles is {parts}")
-    booked = sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
-    if total != booked:
-        raise ReportError(f"total_cycles is {total}, but the ops and the overhead sum to {booked}")
+    """Every cycle is booked once: to the CPU or to waiting, to an op, to what it went to."""
+    total, ops = report["total_cycles"], report["ops"]
+    _hold("cpu_cycles + stall_cycles", report["cpu_cycles"] + report["stall_cycles"], total)
+    _hold("the ops' cycles + overhead_cycles", sum(op["cycles"] for op in ops) + report["overhead_cycles"], total)
+    _hold("the ledger's sum", sum(report["ledger"].values()), total)
+    _hold("the ledger's cpu", report["ledger"]["cpu"], report["cpu_cycles"])
+    for op in ops:
+        _hold(f"the sum of the ledger of op '{op['name']}'", sum(op["ledger"].values()), op["cycles"])
+
+
+def _hold(what: str, found: int, cycles: int) -> None:
+    if found != cycles:
+        raise ReportError(f"{what} is {found}, where {cycles} cycles were simulated")
 
 
 def tensors(block: bytes, rows: list[dict]) -> list[np.ndarray]:
@@ -182,6 +205,7 @@ def report_of_files(options: argparse.Namespace) -> dict:
         read_json(options.placement)["placement"],
         compare(outputs, references, producers, capture["tolerance"]),
         provenance(capture, options.elf, options.machine, qemu, compiler_version(load_machine(str(options.machine)).cpu.isa)),
+        capture.get("quantised", {}).get("ops"),
     )
 
 

@@ -61,7 +61,7 @@ class Schedule:
 def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Schedule:
     """Arrange the ops in kernels, then settle the tensors.
 
-    With `keep_all` the result of every op stays in memory, fused or not.
+    With `keep_all` the result of every op stays in memory, fused or not, where it exists at all.
     """
     larger, kernels, access = arrange(_living(ir), target)
     _set_results(larger, kernels, access, keep_all)
@@ -91,7 +91,8 @@ def _set_results(ir: ACALSimIR, kernels: list[Kernel], access: Mapping[str, Acce
     for kernel in kernels:
         needed |= {access[name].storage for name in kernel.read} - kernel.written
     for kernel in kernels:
-        kernel.results = tuple(op.outputs[0] for op in kernel.ops if keep_all or op.outputs[0] in needed)
+        kept = [op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)]
+        kernel.results = tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept or op.outputs[0] in needed)
 
 
 def _has_work(ir: ACALSimIR, kernel: Kernel, access: Mapping[str, Access]) -> bool:

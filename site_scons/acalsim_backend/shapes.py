@@ -73,6 +73,11 @@ def _of_rank(rank: int, shape: Shape) -> Shape:
     return shape
 
 
+def first_two(rule: ShapeRule) -> ShapeRule:
+    """The rule of the operands before scales and bias."""
+    return lambda shapes, attrs: rule(shapes[:2], attrs)
+
+
 def gemm(shapes: list[Shape], attrs: Attrs) -> Shape:
     product = flat_matmul(shapes, attrs)
     if broadcast([shapes[2], product], attrs) != product:

@@ -4,21 +4,32 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-BAR_CELLS = 8
+BAR_CELLS = 6
 SHOWN_OPS = 40
+SHOWN_NAMES = 6
 WORST_OPS = 5
 
 
 def print_report(report: dict, console: Console | None = None) -> None:
     """Print `report` (schema 1) in one write, so that parallel reports do not mix."""
+    _print(Group(_headline(report), _ops(report), _facts(report), Text("")), console)
+
+
+def _print(shown: Group, console: Console | None) -> None:
+    """As wide as it is, where no terminal says how much there is to see."""
     console = console or Console(highlight=False)
-    console.print(Group(_headline(report), _ops(report), _facts(report), Text("")))
+    if not console.is_terminal:
+        console.width = max(console.width, *(Measurement.get(console, console.options.update(max_width=1000), each).maximum
+                                             for each in shown.renderables))
+    console.print(shown)
 
 
 def _headline(report: dict) -> Text:
@@ -37,59 +48,99 @@ def _headline(report: dict) -> Text:
 
 def _ops(report: dict) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("op", "type", "on"):
-        table.add_column(name, no_wrap=True)
+    for name in ("op", "on"):
+        table.add_column(name, overflow="fold")
     for name in ("cycles", "share"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=BAR_CELLS)
-    for name in ("instr.", "MACs", "cyc/MAC"):
+    table.add_column("gone to", no_wrap=True)
+    for name in ("MACs", "MACs/cycle"):
         table.add_column(name, justify="right", no_wrap=True)
+    errors = {row["op"]: f"{row['max_rel_error']:.2g}" for row in report.get("quantised", ())}
+    if errors:
+        table.add_column("int8 error", justify="right", no_wrap=True)
     total = report["total_cycles"]
     costly = sorted(report["ops"], key=lambda op: -op["cycles"])[:SHOWN_OPS]
     for op in sorted(costly, key=lambda op: op["index"]):
-        table.add_row(
-            op["name"], op["type"], op["placed_on"], f"{op['cycles']:,}", *_share(op["cycles"], total),
-            f"{op['instructions']:,}", f"{op['macs']:,}" if op["macs"] else "",
-            f"{op['cycles'] / op['macs']:.2f}" if op["macs"] else "",
-        )
+        rate = (f"{op['macs']:,}", f"{op['macs'] / op['cycles']:.2f}") if op["macs"] else ("", "")
+        table.add_row(op["name"], op["placed_on"], f"{op['cycles']:,}", *_share(op["cycles"], total), _gone_to(op), *rate,
+                      *([errors.get(op["name"], "")] if errors else []))
     left = len(report["ops"]) - len(costly)
     if left:
         rest = total - report["overhead_cycles"] - sum(op["cycles"] for op in costly)
-        table.add_row(f"{left} smaller ops", "", "", f"{rest:,}", *_share(rest, total))
+        table.add_row(f"{left} smaller ops", "", f"{rest:,}", *_share(rest, total))
     overhead = report["overhead_cycles"]
-    table.add_row("overhead", "", "", f"{overhead:,}", *_share(overhead, total))
+    table.add_row("overhead", "", f"{overhead:,}", *_share(overhead, total))
     return table
 
 
 def _share(part: int, total: int) -> tuple[str, Text]:
-    share = part / total if total else 0.0
-    return f"{100 * share:.1f}%", Text("█" * math.ceil(share * BAR_CELLS), "blue")
+    return _percent(part, total), Text("█" * math.ceil(part / (total or 1) * BAR_CELLS), "blue")
+
+
+def _percent(part: int, total: int) -> str:
+    return f"{100 * part / (total or 1):.1f}%"
+
+
+def _gone_to(op: dict, most: int = 2) -> str:
+    """The largest entries of an op's ledger."""
+    parts = sorted(((cycles, name) for name, cycles in op["ledger"].items() if cycles), reverse=True)[:most]
+    return ", ".join(f"{name} {100 * cycles / op['cycles']:.0f}%" for cycles, name in parts)
 
 
 def _facts(report: dict) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_row("cycles", f"{report['cpu_cycles']:,} CPU + {report['stall_cycles']:,} stalled")
+    total = report["total_cycles"]
+    table.add_row("cycles", ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in report["ledger"].items() if cycles))
     table.add_row("instructions", f"{report['instructions']:,}")
     table.add_row(
-        "memory",
+        "CPU's memory",
         f"{report['memory_reads']:,} reads, {report['memory_bytes_read']:,} bytes; "
         f"{report['memory_writes']:,} writes, {report['memory_bytes_written']:,} bytes",
     )
     for region in report["placement"]:
         used, length = region["used"], region["length"]
-        table.add_row(region["region"], f"{used:,} of {length:,} bytes placed ({100 * used / length:.1f}%)")
+        table.add_row(region["region"], f"{used:,} of {length:,} bytes placed ({_percent(used, length)})")
     for name, counters in report["devices"].items():
-        busy = (f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value and not key.startswith("peak_"))
-        table.add_row(name, ", ".join(busy) or "idle")
+        for line in _device(counters, total):
+            table.add_row(name, line)
+            name = ""
+    for reason, names in _reasons(report).items():
+        table.add_row("on the CPU", f"{reason}: {', '.join(names[:SHOWN_NAMES])}" + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""))
     return table
+
+
+def _device(counters: dict, total: int) -> list[str]:
+    """A matrix engine's work in its own terms; of another device what it counted."""
+    if not counters.get("peak_macs_per_cycle"):
+        return [", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value) or "idle"]
+    busy, macs = counters["busy_cycles"], counters["macs"]
+    if not busy:
+        return ["idle"]
+    peak = counters["peak_macs_per_cycle"]
+    units = ", ".join(f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store"))
+    return [
+        f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; units at work: {units}",
+        f"{macs:,} MACs, {_percent(macs, busy * peak)} of the array's peak while busy, {_percent(macs, total * peak)} of it over the run",
+        f"DMA {counters['dma_bytes_read']:,} bytes read, {counters['dma_bytes_written']:,} written",
+    ]
+
+
+def _reasons(report: dict) -> dict[str, list[str]]:
+    """Why ops stayed on the CPU, where there was a choice: the ops by reason."""
+    reasons = defaultdict(list)
+    if any(counters.get("peak_macs_per_cycle") for counters in report["devices"].values()):
+        for op in report["ops"]:
+            if "reason" in op:
+                reasons[op["reason"]].append(op["name"])
+    return reasons
 
 
 def print_verification(model: str, report: dict, console: Console | None = None) -> None:
     """Print what verify-NAME found: every op that differs, or the one with the largest error."""
-    console = console or Console(highlight=False)
     check, ops = report["check"], report["ops"]
     verdict = ("equal to PyTorch's", "green") if check["passed"] else ("DIFFERENT from PyTorch's", "bold red")
-    console.print(Text.assemble("\n", (model, "bold"), f": {len(ops)} tensors ", verdict, f", max_rel_error {check['max_rel_error']:.2g}"))
+    headline = Text.assemble("\n", (model, "bold"), f": {len(ops)} tensors ", verdict, f", max_rel_error {check['max_rel_error']:.2g}")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "shape", "source"):
         table.add_column(name)
@@ -98,4 +149,4 @@ def print_verification(model: str, report: dict, console: Console | None = None)
     shown = [op for op in ops if not op["passed"]][:SHOWN_OPS] or worst
     for op in shown:
         table.add_row(op["name"], op["type"], str(tuple(op["shape"])), op["source"], f"{op['max_rel_error']:.2g}")
-    console.print(table)
+    _print(Group(headline, table), console)

@@ -67,10 +67,14 @@ def main(arguments: list[str]) -> int:
     for name in ("capture", "kept", "outputs"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(arguments)
-    tolerance = read_json(options.capture / "capture.json")["tolerance"]
+    capture = read_json(options.capture / "capture.json")
+    tolerance = capture["tolerance"]
     rows = read_json(options.capture / "intermediates.json")["tensors"]
     values = tensors((options.capture / "intermediates.bin").read_bytes(), rows)
     references = {row["name"]: value for row, value in zip(rows, values, strict=True)}
+    for row in capture.get("quantised", {}).get("tensors", ()):
+        if row["of"] in references:
+            references[row["name"]] = references[row["of"]] / row["scale"]
     report = verify(read_json(options.kept)["tensors"], options.outputs.read_bytes(), references, tolerance)
     write_json(options.out, report)
     from .table import print_verification

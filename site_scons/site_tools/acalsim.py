@@ -22,7 +22,8 @@ from interruptible import Spawner
 from SCons.Script import COMMAND_LINE_TARGETS, Action, AddOption, GetOption, Help, Variables
 
 ENGINES = ("embedded", "sst")
-RESERVED = ("capture", "host", "host-sst", "reports", "verify")
+PRECISIONS = ("float32", "int8")
+RESERVED = ("capture", "capture-int8", "host", "host-sst", "reports", "verify")
 """Folders of build/ that no model may be named after."""
 
 HELP = """
@@ -100,6 +101,7 @@ def user_variables():
     variables = Variables()
     variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
     variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
+    variables.Add("PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32")
     variables.Add("MODELS", "folder of model files", "models")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add("VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0")
@@ -112,6 +114,8 @@ def stop_on_unknown(env, variables):
         stop(env, f"unknown variable {unknown}; known are {', '.join(variables.keys())}")
     if env["ENGINE"] not in ENGINES:
         stop(env, f"ENGINE is '{env['ENGINE']}'; known are {', '.join(ENGINES)}")
+    if env["PRECISION"] not in PRECISIONS:
+        stop(env, f"PRECISION is '{env['PRECISION']}'; known are {', '.join(PRECISIONS)}")
     if env["VERBOSE"] not in ("0", "1"):
         stop(env, f"VERBOSE is '{env['VERBOSE']}'; it is 0 or 1")
     if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:
@@ -143,6 +147,7 @@ def resolve_machine(env):
     env["ISA"] = machine.cpu.isa
     env["HAS_COMPUTE"] = machine.device("compute") is not None
     engine = "" if env["ENGINE"] == "embedded" else f"-{env['ENGINE']}"
+    engine += "" if env["PRECISION"] == "float32" else f"-{env['PRECISION']}"
     plain = not engine and machine.path.resolve() == find_machine("default").resolve()
     env["BUILD"] = "build" if plain else f"build/{machine.name}{engine}"
 
@@ -184,7 +189,8 @@ def model_row(env, name, source):
         stop(env, f"'{source}' can't be a model's file name: use letters, digits, _ . - "
                   f"and none of {', '.join(RESERVED)}")
     build = env["BUILD"]
-    return Model(name, source, f"build/capture/{name}", build, f"{build}/reports")
+    captures = "build/capture" if env["PRECISION"] == "float32" else f"build/capture-{env['PRECISION']}"
+    return Model(name, source, f"{captures}/{name}", build, f"{build}/reports")
 
 
 def room(env, name, subject, targets, sources, arguments):
@@ -210,7 +216,7 @@ def in_folder(folder, *names):
 def Capture(env, model):
     names = ("graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin", "capture.json", "read.txt")
     captured = env.Room("capture", model.name, in_folder(model.capture, *names), model.source,
-                        f"'{model.source}' {model.capture}")
+                        f"'{model.source}' {model.capture} --precision $PRECISION")
     if changed_readings(f"{model.capture}/read.txt"):
         env.AlwaysBuild(captured)
     torch = importlib.util.find_spec("torch")

@@ -12,8 +12,15 @@ from pathlib import Path
 
 from ..errors import run_room
 from ..modelfile import ModelFile
-from .model import capture_model
+from .model import Captured, capture_model
 from .store import write_capture, write_intermediates
+
+
+def quantised(captured: Captured) -> dict:
+    """Turn what was captured into its int8 form."""
+    from .quantise import quantise
+
+    return quantise(captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates})
 
 
 def main(arguments: list[str]) -> int:
@@ -21,15 +28,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--intermediates", action="store_true")
+    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="torch")
     file = ModelFile(options.model)
     file.load()
-    captured = capture_model(file, keep_all=options.intermediates)
+    captured = capture_model(file, keep_all=options.intermediates or options.precision == "int8")
     if options.intermediates:
         write_intermediates(captured, options.out)
     else:
-        write_capture(captured, file, options.out)
+        write_capture(captured, file, options.out, quantised(captured) if options.precision == "int8" else None)
     return 0
 
 

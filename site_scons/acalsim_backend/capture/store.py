@@ -17,8 +17,9 @@ ALIGNMENT = 64
 """Bytes to which every tensor is aligned in the files, as it will be in guest memory."""
 
 
-def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
-    """Write the files of one model, capture.json last: it says that the others are whole."""
+def write_capture(captured: Captured, file: ModelFile, folder: Path, quantised: dict | None = None) -> None:
+    """Write the files of one model, capture.json last: it says that the others are whole. `quantised` is what
+    quantise() said of it, if it was."""
     ir = captured.ir
     folder.mkdir(parents=True, exist_ok=True)
     weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
@@ -35,7 +36,8 @@ def write_capture(captured: Captured, file: ModelFile, folder: Path) -> None:
             "model_sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "torch": version("torch"),
-            "tolerance": file.tolerance,
+            "tolerance": file.tolerance if quantised is None else file.int8_tolerance,
+            **({} if quantised is None else {"quantised": quantised}),
             "weights": weight_rows,
             "inputs": input_rows,
             "outputs": output_rows,

@@ -33,21 +33,24 @@ class Pool:
 
 @dataclass(frozen=True)
 class Epilogue:
-    """pool(act(C scale + bias + residual)); `tensor` is the result's name, `stage` how far it got."""
+    """pool(act(C scale + bias + residual)); `tensor` is the result's name, `stage` how far it got. `scales` takes the
+    scale's place in products of int8; with `residual_scale` the residual is int8, times that."""
 
     tensor: str
     scale: float = 1.0
+    scales: Vector | None = None
     bias: Vector | None = None
     residual: str | None = None
     residual_shape: tuple[int, ...] = ()
     """That it is expanded to."""
+    residual_scale: float | None = None
     low: float = -math.inf
     high: float = math.inf
     pool: Pool | None = None
     stage: int = 0
 
 
-SCALED, BIASED, ADDED, BOUNDED, POOLED = range(1, 6)
+SCALED, BIASED, ADDED, BOUNDED, POOLED, ROUNDED = range(1, 7)
 
 
 class Reader:
@@ -55,11 +58,16 @@ class Reader:
 
     def __init__(self, ir: ACALSimIR, producer: Mapping[str, ACALSimOp], access: Mapping[str, Access], space: tuple[int, ...]):
         self.ir, self.producer, self.access, self.space = ir, producer, access, space
+        self.access_in_memory: set[str] = set()
 
     def read(self, anchor: ACALSimOp, after: Sequence[ACALSimOp]) -> list[Epilogue] | None:
         """One Epilogue for the anchor's result and each of the ops behind it; None where one is beyond a STORE."""
+        inside = {op.outputs[0] for op in after if op.op_type is T.DEQUANTIZE}
+        self.access_in_memory = {name for op in after for name in op.inputs} - inside
         found = [self._anchored(anchor)]
         for op in after:
+            if op.op_type is T.DEQUANTIZE:
+                continue  # a residual, which the addition behind it finds
             found.append(self._behind(found[-1], op) if found[-1] else None)
         return None if None in found else found
 
@@ -72,6 +80,10 @@ class Reader:
             if beta not in (0, 1):
                 return None
             return self._added(value, op.inputs[2], shape) if beta else value
+        if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
+            along = "rows" if op.op_type is T.CONV_INT8 else "columns"
+            scales, *bias = (Vector(name, along) for name in op.inputs[2:])
+            return replace(value, scales=scales, bias=bias[0] if bias else None, stage=BIASED)
         if op.op_type is T.CONV and len(op.inputs) > 2:
             return replace(value, bias=Vector(op.inputs[2], "rows"), stage=BIASED)
         return value
@@ -93,6 +105,8 @@ class Reader:
         if kind is T.CLAMP and value.stage < POOLED:
             low, high = attrs.get("min"), attrs.get("max")
             return self._bounded(done, -math.inf if low is None else float(low), math.inf if high is None else float(high))
+        if kind is T.QUANTIZE and attrs["scale"] == 1 and value.stage < ROUNDED:
+            return replace(done, stage=ROUNDED)
         if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:
             return self._pooled(done, attrs)
         return None
@@ -119,15 +133,18 @@ class Reader:
 
     def _added(self, value: Epilogue, name: str, shape: Sequence[int]) -> Epilogue | None:
         """value + the tensor `name`: as a bias where it is one number a row or a column of C, else as a residual."""
-        if self.ir.tensors[name].dtype != "float32":
+        scale, producer = None, self.producer.get(name)
+        if producer is not None and producer.op_type is T.DEQUANTIZE and name not in self.access_in_memory:
+            name, scale = producer.inputs[0], float(producer.attrs["scale"])
+        elif self.ir.tensors[name].dtype != "float32":
             return None
         walk = self.access[name].expanded(shape).viewed(self.space)
         if walk is None:
             return None
-        if value.stage < BIASED and (along := _vector(walk)):
+        if scale is None and value.stage < BIASED and (along := _vector(walk)):
             return replace(value, bias=Vector(name, along), stage=BIASED)
         if value.stage < ADDED and _is_tile(walk):
-            return replace(value, residual=name, residual_shape=tuple(shape), stage=ADDED)
+            return replace(value, residual=name, residual_shape=tuple(shape), residual_scale=scale, stage=ADDED)
         return None
 
 

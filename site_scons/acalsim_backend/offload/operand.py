@@ -228,9 +228,10 @@ def _dense(fields: dict[str, int]) -> dict[str, int]:
     return {"a_outer_stride": fields["rows"] * fields["row_bytes"], "a_inner_stride": fields["row_bytes"]}
 
 
-def residual_fields(tile: Tile, block: Block, a: int) -> dict[str, int]:
-    """The fields of a STORE whose residual was loaded to `a`; its tile must be cut into rows as the result's is."""
-    return {"a": a, **_dense(tile.place(block)[1])}
+def residual_fields(tile: Tile, block: Block, a: int, item_bytes: int) -> dict[str, int]:
+    """The fields of a STORE to `tile` whose residual, of elements of `item_bytes`, was loaded dense to `a`."""
+    fields = tile.place(block)[1]
+    return {"a": a, **_dense({**fields, "row_bytes": fields["row_bytes"] // tile.item_bytes * item_bytes})}
 
 
 def _dense_load(address: Address, gaps: list[tuple[int, int]], run: int, a: int, item: int) -> Command:

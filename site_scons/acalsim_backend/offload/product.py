@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..kernel import Kernel
 
 T = ACALSimOpType
-PRODUCTS = (T.MATMUL, T.GEMM, T.BMM, T.CONV)
+CONVOLUTIONS = (T.CONV, T.CONV_INT8)
+PRODUCTS = (T.MATMUL, T.GEMM, T.BMM, T.GEMM_INT8, *CONVOLUTIONS)
 LARGEST_SIZE = 0xFFFF
 """Of the 16-bit fields of a command."""
 
@@ -49,9 +50,11 @@ class Product:
     a: Matrix
     b: Matrix | Image
     results: tuple[Result, ...]
+    scales: tuple[str, int] | None
     bias: tuple[str, int] | None
     """Storage and offset in elements."""
-    bias_along: str
+    along: str
+    """What the vectors have a number for each of: rows or columns of C."""
     residual: Tile | None
     pool: Pool | None
     out: tuple[int, int]
@@ -70,7 +73,7 @@ def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
     """Why an op cannot run on a compute device, whatever its operands' places; None if it can."""
     if op.op_type not in PRODUCTS:
         return f"the device has no {op.op_type.name}"
-    if any(ir.tensors[name].dtype != "float32" for name in op.inputs):
+    if len({ir.tensors[name].dtype for name in op.inputs[:2]} | {"float32", "int8"}) > 2:
         return "not all operands are float32"
     if op.attrs.get("transposed"):
         return "transposed convolution"
@@ -88,24 +91,24 @@ class Lowering:
     def product(self, kernel: Kernel) -> Product | None:
         """None where an access or an op behind the anchor is beyond the device."""
         op = kernel.anchor
-        space = (image_space if op.op_type is T.CONV else matrix_space)(self.ir.tensors[op.outputs[0]].shape)
+        space = (image_space if op.op_type in CONVOLUTIONS else matrix_space)(self.ir.tensors[op.outputs[0]].shape)
         reader = Reader(self.ir, self.producer, self.access, space)
         epilogues = reader.read(op, kernel.after)
         if epilogues is None:
             return None
-        found = self._convolution(op) if op.op_type is T.CONV else self._matrices(op)
+        found = self._convolution(op) if op.op_type in CONVOLUTIONS else self._matrices(op)
         kept = [each for each in epilogues if each.tensor in (kernel.results or (epilogues[-1].tensor,))]
         tiles = [self._tile(each.tensor, self._shape(each.tensor), image_space(self._shape(each.tensor)) if each.pool else space) for each in kept]
         last = epilogues[-1]
         residual = self._tile(last.residual, last.residual_shape, space) if last.residual else None
         if found is None or None in tiles or (last.residual and residual is None):
             return None
-        bias = self.access[last.bias.tensor] if last.bias else None
-        if last.bias and last.bias.along == "rows" and found["batches"] > 1 and op.op_type is not T.CONV:
+        scales, bias = (each and (self.access[each.tensor].storage, self.access[each.tensor].offset) for each in (last.scales, last.bias))
+        if last.bias and last.bias.along == "rows" and found["batches"] > 1 and op.op_type not in CONVOLUTIONS:
             return None
         out = image_space(self._shape(last.tensor))[-2:] if last.pool else (found["rows"], found["columns"])
         return Product(**found, results=tuple(map(Result, tiles, kept)), residual=residual, pool=last.pool, out=tuple(out),
-                       bias=(bias.storage, bias.offset) if bias else None, bias_along=last.bias.along if last.bias else "")
+                       scales=scales, bias=bias, along=next((each.along for each in (last.scales, last.bias) if each), ""))
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return self.ir.tensors[name].shape
@@ -128,8 +131,9 @@ class Lowering:
         if a is None or b is None:
             return None
         (batches, m, k), n = a.shape, b.shape[2]
-        left = Matrix(a.storage, a.offset, *a.strides, lines=m, depth=k)
-        right = Matrix(b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k)
+        item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
+        left = Matrix(a.storage, a.offset, *a.strides, lines=m, depth=k, item_bytes=item)
+        right = Matrix(b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k, item_bytes=item)
         return {"images": 1, "batches": batches, "m": m, "rows": 1, "columns": n, "k": k, "taps": 1, "a": left, "b": right}
 
     def _convolution(self, op: ACALSimOp) -> dict | None:
@@ -147,8 +151,8 @@ class Lowering:
         _, outputs, rows, columns = image_space(self.ir.tensors[op.outputs[0]].shape)
         k = channels // groups * math.prod(kernel)
         image = Image(source.storage, source.offset, *source.strides[:3], rows=height, columns=width, channels=channels // groups,
-                      kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+                      kernel=kernel, stride=stride, dilation=dilation, padding=padding, item_bytes=ITEM_BYTES[x.dtype])
         m = outputs // groups
-        left = Matrix(weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k)
+        left = Matrix(weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k, item_bytes=ITEM_BYTES[w.dtype])
         return {"images": images, "batches": groups, "m": m, "rows": rows, "columns": columns, "k": k,
                 "taps": math.prod(kernel), "a": left, "b": image}

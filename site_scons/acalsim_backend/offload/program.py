@@ -37,13 +37,31 @@ class _Program:
         self.turn = 0
 
     def write(self) -> list[Command]:
-        if self.product.bias:
-            storage, offset = self.product.bias
-            size = 4 * (self.product.batches * self.product.m if self.product.bias_along == "rows" else self.product.columns)
-            self.commands.append(Command("COMMAND_LOAD", {"a": 0, "rows": 1, "row_bytes": size}, Address(storage, 4 * offset)))
+        self._load_vectors()
         for block in self._blocks():
             self._block(block)
         return self.commands
+
+    def _load_vectors(self) -> None:
+        """Scales and bias, all at once; where there are both, those of a block are next to each other."""
+        product = self.product
+        vectors = [each for each in (product.scales, product.bias) if each]
+        count = product.batches * product.m if product.along == "rows" else product.columns
+        ranges = list(dict.fromkeys(map(self._vector_range, self._blocks()))) if len(vectors) > 1 else [(0, count)]
+        for first, end in ranges if vectors else ():
+            for number, (storage, offset) in enumerate(vectors):
+                fields = {"a": self._vector_place(first) + 4 * number * (end - first), "rows": 1, "row_bytes": 4 * (end - first)}
+                self.commands.append(Command("COMMAND_LOAD", fields, Address(storage, 4 * (offset + first))))
+
+    def _vector_range(self, block: Block) -> tuple[int, int]:
+        """Which numbers of a vector belong to a block."""
+        if self.product.along == "columns":
+            return block.columns
+        first = block.batches[0] * self.product.m + block.m[0]
+        return first, first + count(block.batches) * count(block.m)
+
+    def _vector_place(self, first: int) -> int:
+        return 4 * first * ((self.product.scales is not None) + (self.product.bias is not None))
 
     def _blocks(self) -> Iterator[Block]:
         """Blocks of the result, in order."""
@@ -90,7 +108,7 @@ class _Program:
                 "b_k_outer_stride": walk_b.k_outer, "b_k_middle_stride": walk_b.k_middle, "b_k_inner_stride": walk_b.k_inner,
             }
             flags = ("FLAG_ACCUMULATE",) if block.k[0] else ()
-            self.commands.append(Command("COMMAND_MATMUL", fields, flags=flags))
+            self.commands.append(Command("COMMAND_MATMUL", fields, type="TYPE_INT8" if product.a.item_bytes == 1 else "TYPE_FLOAT32", flags=flags))
 
     def _a_k_strides(self, walk: Walk) -> dict[str, int]:
         """A is a matrix; where k has levels, they are in one stride."""
@@ -129,13 +147,18 @@ class _Program:
         if epilogue.scale != 1:
             flags.append("FLAG_SCALE")
             fields["scale"] = epilogue.scale
-        if epilogue.bias:
-            along_rows = epilogue.bias.along == "rows"
-            flags.append("FLAG_BIAS_ROWS" if along_rows else "FLAG_BIAS_COLUMNS")
-            fields["b"] = 4 * (conv.batches[0] * product.m + conv.m[0] if along_rows else conv.columns[0])
+        if product.a.item_bytes == 1:
+            flags.append("FLAG_INT32_SUMS")
+        for vector, name in ((epilogue.scales, "SCALE"), (epilogue.bias, "BIAS")):
+            if vector:
+                flags.append(f"FLAG_{name}_{vector.along.upper()}")
+                fields["b"] = self._vector_place(self._vector_range(conv)[0])
         if epilogue.residual:
             flags.append("FLAG_RESIDUAL")
-            fields |= residual_fields(result.tile, out, residual)
+            fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
+            if epilogue.residual_scale is not None:
+                flags.append("FLAG_INT8_RESIDUAL")
+                fields["residual_scale"] = epilogue.residual_scale
         if (epilogue.low, epilogue.high) == (0, math.inf):
             flags.append("FLAG_RELU")
         elif (epilogue.low, epilogue.high) != (-math.inf, math.inf):
@@ -145,7 +168,8 @@ class _Program:
             flags.append("FLAG_POOL")
             rows, columns = epilogue.pool.size
             fields |= {"n_inner": count(conv.columns), "k_inner": columns, "k_middle": rows, "pool_stride": epilogue.pool.stride, **border}
-        self.commands.append(Command("COMMAND_STORE", fields, address, flags=tuple(flags)))
+        kind = "TYPE_INT8" if result.tile.item_bytes == 1 else "TYPE_FLOAT32"
+        self.commands.append(Command("COMMAND_STORE", fields, address, kind, tuple(flags)))
 
 
 def program(product: Product, tiling: Tiling) -> list[Command]:

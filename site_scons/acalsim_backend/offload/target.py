@@ -97,15 +97,16 @@ def anonymous(product: Product) -> Product:
     """The product with storages named by their part in it: equal for all that are computed alike."""
     results = tuple(replace(each, tile=replace(each.tile, storage=f"c{number}", offset=0),
                             epilogue=replace(each.epilogue, tensor="", residual=each.epilogue.residual and "r",
+                                             scales=each.epilogue.scales and replace(each.epilogue.scales, tensor="scales"),
                                              bias=each.epilogue.bias and replace(each.epilogue.bias, tensor="bias")))
                     for number, each in enumerate(product.results))
     return replace(product, a=replace(product.a, storage="a", offset=0), b=replace(product.b, storage="b", offset=0), results=results,
-                   bias=product.bias and ("bias", 0), residual=product.residual and replace(product.residual, storage="r", offset=0))
+                   scales=product.scales and ("scales", 0), bias=product.bias and ("bias", 0), residual=product.residual and replace(product.residual, storage="r", offset=0))
 
 
 def addresses(product: Product, origin: int):
     """Places for the storages of an anonymous product, far enough from each other."""
-    names = ["a", "b", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
+    names = ["a", "b", "scales", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
     step = 1 << 32
     return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
 

@@ -108,10 +108,9 @@ def layout(product: Product, tiling: Tiling) -> Layout:
 
 
 def vector_bytes(product: Product) -> int:
-    """Of the bias, all of which stays in the scratchpad."""
-    if product.bias is None:
-        return 0
-    return aligned(4 * (product.batches * product.m if product.bias_along == "rows" else product.columns))
+    """Of scales and bias, all of which stay in the scratchpad."""
+    count = product.batches * product.m if product.along == "rows" else product.columns
+    return aligned(4 * count * ((product.bias is not None) + (product.scales is not None)))
 
 
 class Search:

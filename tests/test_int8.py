@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PRECISION=int8: what is quantised and how, held to PyTorch's fake quantisation, and whole models on real machines."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from acalsim_backend.capture.quantise import quantise
+from acalsim_backend.ir import ACALSimOpType
+from acalsim_backend.plan import make_plan
+from host_fixtures import Library, captured_function
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+T = ACALSimOpType
+
+
+def captured_int8(module, *inputs):
+    """The captured graph after quantisation, and what quantise() says of it."""
+    captured = captured_function(module, inputs, keep_all=True)
+    values = {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
+    return captured, quantise(captured.ir, values)
+
+
+def computed(module, *inputs, folder):
+    captured, said = captured_int8(module, *inputs)
+    return Library(folder, {"graph": captured}).run("graph")[0], captured, said
+
+
+def scale_of(x):
+    return float(x.abs().max()) / 127
+
+
+def rounded(x):
+    """Symmetric, one scale a tensor."""
+    return torch.fake_quantize_per_tensor_affine(x, scale_of(x), 0, -127, 127)
+
+
+def rounded_weight(weight, axis):
+    scales = weight.detach().abs().amax([dim for dim in range(weight.dim()) if dim != axis]) / 127
+    return torch.fake_quantize_per_channel_affine(weight.detach(), scales, torch.zeros_like(scales, dtype=torch.int32), axis, -127, 127)
+
+
+def relative_error(found, expected):
+    return float(np.abs(np.asarray(found) - np.asarray(expected)).max() / np.abs(np.asarray(expected)).max())
+
+
+PRODUCTS = {
+    "conv": (nn.Conv2d(5, 7, 3, padding=1), (2, 5, 9, 11), 0),
+    "strided conv": (nn.Conv2d(4, 6, (3, 2), stride=(2, 1), dilation=(1, 2), bias=False), (1, 4, 9, 11), 0),
+    "depthwise conv": (nn.Conv2d(6, 6, 3, padding=1, groups=6), (1, 6, 8, 8), 0),
+    "conv of 1x1": (nn.Conv2d(9, 17, 1), (1, 9, 6, 6), 0),
+    "conv 1-d": (nn.Conv1d(3, 8, 5, padding=2), (2, 3, 20), 0),
+    "linear": (nn.Linear(37, 11), (5, 37), 0),
+    "linear without bias": (nn.Linear(8, 3, bias=False), (1, 8), 0),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_product_is_pytorchs_of_rounded_operands(name, tmp_path):
+    torch.manual_seed(0)
+    module, shape, axis = PRODUCTS[name]
+    x = torch.randn(shape)
+    found, captured, said = computed(module, x, folder=tmp_path)
+    exact = module(x).detach()
+    float_weight = module.weight.data
+    module.weight.data = rounded_weight(float_weight, axis)
+    try:
+        expected = module(rounded(x)).detach()
+    finally:
+        module.weight.data = float_weight
+    assert relative_error(found, expected) < 1e-6
+    assert 1e-4 < relative_error(found, exact) < 0.05
+    assert {op.op_type for op in captured.ir.ops} & {T.CONV_INT8, T.GEMM_INT8}
+    assert said["ops"][0]["input_scale"] == pytest.approx(scale_of(x))
+    assert said["ops"][0]["max_rel_error"] == pytest.approx(relative_error(expected, exact), rel=0.5)
+
+
+@st.composite
+def products(draw):
+    """(module, input's shape, axis of the output channels), of any size that a tile could get wrong."""
+    few = st.integers(1, 9)
+    if draw(st.booleans()):
+        rows, depth, columns = (draw(st.integers(1, 40)) for _ in range(3))
+        return nn.Linear(depth, columns, bias=draw(st.booleans())), (rows, depth), 0
+    groups = draw(st.integers(1, 3))
+    inputs, outputs, kernel, pad = groups * draw(few), groups * draw(few), (draw(st.integers(1, 3)), draw(st.integers(1, 3))), draw(st.integers(0, 2))
+    stride, dilation = (draw(st.tuples(st.integers(1, 3), st.integers(1, 2))) for _ in range(2))
+    size = [dilation[dim] * (kernel[dim] - 1) + 1 + draw(few) for dim in range(2)]
+    module = nn.Conv2d(inputs, outputs, kernel, stride, pad, dilation, groups, bias=draw(st.booleans()))
+    return module, (draw(st.integers(1, 2)), inputs, *size), 0
+
+
+def test_products_of_any_shape_are_pytorchs_of_rounded_operands(tmp_path_factory):
+    @settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(st.lists(products(), min_size=12, max_size=12))
+    def check(drawn):
+        torch.manual_seed(0)
+        inputs = [torch.randn(shape) for _, shape, _ in drawn]
+        graphs = {f"case_{index}": captured_int8(module, x)[0] for index, ((module, _, _), x) in enumerate(zip(drawn, inputs, strict=True))}
+        library = Library(tmp_path_factory.mktemp("drawn"), graphs)
+        for index, ((module, shape, axis), x) in enumerate(zip(drawn, inputs, strict=True)):
+            module.weight.data = rounded_weight(module.weight, axis)
+            assert relative_error(library.run(f"case_{index}")[0], module(rounded(x)).detach()) < 2e-6, (module, shape)
+
+    check()
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.c = nn.Linear(8, 5)
+
+    def forward(self, x):
+        h = F.relu(self.a(x))
+        y = F.max_pool2d(F.relu(self.b(h) + h), 2)
+        return self.c(y.mean((2, 3)))
+
+
+def test_a_chain_of_layers_is_rounded_where_a_product_reads_it(tmp_path):
+    torch.manual_seed(1)
+    module, x = Residual().eval(), torch.randn(1, 3, 12, 12)
+    found, captured, _ = computed(module, x, folder=tmp_path)
+    exact = {}
+    exact["h"] = F.relu(module.a(x))
+    exact["m"] = F.max_pool2d(F.relu(module.b(exact["h"]) + exact["h"]), 2).mean((2, 3))
+    exact = {name: value.detach() for name, value in exact.items()}
+
+    def quantum(value, like):
+        return torch.fake_quantize_per_tensor_affine(value, scale_of(like), 0, -128, 127)
+
+    h = quantum(F.relu(F.conv2d(rounded(x), rounded_weight(module.a.weight, 0), module.a.bias, padding=1)), exact["h"])
+    y = F.relu(F.conv2d(h, rounded_weight(module.b.weight, 0), module.b.bias, padding=1) + h)
+    m = quantum(F.max_pool2d(y, 2).mean((2, 3)), exact["m"])
+    expected = F.linear(m, rounded_weight(module.c.weight, 0), module.c.bias).detach()
+    assert relative_error(found, expected) < 0.01
+    assert [op.op_type for op in captured.ir.ops].count(T.QUANTIZE) == 3
+
+
+def test_what_only_an_addition_and_a_product_read_is_held_as_int8_alone():
+    """No float32 form of the first layer's result takes memory."""
+    captured, _ = captured_int8(Residual().eval(), torch.randn(1, 3, 12, 12))
+    (relu,) = [op for op in captured.ir.ops if op.op_type is T.RELU and op.outputs[0] + "_i8" in captured.ir.tensors]
+    readers = [op.op_type for op in captured.ir.ops if relu.outputs[0] in op.inputs]
+    assert readers == [T.QUANTIZE]
+    (addition,) = [op for op in captured.ir.ops if op.op_type is T.ADD]
+    assert T.DEQUANTIZE in {op.op_type for op in captured.ir.ops if op.outputs[0] in addition.inputs}
+
+
+def test_products_of_two_activations_stay_float32():
+    class Attention(nn.Module):
+        def forward(self, q, k):
+            return q @ k.transpose(1, 2)
+
+    captured, said = captured_int8(Attention(), torch.randn(2, 4, 8), torch.randn(2, 4, 8))
+    assert said == {"ops": [], "tensors": []}
+    assert all(desc.dtype == "float32" for desc in captured.ir.tensors.values())
+
+
+def test_a_layer_of_zeros_is_quantised_to_zeros(tmp_path):
+    module = nn.Linear(4, 3)
+    module.weight.data.zero_()
+    found, _, _ = computed(module, torch.zeros(2, 4), folder=tmp_path)
+    assert np.array_equal(found, module(torch.zeros(2, 4)).detach().numpy())
+
+
+def test_weights_take_a_quarter_of_the_memory():
+    module, x = nn.Linear(512, 256), torch.randn(1, 512)
+    from acalsim_backend.machine import load_machine
+
+    sizes = [make_plan(captured.ir, load_machine("cpu")).blocks[".weights"]
+             for captured in (captured_function(module, (x,)), captured_int8(module, x)[0])]
+    assert sizes[0] == 4 * (512 * 256 + 256) and sizes[1] == 512 * 256 + 2 * 4 * 256
+
+
+MODEL = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 10)
+
+    def forward(self, x):
+        h = torch.relu(self.a(x))
+        return self.c(torch.max_pool2d(torch.relu(self.b(h) + h), 2).mean((2, 3)))
+
+
+def model():
+    return Net()
+
+
+def inputs():
+    return (torch.randn(1, 3, 16, 16),)
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "net.py").write_text(MODEL)
+    return f"MODELS={folder}"
+
+
+@pytest.mark.parametrize("machine", ["default", "cpu", "edge", "vector"])
+def test_a_machine_computes_the_quantised_model(host_tree, models, machine):
+    host_tree.scons(models, f"MACHINE={machine}", "PRECISION=int8", "sim-net", "verify-net")
+    report = json.loads((host_tree / f"build/{machine}-int8/reports/net.json").read_text())
+    assert report["check"]["passed"] and 1e-4 < report["check"]["max_rel_error"] < 0.05
+    products = {op["name"]: op for op in report["ops"] if op["type"] in ("CONV_INT8", "GEMM_INT8")}
+    assert [row["op"] for row in report["quantised"]] == list(products) and len(products) == 3
+    assert all(0 < row["max_rel_error"] < 0.05 and row["input_scale"] > 0 for row in report["quantised"])
+    convolutions = {op["placed_on"] for op in products.values() if op["type"] == "CONV_INT8"}
+    assert convolutions == ({"cpu"} if machine in ("cpu", "vector") else {"compute"})
+
+
+def test_verify_finds_the_layer_of_a_broken_int8_kernel(tree, models):
+    tree.edit("kernels/int8.h", "values[j] = (float)sums[i][j];", "values[j] = (float)sums[i][j] * 1.5f;")
+    done = tree.scons(models, "MACHINE=cpu", "PRECISION=int8", "verify-net", check=False)
+    assert done.returncode and "verify: op 'gemm_" in done.stderr and "GEMM_INT8" in done.stderr
+
+
+def test_an_unknown_precision_is_refused(host_tree):
+    done = host_tree.scons("PRECISION=fp8", "sim-mlp", check=False)
+    assert done.returncode and "scons: PRECISION is 'fp8'; known are float32, int8" in done.stderr
+
+
+def test_a_model_says_how_far_its_int8_form_may_be_off(host_tree, tmp_path):
+    (tmp_path / "strict.py").write_text(MODEL + "\n\nINT8_TOLERANCE = 1e-5\n")
+    done = host_tree.scons(f"MODELS={tmp_path}", "MACHINE=cpu", "PRECISION=int8", "sim-strict", check=False)
+    assert done.returncode and "report: model 'strict': outputs differ from PyTorch's" in done.stderr and "allowed is 1e-05" in done.stderr
