@@ -27,6 +27,7 @@ from .kernel import Kernel
 from .ldscript import linker_script
 from .machine import Machine, load_machine
 from .makefile import makefile
+from .offload.choices import read_choices
 from .offload.command import Address
 from .offload.target import pack
 from .plan import ALIGNMENT, Plan, kept_json, make_plan, plan_json
@@ -330,10 +331,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--machine", default="default")
     parser.add_argument("--keep-all", action="store_true")
     parser.add_argument("--library", help="the embedded engine, which times tilings for a compute device")
+    parser.add_argument("--tiling", type=Path, help="NAME.tiling.toml: tilings and places of ops that are not to be searched")
     options = parser.parse_args(arguments)
     machine = load_machine(options.machine)
     ir = parse((options.capture / "graph_0.ir").read_text())
-    plan = make_plan(ir, machine, options.keep_all, options.library)
+    plan = make_plan(ir, machine, options.keep_all, options.library, read_choices(options.tiling, machine.name))
     if options.part == "code":
         files = code_files(ir, plan, machine, options.out)
         if options.keep_all:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from .errors import PlanError
 from .ir import ITEM_BYTES, ACALSimIR, ACALSimOp
 from .kernel import Kernel
 from .machine import Machine
+from .offload.choices import Choices
+from .offload.product import PRODUCTS
 from .offload.target import Target
 from .schedule import Schedule, make_schedule
 
@@ -64,13 +66,17 @@ def aligned(size_bytes: int) -> int:
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: str | None = None) -> Plan:
+def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: str | None = None, choices: Choices | None = None) -> Plan:
     """Schedule the graph and place every storage. With `keep_all` every op's result is an output.
-    `library` is the embedded engine's, which times tilings for a compute device.
+    `library` is the embedded engine's, which times tilings for a compute device; `choices` are the user's of these.
 
-    Raises PlanError when the machine's RAM can't hold them.
+    Raises PlanError when the machine's RAM can't hold them, and for choices of ops that there are not.
     """
-    schedule = make_schedule(ir, Target(machine, library), keep_all)
+    schedule = make_schedule(ir, Target(machine, library, choices), keep_all)
+    missing = (choices or {}).keys() - {kernel.name for kernel in schedule.kernels}
+    if missing:
+        names = ", ".join(kernel.name for kernel in schedule.kernels if kernel.anchor.op_type in PRODUCTS)
+        raise PlanError(f"the tiling file names op '{min(missing)}', which is none of this model's; its products are {names}")
     storages = schedule.storages
     outputs = list(dict.fromkeys(schedule.access[name].storage for name in ir.outputs))
     if keep_all:
@@ -244,7 +250,7 @@ def _symbols(plan: Plan) -> list[dict]:
 
 def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
     """One function of the program: named after its anchor, with the ops fused into it."""
-    op = kernel.anchor
+    op, offloaded = kernel.anchor, plan.schedule.offloaded.get(kernel.name)
     return {
         "index": index,
         "name": op.name,
@@ -252,6 +258,7 @@ def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
         "type": op.op_type.name,
         "placed_on": kernel.device or "cpu",
         "reason": kernel.reason,
+        **({"tiling": asdict(offloaded.tiling), "device_cycles": offloaded.cycles} if offloaded else {}),
         "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
         "source": op.source,
         "aten": list(op.aten),

@@ -63,8 +63,14 @@ class Model:
         return f"{self.build}/{self.name}"
 
     @property
+    def tiling(self):
+        """The file in which the user chose tilings, if there is one."""
+        path = self.source.removesuffix(".py") + ".tiling.toml"
+        return [path] if os.path.exists(path) else []
+
+    @property
     def option(self):
-        return " --keep-all" if self.keeps_all else ""
+        return " --keep-all" * self.keeps_all + "".join(f" --tiling '{path}'" for path in self.tiling)
 
 
 def generate(env):
@@ -237,7 +243,7 @@ def changed_readings(listing):
 def Code(env, model, captured, host):
     names = ("graph_0.c", "graph_0.h", "graph_0.ld", "Makefile", "plan.json", "graph_0.ir", "machine.h", "registers.h")
     names += ("kept.json",) if model.keeps_all else ()
-    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), [captured[0], *tiling_engine(env, host)],
+    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), [captured[0], *tilings(env, model, host)],
                     f"code {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
     env.Depends(code, env["MACHINE_VIEW"])
     return code
@@ -245,15 +251,15 @@ def Code(env, model, captured, host):
 
 def Data(env, model, captured, host):
     names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
-    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), [captured[:5], *tiling_engine(env, host)],
+    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), [captured[:5], *tilings(env, model, host)],
                     f"data {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
     env.Depends(data, env["MACHINE_VIEW"])
     return data
 
 
-def tiling_engine(env, host):
-    """The embedded engine, where a compute device's tiles are chosen by its timing."""
-    return [host.library] if env["HAS_COMPUTE"] else []
+def tilings(env, model, host):
+    """What decides about tiles: what the user chose, and where there is a compute device the embedded engine's timing."""
+    return [*model.tiling, *([host.library] if env["HAS_COMPUTE"] else [])]
 
 
 def Placement(env, model, elf, code):

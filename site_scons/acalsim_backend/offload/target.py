@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..engine import library_for_compiling
+from ..errors import PlanError
 from ..ir import ACALSimIR, ACALSimOp
 from ..kernel import Kernel
 from ..machine import Machine
 from ..timing import ListTimer
+from .choices import Choices, told
 from .command import Command, packed
 from .operand import Image, Matrix
 from .product import Lowering, Product, unfit
@@ -36,13 +38,12 @@ class Offloaded:
 
 
 class Target:
-    """Of a machine without a compute device `device` is None, and nothing is placed."""
+    """Of a machine without a compute device `device` is None, and nothing is placed. `choices` are the user's."""
 
-    def __init__(self, machine: Machine, library: str | None = None):
-        self.machine, self.library = machine, library
+    def __init__(self, machine: Machine, library: str | None = None, choices: Choices | None = None):
+        self.machine, self.library, self.choices = machine, library, choices or {}
         self.device = machine.device("compute")
-        self._chosen: dict[Product, tuple[Tiling, int] | None] = {}
-
+        self._chosen: dict[tuple, tuple[Tiling, int] | None] = {}
 
     @cached_property
     def _timer(self) -> ListTimer:
@@ -50,6 +51,20 @@ class Target:
 
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
+        choice = self.choices.get(op.name)
+        if choice and choice.get("on") == "cpu":
+            return "the tiling file says so"
+        reason = self._obstacle(lowering, op)
+        if reason and choice:
+            raise PlanError(f"the tiling file has {told(choice)} for op '{op.name}', which cannot go to the device: {reason}")
+        if reason or choice:
+            return reason
+        product = lowering.product(Kernel(op))
+        device, cpu = self.choose(product, op.name)[1] + DRIVER_CYCLES, cpu_cycles(self.machine, product)
+        return f"{device} cycles on the device, about {cpu} on the CPU" if device >= cpu else None
+
+    def _obstacle(self, lowering: Lowering, op: ACALSimOp) -> str | None:
+        """Why an op cannot run on the device, whether or not that would pay."""
         if self.device is None:
             return "the machine has no compute device"
         reason = unfit(lowering.ir, op)
@@ -58,25 +73,21 @@ class Target:
         product = lowering.product(Kernel(op))
         if product is None:
             return "its operands' layout is beyond the device's commands"
-        chosen = self.choose(product)
-        if chosen is None:
-            return "no block of it fits the device's memories"
-        cpu = cpu_cycles(self.machine, product)
-        if chosen[1] + DRIVER_CYCLES >= cpu:
-            return f"{chosen[1] + DRIVER_CYCLES} cycles on the device, about {cpu} on the CPU"
-        return None
+        return None if self.choose(product, op.name) else "no block of it fits the device's memories"
 
     def takes(self, lowering: Lowering, kernel: Kernel) -> bool:
         """Whether the kernel, with all that is fused behind it, is a product that the device can compute."""
         product = lowering.product(kernel)
-        return product is not None and self.choose(product) is not None
+        return product is not None and self.choose(product, kernel.name) is not None
 
-    def choose(self, product: Product) -> tuple[Tiling, int] | None:
-        """The fastest tiling and its cycles from START to the end; None if nothing fits."""
-        key = anonymous(product)
+    def choose(self, product: Product, op: str = "") -> tuple[Tiling, int] | None:
+        """The fastest tiling and its cycles from START to the end, as far as the user has not chosen; None if nothing fits."""
+        given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
+        product = anonymous(product)
+        key = (product, tuple(given.items()))
         if key not in self._chosen:
-            tilings = [tiling for tiling in Search(key, self.machine, self.device).best(4 * TIMED) if fits(key, tiling)]
-            timed = [(self._cycles(key, tiling), tiling) for tiling in tilings[:TIMED]]
+            tilings = [tiling for tiling in Search(product, self.machine, self.device, given).best(4 * TIMED) if fits(product, tiling)]
+            timed = [(self._cycles(product, tiling), tiling) for tiling in tilings[:TIMED]]
             best = min(timed, key=lambda each: each[0], default=None)
             self._chosen[key] = best and (best[1], best[0])
         return self._chosen[key]
@@ -88,7 +99,7 @@ class Target:
     def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str]) -> Offloaded:
         """The list of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
         product = lowering.product(kernel)
-        tiling, cycles = self.choose(product)
+        tiling, cycles = self.choose(product, kernel.name)
         product, moved = with_packed(product, tiling, constants)
         return Offloaded(product, tiling, tuple(program(product, tiling)), cycles, moved)
 

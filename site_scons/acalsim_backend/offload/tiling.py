@@ -114,10 +114,10 @@ def vector_bytes(product: Product) -> int:
 
 
 class Search:
-    """The tilings of one product on one device, all at once as arrays."""
+    """The tilings of one product on one device, all at once as arrays; of those fields that are `given` only such."""
 
-    def __init__(self, product: Product, machine: Machine, device: Device):
-        self.product, self.ram, self.parameters = product, machine.ram, device.parameters
+    def __init__(self, product: Product, machine: Machine, device: Device, given: Mapping[str, int | str] | None = None):
+        self.product, self.ram, self.parameters, self.given = product, machine.ram, device.parameters, given or {}
         self.transposed = self.parameters["dataflow"] == 1
 
     def best(self, most: int) -> list[Tiling]:
@@ -144,7 +144,10 @@ class Search:
         k = parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))
         # Less than the array's size only where memories are that small.
         m, columns, k = ([*sizes, 1] if sizes[-1] > 1 else sizes for sizes in (m, parts(columns, array_columns), k))
-        return m, parts(rows), columns, [each * product.taps for each in k]
+        found = {"m": m, "rows": parts(rows), "columns": columns, "k": [each * product.taps for each in k]}
+        limits = {"m": product.m, "rows": rows, "columns": product.out[1], "k": product.k}
+        sizes = ([min(self.given[name], limits[name])] if name in self.given else each for name, each in found.items())
+        return tuple(sizes)
 
     def _candidates(self) -> dict[str, np.ndarray]:
         sizes = self._sizes()
@@ -152,19 +155,32 @@ class Search:
         m, rows, columns, k, n_outer, inner, outer, c_slots = (each.ravel() for each in grid)
         table = {"m": m, "rows": rows, "columns": columns, "k": k, "n_outer": n_outer, "c_slots": c_slots + 1, "batches": np.ones_like(m)}
         # Columns are cut only where not even one row fits, so that rows of an image stay whole.
-        keep = (columns == sizes[2][0]) | (rows == sizes[1][-1])
+        keep = (columns == sizes[2][0]) | (rows == sizes[1][-1]) | bool({"rows", "columns"} & self.given.keys())
         table = {name: values[keep] for name, values in table.items()}
         inner, outer = inner[keep], outer[keep]
         if self.product.batches > 1:
-            whole = [batches for batches in parts(self.product.batches) if batches > 1]
-            for batches in whole:
+            whole = {batches for batches in (*parts(self.product.batches), min(self.given.get("batches", 1), self.product.batches)) if batches > 1}
+            for batches in sorted(whole, reverse=True):
                 row = {"m": self.product.m, "rows": self.product.out[0], "columns": self.product.out[1], "k": self.product.k, "batches": batches,
                        "n_outer": 0}
                 for slots in (1, 2):
                     table = {name: np.append(values, {**row, "c_slots": slots}[name]) for name, values in table.items()}
                     inner, outer = np.append(inner, 0), np.append(outer, 0)
         self._slots(table, inner, outer)
-        return table
+        return self._as_given(table)
+
+    def _as_given(self, table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The candidates that are as the user says; slots can be any number."""
+        given = dict(self.given)
+        if "order" in given:
+            given["n_outer"] = "mn".index(given.pop("order"))
+        keep = np.full(len(table["m"]), True)
+        for name, value in given.items():
+            if name.endswith("_slots"):
+                table[name] = np.full_like(table[name], value)
+            else:
+                keep &= table[name] == np.minimum(value, table[name].max(initial=1))
+        return {name: values[keep] for name, values in table.items()}
 
     def _slots(self, table: Mapping, inner: np.ndarray, outer: np.ndarray) -> None:
         """What is kept: of the outer loop's operand two blocks, the blocks of one sum and one more, twice those, or one;
