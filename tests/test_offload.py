@@ -13,7 +13,6 @@ from acalsim_backend.access import Access
 from acalsim_backend.errors import PlanError
 from acalsim_backend.ir import ACALSimOpType
 from acalsim_backend.machine import load_machine
-from acalsim_backend.offload import target as targets
 from acalsim_backend.offload.choices import read_choices
 from acalsim_backend.offload.command import packed
 from acalsim_backend.offload.operand import Block, Image, Matrix, Tile
@@ -23,96 +22,19 @@ from acalsim_backend.offload.target import Target, anonymous, pack
 from acalsim_backend.offload.tiling import Search, Tiling, layout, parts
 from acalsim_backend.plan import make_plan, plan_json
 from acalsim_backend.schedule import make_schedule
-from compute_fixtures import Matrices
 from host_fixtures import captured_function
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from simulator_fixtures import RAM, embedded, engine_library, simulator_of  # noqa: F401
+from offload_fixtures import Device, always, machine_with  # noqa: F401
+from simulator_fixtures import embedded, engine_library  # noqa: F401
 from torch import nn
 
 T = ACALSimOpType
-RAM_BYTES = 1 << 22
-MACHINE = """
-[ram]
-size_bytes = 0x1000000
-[devices.echo]
-model = "echo"
-base = 0x10200000
-[devices.compute]
-model = "compute"
-base = 0x10300000
-"""
 SMALL = {"rows": 4, "columns": 8, "scratchpad_bytes": 4096, "accumulator_bytes": 1024}
 """Of a device on which hardly anything fits in one block."""
 LARGE = {"rows": 16, "columns": 16}
 WAYS = [{**size, "dataflow": f'"{dataflow}"', "overlap": f'"{overlap}"'} for size, dataflow, overlap in
         ((SMALL, "ws", "double"), (SMALL, "os", "single"), (LARGE, "ws", "serial"), (LARGE, "os", "double"))]
-
-
-def machine_with(folder, ram="", **parameters):
-    path = folder / "m.toml"
-    lines = [f"{key} = {value}" for key, value in parameters.items()]
-    path.write_text(MACHINE.replace("[devices.echo]", ram + "\n[devices.echo]") + "\n".join(lines) + "\n")
-    return load_machine(str(path))
-
-
-@pytest.fixture
-def always(monkeypatch):
-    """Everything that can go to the device goes there."""
-    monkeypatch.setattr(targets, "cpu_cycles", lambda machine, product: 1 << 60)
-
-
-class Device:
-    """A machine's compute device and RAM, which carries out schedules."""
-
-    def __init__(self, embedded, library, folder, machine):  # noqa: F811
-        self.machine, self.target = machine, Target(machine, str(library))
-        self.memory = Memory(simulator_of(embedded, machine), folder)
-
-    def run(self, function, *inputs, keep_all=False):
-        """The outputs of a function whose every kernel is a product on the device, and its schedule."""
-        captured = captured_function(function, inputs)
-        schedule = make_schedule(captured.ir, self.target, keep_all)
-        assert [kernel.name for kernel in schedule.kernels if kernel.device is None] == []
-        values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
-        places = self.memory.place(schedule, values)
-        for kernel in schedule.kernels:
-            self.memory.execute(schedule.offloaded[kernel.name].commands, places)
-        found = {name: self.memory.tensor(schedule, places, name) for kernel in schedule.kernels for name in kernel.results}
-        return [self.memory.tensor(schedule, places, name) for name in captured.ir.outputs], captured.references, schedule, found
-
-
-class Memory(Matrices):
-    def __init__(self, simulator, folder):
-        path = folder / "ram"
-        path.write_bytes(b"\xa5" * RAM_BYTES)
-        self.simulator = simulator
-        self.bytes = np.memmap(path, dtype=np.uint8, mode="r+", shape=RAM_BYTES)
-        simulator.map_ram(str(path), RAM, RAM_BYTES, 0)
-
-    def place(self, schedule, values):
-        """Addresses of all storages, those with values filled; what is not written stays NaN."""
-        places, at = {}, RAM + (1 << 21)  # behind the longest list
-        for name, desc in schedule.storages.items():
-            places[name] = at
-            data = values[name].tobytes() if name in values else np.full(desc.elements, np.nan, np.float32).tobytes()
-            self.put(at, pack(schedule.packed[name], data) if name in schedule.packed else data)
-            at += -(-len(data) // 64) * 64 + 64
-        return places
-
-    def execute(self, commands, places):
-        data = packed(commands, places.__getitem__)
-        self.put(RAM, data)
-        self.simulator.write(0x10300000, RAM)
-        self.simulator.write(0x10300010, len(data))
-        self.simulator.write(0x1030000C, 1)
-        assert self.simulator.read(0x10300014)[1] == 0, self.simulator.read(0x10300004)
-
-    def tensor(self, schedule, places, name):
-        access = schedule.access[name]
-        data = self.get(places[access.storage], (schedule.storages[access.storage].elements,))
-        strides = [4 * step for step in access.strides]
-        return np.lib.stride_tricks.as_strided(data[access.offset :], access.shape, strides).copy()
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
@@ -211,7 +133,7 @@ def test_constants_lie_in_the_order_of_their_blocks(small):
     torch.manual_seed(0)
     *_, schedule, _ = small.run(nn.Linear(200, 90), f(40, 200))
     (matrix,) = schedule.packed.values()
-    loads = [c for c in schedule.offloaded[schedule.kernels[0].name].commands if c.code == "COMMAND_LOAD" and c.dram.storage == matrix.storage]
+    loads = [c for c in schedule.offloaded[schedule.kernels[0].name].lists[0][1] if c.code == "COMMAND_LOAD" and c.dram.storage == matrix.storage]
     assert all(load.fields["rows"] * load.fields["planes"] == 1 for load in loads)
     first = list(dict.fromkeys(load.dram.offset for load in loads))
     assert first == sorted(first)
@@ -247,7 +169,7 @@ def test_all_tilings_give_the_same_bits(small, tmp_path):
         captured = captured_function(function, inputs)
         schedule = make_schedule(captured.ir, small.target)
         product = schedule.lowering.product(schedule.kernels[0])
-        tilings = [tiling for tiling in Search(product, small.machine, small.target.device).best(10000) if fits(product, tiling)]
+        tilings = [tiling for tiling in Search(product, small.machine, small.target.devices[0]).best(10000) if fits(product, tiling)]
         assert len(tilings) > 50
         seen = set()
         values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
@@ -289,7 +211,7 @@ def test_drawn_matrices_agree_with_pytorch(small, data):
 
 def test_blocks_lie_within_the_memories_and_not_on_each_other(small):
     torch.manual_seed(0)
-    parameters = small.target.device.parameters
+    parameters = small.target.devices[0].parameters
     for function, *inputs in CASES.values():
         product = anonymous(product_of(small.target, function, *inputs))
         tiling, _ = small.target.choose(product)
@@ -308,10 +230,10 @@ def test_parts_cut_evenly():
 def test_the_chosen_tiling_is_the_fastest_of_those_that_were_timed(small):
     torch.manual_seed(0)
     product = anonymous(product_of(small.target, *CASES["conv with padding and stride"]))
-    tilings = [tiling for tiling in Search(product, small.machine, small.target.device).best(32) if fits(product, tiling)]
+    tilings = [tiling for tiling in Search(product, small.machine, small.target.devices[0]).best(32) if fits(product, tiling)]
     chosen, cycles = small.target.choose(product)
-    assert cycles == min(small.target._cycles(product, tiling) for tiling in tilings[:8])
-    assert cycles == small.target._cycles(product, chosen)
+    assert cycles == min(small.target._cycles(product, tiling, small.target.devices) for tiling in tilings[:8])
+    assert cycles == small.target._cycles(product, chosen, small.target.devices)
 
 
 @pytest.mark.parametrize("ram", ["", "channels = 2\ninterleave_bytes = 64\nrow_bytes = 512\nrow_miss_cycles = 9\nbytes_per_cycle = 4"])
@@ -330,10 +252,10 @@ def test_a_list_timed_without_values_takes_the_cycles_of_its_simulation(embedded
         schedule = make_schedule(captured.ir, device.target)
         places = device.memory.place(schedule, dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants)
         for kernel in schedule.kernels:
-            commands = schedule.offloaded[kernel.name].commands
+            ((one, commands),) = schedule.offloaded[kernel.name].lists
             before = device.memory.statistics["busy_cycles"]
-            timed = device.target._timer.cycles(packed(commands, places.__getitem__))
-            device.memory.execute(commands, places)
+            timed = device.target._timer.cycles([one], [packed(commands, places.__getitem__)]) - 1  # for the CPU to see the end
+            device.memory.execute([(one, commands)], places)
             # The model's open rows and free channels are those that the list before it left.
             slack = 0 if "row_bytes" not in ram else 200
             assert abs(device.memory.statistics["busy_cycles"] - before - timed) <= slack

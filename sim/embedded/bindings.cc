@@ -302,29 +302,44 @@ DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
             ram.at("row_miss_cycles")};
 }
 
-// Runs a list on a device of its own; returns RESULT, DATA_OUT and the cycles from START to the end.
-std::tuple<std::uint64_t, std::uint64_t, Cycle> list_cycles(
-    const std::string& model, const Parameters& parameters,
-    const std::map<std::string, std::uint64_t>& ram, nb::bytes list) {
+// The lists, one for each device, are started one after the other; returns RESULT and DATA_OUT of
+// each, and the cycles from the first START until the CPU has seen the end of the last.
+nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& devices,
+                      const std::map<std::string, std::uint64_t>& ram,
+                      const std::vector<nb::bytes>& lists) {
+    if (lists.size() != devices.size())
+        throw std::invalid_argument("there is one list for each device");
     Engine engine(dram_timing(ram));
-    const auto* data = reinterpret_cast<const std::uint8_t*>(list.c_str());
-    engine.map_ram(GuestRam::of_list(Bytes(data, data + list.size())));
-    engine.add_device(model, model, 0, parameters);
-    const auto write = [&engine](std::uint64_t offset, std::uint64_t value) {
-        engine.access({true, offset, sizeof(std::uint32_t), value, 0});
-    };
-    const auto read = [&engine](std::uint64_t offset) {
-        return engine.access({false, offset, sizeof(std::uint32_t), 0, 0}).data;
-    };
-    write(REG_DATA_IN, RAM_ORIGIN);
-    write(REG_SIZE, list.size());
-    write(REG_CONTROL, CONTROL_START);
-    const std::uint64_t error = read(REG_RESULT), data_out = read(REG_DATA_OUT);
-    const auto statistics = engine.device_statistics();
-    for (const auto& [name, value] : statistics.front().second) {
-        if (name == "busy_cycles") return {error, data_out, value};
+    Bytes all;
+    for (const nb::bytes& list : lists) {
+        const auto* data = reinterpret_cast<const std::uint8_t*>(list.c_str());
+        all.insert(all.end(), data, data + list.size());
     }
-    throw std::logic_error("the device counts no busy_cycles");
+    engine.map_ram(GuestRam::of_lists(std::move(all)));
+    const std::uint64_t spacing = DEVICE_WINDOW_BYTES;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        engine.add_device(model, model + std::to_string(i), i * spacing, devices[i]);
+    const auto write = [&engine](std::uint64_t address, std::uint64_t value) {
+        engine.access({true, address, sizeof(std::uint32_t), value, 0});
+    };
+    const auto read = [&engine](std::uint64_t address) {
+        return engine.access({false, address, sizeof(std::uint32_t), 0, 0}).data;
+    };
+    std::uint64_t place = RAM_ORIGIN;
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        write(i * spacing + REG_DATA_IN, place);
+        write(i * spacing + REG_SIZE, lists[i].size());
+        place += lists[i].size();
+    }
+    const Cycle begin = engine.now();
+    for (std::size_t i = 0; i < lists.size(); ++i) write(i * spacing + REG_CONTROL, CONTROL_START);
+    std::vector<std::uint64_t> errors;
+    for (std::size_t i = 0; i < lists.size(); ++i) errors.push_back(read(i * spacing + REG_RESULT));
+    const Cycle cycles = engine.now() - begin;
+    nb::list results;
+    for (std::size_t i = 0; i < lists.size(); ++i)
+        results.append(nb::make_tuple(errors[i], read(i * spacing + REG_DATA_OUT)));
+    return nb::make_tuple(results, cycles);
 }
 
 }  // namespace
@@ -336,8 +351,9 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
-    module.def("list_cycles", &list_cycles, "model"_a, "parameters"_a, "ram"_a, "commands"_a,
-               "(RESULT, DATA_OUT, cycles from START to the end) of a command list; no values.");
+    module.def("list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
+               "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
+               "one for each of the devices, whose parameters are given; computes no values.");
     module.def(
         "array_cycles", &array_cycles, "cases"_a,
         "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"

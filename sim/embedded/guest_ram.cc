@@ -61,10 +61,10 @@ GuestRam::GuestRam(const std::string& path, MemoryRange range, std::uint64_t fil
     memory_ = map_file(path, range.size_bytes, file_offset);
 }
 
-GuestRam GuestRam::of_list(Bytes list) {
+GuestRam GuestRam::of_lists(Bytes lists) {
     GuestRam ram;
     ram.range_ = {RAM_ORIGIN, std::uint64_t(1) << 48};
-    ram.list_ = std::move(list);
+    ram.lists_ = std::move(lists);
     return ram;
 }
 
@@ -75,7 +75,7 @@ GuestRam::~GuestRam() {
 GuestRam& GuestRam::operator=(GuestRam&& other) noexcept {
     std::swap(range_, other.range_);
     std::swap(memory_, other.memory_);
-    std::swap(list_, other.list_);
+    std::swap(lists_, other.lists_);
     return *this;
 }
 
@@ -84,8 +84,16 @@ std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {
     return memory_ + (address - range_.origin);
 }
 
+// Of what is read the lists alone have bytes.
+Bytes GuestRam::list_part(const Block& block) const {
+    const std::uint64_t first = block.address - RAM_ORIGIN, bytes = block.bytes();
+    if (first >= lists_.size() || bytes > lists_.size() - first) return {};
+    const auto begin = lists_.begin() + std::ptrdiff_t(first);
+    return Bytes(begin, begin + std::ptrdiff_t(bytes));
+}
+
 Bytes GuestRam::read(const Block& block) const {
-    if (!has_values()) return block.address == RAM_ORIGIN ? list_ : Bytes();
+    if (!has_values()) return list_part(block);
     const std::uint8_t* memory = at(block.address, block.extent());
     Bytes bytes(block.bytes());
     std::uint8_t* target = bytes.data();

@@ -15,15 +15,15 @@ public:
     // Maps `range` from byte `file_offset` of `path`. Throws SimulationError.
     GuestRam(const std::string& path, MemoryRange range, std::uint64_t file_offset);
 
-    // As large as can be, with a command list at RAM_ORIGIN and no other values.
-    static GuestRam of_list(Bytes list);
+    // As large as can be, with command lists from RAM_ORIGIN on and no other values.
+    static GuestRam of_lists(Bytes lists);
 
     ~GuestRam();
     GuestRam(GuestRam&& other) noexcept { *this = std::move(other); }
     GuestRam& operator=(GuestRam&& other) noexcept;
 
     const MemoryRange& range() const { return range_; }
-    bool has_values() const { return list_.empty(); }
+    bool has_values() const { return lists_.empty(); }
 
     // The host's pointer to `bytes` bytes of guest memory. Throws std::out_of_range.
     std::uint8_t* at(std::uint64_t address, std::uint64_t bytes) const;
@@ -33,9 +33,11 @@ public:
     void write(const Block& block, const Bytes& bytes) const;
 
 private:
+    Bytes list_part(const Block& block) const;
+
     MemoryRange range_;
     std::uint8_t* memory_ = nullptr;
-    Bytes list_;
+    Bytes lists_;
 };
 
 }  // namespace acalsim

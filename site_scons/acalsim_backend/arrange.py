@@ -128,7 +128,7 @@ class _Arranger:
 
     def _new(self, op: ACALSimOp, row: Row, reason: str = "") -> None:
         kernel = Kernel(op, self._taken_in(op) if row.takes_in else [], reason=reason,
-                        device=None if reason else self.target.device.name)
+                        device=None if reason else self.target.devices[0].name)
         self.kernels.append(kernel)
         self._write(kernel)
 

@@ -28,7 +28,7 @@ from .ldscript import linker_script
 from .machine import Machine, load_machine
 from .makefile import makefile
 from .offload.choices import read_choices
-from .offload.command import Address
+from .offload.command import Address, Command
 from .offload.target import pack
 from .plan import ALIGNMENT, Plan, kept_json, make_plan, plan_json
 
@@ -146,7 +146,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
             "",
             *program.op_functions(),
             *_init(ir, machine),
-            *_forward(ir, program.names, upper),
+            *_forward(ir, program.calls(), upper),
             f"void {ir.name}_cleanup(void)\n{{\n}}\n",
             *_symbols(ir, program.symbols()),
             f"int main(void)\n{{\n    {ir.name}_init();",
@@ -174,10 +174,6 @@ class _Program:
             self.kernels.append((kernel, function, site.arguments()))
             self.headers |= site.headers | ({kernel.row.header} - {None})
 
-    @property
-    def names(self) -> list[str]:
-        return [kernel.name for kernel, _, _ in self.kernels]
-
     @staticmethod
     def _text(site: Site) -> str:
         """A kernel as C, with KERNEL where its name belongs."""
@@ -197,18 +193,39 @@ class _Program:
         lines = []
         for kernel, function, arguments in self.kernels:
             if kernel.device:
-                lines += [*self._device_list(kernel), *self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{",
-                          f"    compute_run({kernel.device.upper()}_DEVICE_BASE, list_{kernel.name}, sizeof list_{kernel.name});", "}\n"]
+                lines += self._device_functions(kernel)
                 continue
             lines += [*self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", f"    {function}({', '.join(arguments)});", "}\n"]
         return lines
 
-    def _device_list(self, kernel: Kernel) -> list[str]:
+    def _device_functions(self, kernel: Kernel) -> list[str]:
+        """The lists of an op on devices, the function that starts them and, of an op that others run beside, the one that waits."""
+        lists, starts, waits = [], [], []
+        for index, (device, commands) in enumerate(self.schedule.offloaded[kernel.name].lists):
+            name = f"list_{kernel.name}" + (f"_{index}" if index else "")
+            lists += self._device_list(name, commands)
+            arguments = f"({device.name.upper()}_DEVICE_BASE, {name}, sizeof {name});"
+            starts.append(f"    compute_start{arguments}")
+            waits.append(f"    compute_wait{arguments}")
+        if len(starts) == 1 and kernel.name not in self.schedule.spread.side_by_side:
+            starts, waits = [starts[0].replace("compute_start", "compute_run")], []
+        apart = ["}\n", f"OP void op_{kernel.name}_wait(void)\n{{"] if kernel.name in self.schedule.spread.side_by_side else []
+        return [*lists, *self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", *starts, *apart, *waits, "}\n"]
+
+    def calls(self) -> list[str]:
+        """The ops' functions in the order in which they are called."""
+        found = []
+        for step in self.schedule.spread.steps:
+            found += [f"op_{kernel.name}" for kernel in step]
+            found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
+        return found
+
+    @staticmethod
+    def _device_list(name: str, commands: Iterable[Command]) -> list[str]:
         def place(address: Address) -> str:
             return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"
 
-        commands = self.schedule.offloaded[kernel.name].commands
-        return [f"static const struct DeviceCommand list_{kernel.name}[] = {{", *(f"    {command.c_text(place)}," for command in commands), "};"]
+        return [f"static const struct DeviceCommand {name}[] = {{", *(f"    {command.c_text(place)}," for command in commands), "};"]
 
     def _comment(self, kernel: Kernel) -> list[str]:
         tensors = self.schedule.ir.tensors
@@ -220,7 +237,7 @@ class _Program:
 
     def symbols(self) -> list[str]:
         """All functions of the graph, for the names of traps."""
-        return [*(f"op_{name}" for name in self.names), *self.texts.values()]
+        return [*self.calls(), *self.texts.values()]
 
 
 def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
@@ -233,11 +250,11 @@ def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
     return [*lines, "}\n"]
 
 
-def _forward(ir: ACALSimIR, names: Iterable[str], upper: str) -> list[str]:
+def _forward(ir: ACALSimIR, functions: Iterable[str], upper: str) -> list[str]:
     return [
         f'__attribute__((section(".text.graph"))) void {ir.name}_forward(const void *inputs, void *outputs)\n{{',
         f"    if (inputs != {ir.name}_inputs)\n        memcpy({ir.name}_inputs, inputs, {upper}_INPUTS_BYTES);",
-        *(f"    op_{name}();" for name in names),
+        *(f"    {function}();" for function in functions),
         f"    if (outputs != {ir.name}_outputs)\n        memcpy(outputs, {ir.name}_outputs, {upper}_OUTPUTS_BYTES);",
         "}\n",
     ]

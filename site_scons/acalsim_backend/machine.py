@@ -82,6 +82,12 @@ RAM_TIMING = (
 """How long DMA takes."""
 
 
+MOST_ALIKE = 64
+"""Devices of one table."""
+SPACING_BYTES = 0x10_0000
+"""Of address space from one of them to the next."""
+
+
 @dataclass(frozen=True)
 class Cpu:
     """`vlen` is the bits of a vector register, `vector_bits` those of it that are worked on in a cycle."""
@@ -132,6 +138,11 @@ class Device:
     def range(self) -> str:
         return hex_range(self.base, self.size_bytes)
 
+    @property
+    def kind(self) -> tuple:
+        """Equal for devices that do the same in the same time."""
+        return self.model, *(value for name, value in self.parameters.items() if name != "interrupt")
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -146,7 +157,11 @@ class Machine:
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
-        return next((device for device in self.devices if device.model == model), None)
+        return next(iter(self.devices_of(model)), None)
+
+    def devices_of(self, model: str) -> tuple[Device, ...]:
+        """Those of one model, in the order of their addresses."""
+        return tuple(device for device in self.devices if device.model == model)
 
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.
@@ -271,7 +286,10 @@ class _Reader:
         return Ram(**values)
 
     def devices(self, table: dict[str, Any]) -> tuple[Device, ...]:
-        devices = [self.device(name, self.table(table, name, "devices.")) for name in table]
+        devices = [device for name in table for device in self.alike(name, self.table(table, name, "devices."))]
+        for one, other in pairwise(sorted(devices, key=lambda device: device.name)):
+            if one.name == other.name:
+                raise self.fail(f"there are two devices named '{one.name}'; a count of n names its further devices NAME1 to NAMEn-1")
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail("a machine has exactly one device with model = \"echo\"; it ends the simulation")
         return self.with_interrupts(sorted(devices, key=lambda device: device.base))
@@ -292,6 +310,15 @@ class _Reader:
         return tuple(
             replace(d, parameters={**d.parameters, "interrupt": d.parameters["interrupt"] or next(free, 0)}) for d in devices
         )
+
+    def alike(self, name: str, table: dict[str, Any]) -> list[Device]:
+        """The `count` devices of one table: NAME, NAME1, NAME2..., SPACING_BYTES apart."""
+        where = f"devices.{name}."
+        count = self.number(table, Parameter("count", 1, 1, MOST_ALIKE, ""), where)
+        first = self.device(name, {key: value for key, value in table.items() if key != "count"})
+        if count > 1 and first.parameters["interrupt"]:
+            raise self.fail(f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; leave interrupt out, each has one of its own")
+        return [first, *(replace(first, name=f"{name}{index}", base=first.base + index * SPACING_BYTES) for index in range(1, count))]
 
     def device(self, name: str, table: dict[str, Any]) -> Device:
         where = f"devices.{name}."

@@ -38,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A buffer that must exist from kernel `first`'s start to kernel `last`'s end, both included."""
+    """A buffer that must exist from step `first`'s start to step `last`'s end, both included."""
 
     name: str
     size_bytes: int
@@ -104,10 +104,11 @@ def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: 
 
 
 def lifetimes(schedule: Schedule, placed: Iterable[str] = ()) -> list[Lifetime]:
-    """The lifetimes of all storages that need room in the arena, in order of their first kernel."""
+    """The lifetimes of all storages that need room in the arena, in order of their first step."""
     first, last = {}, {}
-    for index, (read, written) in enumerate(schedule.uses()):
-        for name in sorted(read | written):
+    uses = dict(zip((kernel.name for kernel in schedule.kernels), schedule.uses(), strict=True))
+    for index, step in enumerate(schedule.spread.steps):
+        for name in sorted(set().union(*(storages for kernel in step for storages in uses[kernel.name]))):
             first.setdefault(name, index)
             last[name] = index
     placed = set(placed)
@@ -122,7 +123,7 @@ def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
     """
     lives = {life.name: life for life in arena}
     merged: dict[str, str] = {}
-    for index, kernel in enumerate(schedule.kernels):
+    for index, kernel in enumerate(step[0] for step in schedule.spread.steps):
         for result in kernel.results:
             storage = schedule.access[result].storage
             if storage != result or storage not in lives or lives[storage].first != index:
@@ -256,7 +257,8 @@ def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
         "name": op.name,
         "symbol": f"op_{op.name}",
         "type": op.op_type.name,
-        "placed_on": kernel.device or "cpu",
+        "placed_on": offloaded.placed_on if offloaded else "cpu",
+        **({"wait_symbol": f"op_{op.name}_wait"} if op.name in plan.schedule.spread.side_by_side else {}),
         "reason": kernel.reason,
         **({"tiling": asdict(offloaded.tiling), "device_cycles": offloaded.cycles} if offloaded else {}),
         "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),

@@ -73,23 +73,29 @@ def _ledger(booked: dict, stalls: dict | None) -> dict:
 
 
 def _op_row(op: dict, guest: dict, stalls: dict) -> dict:
-    booked = next((row for row in guest["ops"] if row["symbol"] == op["symbol"]), None)
-    if booked is None:
-        raise ReportError(f"op '{op['name']}' was not booked: no function '{op['symbol']}' in the guest's counters")
+    accounts = [_account(op, symbol, guest) for symbol in (op["symbol"], op.get("wait_symbol")) if symbol]
+    ledgers = [_ledger(account, stalls.get(str(account["account"]))) for account in accounts]
     return {
         "index": op["index"],
         "name": op["name"],
         "type": op["type"],
         "placed_on": op["placed_on"],
         **({"reason": op["reason"]} if op["reason"] else {}),
-        "cycles": booked["cycles"],
-        "ledger": _ledger(booked, stalls.get(str(booked["account"]))),
-        "instructions": booked["instructions"],
+        "cycles": sum(account["cycles"] for account in accounts),
+        "ledger": {name: sum(ledger[name] for ledger in ledgers) for name in LEDGER},
+        "instructions": sum(account["instructions"] for account in accounts),
         "macs": op["macs"],
         "source": op["source"],
         "torch_ops": [name for each in (op, *op["fused"]) for name in each["aten"]],
         "fused": [each["name"] for each in op["fused"]],
     }
+
+
+def _account(op: dict, symbol: str, guest: dict) -> dict:
+    booked = next((row for row in guest["ops"] if row["symbol"] == symbol), None)
+    if booked is None:
+        raise ReportError(f"op '{op['name']}' was not booked: no function '{symbol}' in the guest's counters")
+    return booked
 
 
 def _hold_sums(report: dict) -> None:

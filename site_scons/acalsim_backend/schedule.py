@@ -15,6 +15,7 @@ from .ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .kernel import Kernel
 from .offload.operand import Matrix
 from .offload.product import Lowering
+from .offload.spread import Spread, spread
 from .offload.target import Offloaded, Target
 from .settle import settle
 
@@ -40,10 +41,16 @@ class Schedule:
 
     @cached_property
     def offloaded(self) -> Mapping[str, Offloaded]:
-        """What the device does of each kernel that runs there, by the kernel's name."""
+        """What the devices do of each kernel that runs there, by the kernel's name."""
         readers = Counter(self.access[name].storage for kernel in self.kernels for name in kernel.read)
         constants = {name for name, desc in self.storages.items() if desc.is_param and readers[name] == 1}
-        return {kernel.name: self.target.offloaded(self.lowering, kernel, constants) for kernel in self.kernels if kernel.device}
+        teams = self.spread.teams
+        return {kernel.name: self.target.offloaded(self.lowering, kernel, constants, teams[kernel.name]) for kernel in self.kernels if kernel.device}
+
+    @cached_property
+    def spread(self) -> Spread:
+        """Which kernels run at the same time, on which devices."""
+        return spread(self.kernels, self.uses(), self.lowering, self.target)
 
     @property
     def packed(self) -> Mapping[str, Matrix]:

@@ -23,7 +23,7 @@ from typing import NoReturn
 from .device import COMMAND_BYTES, ERROR_CODES
 from .engine import find_library, load
 from .errors import ServeError, TimingError, run_room
-from .machine import Machine
+from .machine import Device, Machine
 
 LARGEST_SIZE = 2**32 - 1
 LARGEST_DEPTH = 2**16
@@ -227,19 +227,20 @@ def load_engine(library: str | None) -> ModuleType:
 
 
 class ListTimer:
-    """Times command lists on one device of a machine, by the model that simulations use, without computing values."""
+    """Times command lists on devices of a machine, by the model that simulations use, without computing values."""
 
-    def __init__(self, machine: Machine, device: str, library: str | None = None):
+    def __init__(self, machine: Machine, library: str | None = None):
         self.engine, self.machine = load_engine(library), machine
-        self.device = next(each for each in machine.devices if each.name == device)
 
-    def cycles(self, commands: bytes) -> int:
-        """From the cycle in which START takes effect to the end. Raises TimingError for a list that the device refuses."""
-        error, index, cycles = self.engine.list_cycles(
-            self.device.model, dict(self.device.parameters), self.machine.ram.timing, commands)
-        if error:
-            name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
-            raise TimingError(f"device '{self.device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}")
+    def cycles(self, devices: Sequence[Device], lists: Sequence[bytes]) -> int:
+        """Of one list a device, started one after the other: from the first START until the last has ended, and the CPU has read
+        so. Raises TimingError for a list that its device refuses."""
+        results, cycles = self.engine.list_cycles(
+            devices[0].model, [dict(device.parameters) for device in devices], self.machine.ram.timing, list(lists))
+        for device, commands, (error, index) in zip(devices, lists, results, strict=True):
+            if error:
+                name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
+                raise TimingError(f"device '{device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}")
         return cycles
 
 

@@ -29,16 +29,19 @@ class Slots:
 
 
 class _Program:
-    def __init__(self, product: Product, tiling: Tiling):
+    def __init__(self, product: Product, tiling: Tiling, part: tuple[int, int]):
         self.product, self.tiling = product, tiling
+        blocks, (number, parts) = list(self._all_blocks()), part
+        self.blocks = blocks[-(-len(blocks) * number // parts) : -(-len(blocks) * (number + 1) // parts)]
         self.layout: Layout = layout(product, tiling)
         self.a, self.b = Slots(tiling.a_slots), Slots(tiling.b_slots)
         self.commands: list[Command] = []
         self.turn = 0
 
     def write(self) -> list[Command]:
-        self._load_vectors()
-        for block in self._blocks():
+        if self.blocks:
+            self._load_vectors()
+        for block in self.blocks:
             self._block(block)
         return self.commands
 
@@ -47,7 +50,7 @@ class _Program:
         product = self.product
         vectors = [each for each in (product.scales, product.bias) if each]
         count = product.batches * product.m if product.along == "rows" else product.columns
-        ranges = list(dict.fromkeys(map(self._vector_range, self._blocks()))) if len(vectors) > 1 else [(0, count)]
+        ranges = list(dict.fromkeys(map(self._vector_range, self.blocks))) if len(vectors) > 1 else [(0, count)]
         for first, end in ranges if vectors else ():
             for number, (storage, offset) in enumerate(vectors):
                 fields = {"a": self._vector_place(first) + 4 * number * (end - first), "rows": 1, "row_bytes": 4 * (end - first)}
@@ -63,7 +66,7 @@ class _Program:
     def _vector_place(self, first: int) -> int:
         return 4 * first * ((self.product.scales is not None) + (self.product.bias is not None))
 
-    def _blocks(self) -> Iterator[Block]:
+    def _all_blocks(self) -> Iterator[Block]:
         """Blocks of the result, in order."""
         product, tiling = self.product, self.tiling
         ms = list(blocks_of(product.m, tiling.m))
@@ -172,9 +175,10 @@ class _Program:
         self.commands.append(Command("COMMAND_STORE", fields, address, kind, tuple(flags)))
 
 
-def program(product: Product, tiling: Tiling) -> list[Command]:
-    """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C."""
-    return _Program(product, tiling).write()
+def program(product: Product, tiling: Tiling, part: tuple[int, int] = (0, 1)) -> list[Command]:
+    """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C; of part i of n, (i, n), of
+    these blocks."""
+    return _Program(product, tiling, part).write()
 
 
 def fits(product: Product, tiling: Tiling) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine's compute device as the compiler sees it: what may go there, what pays, in which tiling."""
+"""A machine's compute devices as the compiler sees them: what may go there, what pays, in which tiling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..engine import library_for_compiling
 from ..errors import PlanError
 from ..ir import ACALSimIR, ACALSimOp
 from ..kernel import Kernel
-from ..machine import Machine
+from ..machine import Device, Machine
 from ..timing import ListTimer
 from .choices import Choices, told
 from .command import Command, packed
@@ -26,28 +26,37 @@ DRIVER_CYCLES = 40
 """Of the CPU, to start a list and to wait for it."""
 
 
+Team = tuple[Device, ...]
+"""Devices that are alike, among which the blocks of a product are divided."""
+
+
 @dataclass(frozen=True)
 class Offloaded:
-    """A kernel on the device: its command list, and how its constants lie in RAM."""
+    """A kernel on devices: the command list of each, and how its constants lie in RAM."""
 
     product: Product
     tiling: Tiling
-    commands: tuple[Command, ...]
+    lists: tuple[tuple[Device, tuple[Command, ...]], ...]
     cycles: int
     packed: Mapping[str, Matrix]
 
+    @property
+    def placed_on(self) -> str:
+        return ",".join(device.name for device, _ in self.lists)
+
 
 class Target:
-    """Of a machine without a compute device `device` is None, and nothing is placed. `choices` are the user's."""
+    """Of a machine without a compute device nothing is placed. What goes to a device at all is decided by the first one's
+    cycles. `choices` are the user's."""
 
     def __init__(self, machine: Machine, library: str | None = None, choices: Choices | None = None):
         self.machine, self.library, self.choices = machine, library, choices or {}
-        self.device = machine.device("compute")
+        self.devices = machine.devices_of("compute")
         self._chosen: dict[tuple, tuple[Tiling, int] | None] = {}
 
     @cached_property
     def _timer(self) -> ListTimer:
-        return ListTimer(self.machine, self.device.name, self.library or str(library_for_compiling()))
+        return ListTimer(self.machine, self.library or str(library_for_compiling()))
 
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
@@ -65,7 +74,7 @@ class Target:
 
     def _obstacle(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op cannot run on the device, whether or not that would pay."""
-        if self.device is None:
+        if not self.devices:
             return "the machine has no compute device"
         reason = unfit(lowering.ir, op)
         if reason:
@@ -80,28 +89,39 @@ class Target:
         product = lowering.product(kernel)
         return product is not None and self.choose(product, kernel.name) is not None
 
-    def choose(self, product: Product, op: str = "") -> tuple[Tiling, int] | None:
-        """The fastest tiling and its cycles from START to the end, as far as the user has not chosen; None if nothing fits."""
+    def choose(self, product: Product, op: str = "", team: Team = ()) -> tuple[Tiling, int] | None:
+        """The fastest tiling and its cycles on a team, as a rule the first device, from START until the CPU has seen the end; as
+        far as the user has not chosen. None if nothing fits."""
+        team = team or self.devices[:1]
         given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
         product = anonymous(product)
-        key = (product, tuple(given.items()))
+        key = (product, tuple(given.items()), team[0].kind, len(team))
         if key not in self._chosen:
-            tilings = [tiling for tiling in Search(product, self.machine, self.device, given).best(4 * TIMED) if fits(product, tiling)]
-            timed = [(self._cycles(product, tiling), tiling) for tiling in tilings[:TIMED]]
+            search = Search(product, self.machine, team[0], given, len(team))
+            tilings = [tiling for tiling in search.best(4 * TIMED) if fits(product, tiling)]
+            timed = [(self._cycles(product, tiling, team), tiling) for tiling in tilings[:TIMED]]
             best = min(timed, key=lambda each: each[0], default=None)
             self._chosen[key] = best and (best[1], best[0])
         return self._chosen[key]
 
-    def _cycles(self, product: Product, tiling: Tiling) -> int:
-        """By the device's model, its operands side by side in RAM."""
-        return self._timer.cycles(packed(program(product, tiling), addresses(product, self.machine.ram.origin)))
+    def _cycles(self, product: Product, tiling: Tiling, team: Team) -> int:
+        """By the devices' model, the operands side by side in RAM."""
+        lists = lists_of(product, tiling, team)
+        place = addresses(product, self.machine.ram.origin)
+        return self._timer.cycles([device for device, _ in lists], [packed(commands, place) for _, commands in lists])
 
-    def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str]) -> Offloaded:
-        """The list of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
+    def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
+        """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
         product = lowering.product(kernel)
-        tiling, cycles = self.choose(product, kernel.name)
+        tiling, cycles = self.choose(product, kernel.name, team)
         product, moved = with_packed(product, tiling, constants)
-        return Offloaded(product, tiling, tuple(program(product, tiling)), cycles, moved)
+        return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
+
+
+def lists_of(product: Product, tiling: Tiling, team: Team) -> tuple[tuple[Device, tuple[Command, ...]], ...]:
+    """Of those devices of a team that get blocks."""
+    lists = ((device, tuple(program(product, tiling, (index, len(team))))) for index, device in enumerate(team))
+    return tuple((device, commands) for device, commands in lists if commands)
 
 
 def anonymous(product: Product) -> Product:

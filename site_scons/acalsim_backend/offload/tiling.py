@@ -114,10 +114,11 @@ def vector_bytes(product: Product) -> int:
 
 
 class Search:
-    """The tilings of one product on one device, all at once as arrays; of those fields that are `given` only such."""
+    """The tilings of one product on a device, or on `team` such devices, all at once as arrays; of those fields that are
+    `given` only such."""
 
-    def __init__(self, product: Product, machine: Machine, device: Device, given: Mapping[str, int | str] | None = None):
-        self.product, self.ram, self.parameters, self.given = product, machine.ram, device.parameters, given or {}
+    def __init__(self, product: Product, machine: Machine, device: Device, given: Mapping[str, int | str] | None = None, team: int = 1):
+        self.product, self.ram, self.parameters, self.given, self.team = product, machine.ram, device.parameters, given or {}, team
         self.transposed = self.parameters["dataflow"] == 1
 
     def best(self, most: int) -> list[Tiling]:
@@ -229,9 +230,10 @@ class Search:
         bandwidth = ram.bytes_per_cycle * ram.channels
         array = turns * blocks * nk * batches * self._array_cycles(table["m"], n, table["k"])
         reading = turns * blocks * c_bytes / parameters["scratchpad_bytes_per_cycle"]
+        share = -(-(turns * blocks) // self.team) / (turns * blocks)
         start = (a_bytes + b_bytes) / bandwidth + 2 * ram.latency_cycles + LIST_BYTES * table["commands"] / bandwidth
         end = c_bytes / bandwidth + ram.latency_cycles
-        table["cycles"] = start + end + np.maximum(array + np.where(table["c_slots"] == 1, reading, 0), moved / bandwidth)
+        table["cycles"] = start + end + np.maximum(share * (array + np.where(table["c_slots"] == 1, reading, 0)), moved / bandwidth)
 
     def _array_cycles(self, m: np.ndarray, n: np.ndarray, k: np.ndarray) -> np.ndarray:
         """Of one MATMUL among many; docs/timing.md has the formulas."""

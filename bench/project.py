@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benches share: builds and simulations by the project's own scons."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "site_scons"))
+
+
+def scons(*arguments):
+    """Builds targets; what it says is an error's explanation."""
+    done = subprocess.run([sys.executable, "-m", "SCons", "-Q", "-s", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"scons {' '.join(map(str, arguments))}: {done.stderr.strip()}")
+
+
+def build_folder(machine, precision="float32"):
+    name = Path(str(machine)).stem + ("" if precision == "float32" else f"-{precision}")
+    return ROOT / ("build" if name == "default" else f"build/{name}")
+
+
+def simulated(machine, names, models="models", precision="float32"):
+    scons("-j2", f"MODELS={models}", f"MACHINE={machine}", f"PRECISION={precision}", *(f"sim-{name}" for name in names))
+    folder = build_folder(machine, precision) / "reports"
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
+
+
+def on_one_core():
+    """Keeps this process and its children on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

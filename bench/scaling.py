@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models on 1, 2, 4... compute devices: simulated cycles, and what simulating them costs the host.
+
+    ./run python bench/scaling.py [--devices 1 2 4] [--models mlp vit] [--folder models] [--channels 1]
+
+The machine is `default` with `count` devices and so many memory channels. Cycles are the same on every host; the seconds are the wall
+time of QEMU and simulator, the least of three runs.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+from pathlib import Path
+
+from project import ROOT, build_folder, simulated
+
+DEFAULT = ROOT / "sim/machines/default.toml"
+ROUNDS = 3
+
+
+def machine_with(folder, count, channels):
+    """A machine file of `count` devices; its name says so."""
+    path = Path(folder) / f"devices{count}x{channels}.toml"
+    text = re.sub(r"(\[devices\.compute\])", rf"\1\ncount = {count}", DEFAULT.read_text())
+    path.write_text(re.sub(r"(bytes_per_cycle = 32)", rf"channels = {channels}\n\1", text))
+    return path
+
+
+def host_seconds(machine, name, folder):
+    """The least of several simulations' wall times, and the report."""
+    found, build = [], build_folder(machine)
+    for _ in range(ROUNDS):
+        (build / f"{name}/run/host.json").unlink(missing_ok=True)
+        report = simulated(machine, [name], folder)[name]
+        found.append(json.loads((build / f"reports/{name}.host.json").read_text())["simulate_wall_s"])
+    return min(found), report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--devices", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--models", nargs="*", default=["mlp"])
+    parser.add_argument("--folder", default="models")
+    parser.add_argument("--channels", type=int, default=1)
+    options = parser.parse_args()
+    print(f"{'model':12} {'devices':>7} {'cycles':>12} {'speed-up':>9} {'device cycles':>14} {'speed-up':>9} {'host s':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.models:
+            first = None
+            for count in options.devices:
+                seconds, report = host_seconds(machine_with(folder, count, options.channels), name, options.folder)
+                own = sum(op["cycles"] for op in report["ops"] if op["placed_on"] != "cpu")
+                first = first or (report["total_cycles"], own)
+                print(f"{name:12} {count:7} {report['total_cycles']:12,} {first[0] / report['total_cycles']:9.2f} "
+                      f"{own:14,} {first[1] / (own or 1):9.2f} {seconds:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
