@@ -21,7 +21,7 @@ struct window {
     MemoryRegion region;
 };
 
-enum { MOST_WINDOWS = 64 };
+enum { MOST_WINDOWS = 256 };
 static struct window windows[MOST_WINDOWS];
 static size_t window_count;
 static char *socket_property;

@@ -82,6 +82,7 @@ RAM_TIMING = (
 """How long DMA takes."""
 
 
+MOST_DEVICES = 200
 MOST_ALIKE = 64
 """Devices of one table."""
 SPACING_BYTES = 0x10_0000
@@ -245,6 +246,12 @@ class _Reader:
             completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
         )
         self.refuse_overlaps(machine.devices, ram)
+        if len(machine.devices) > MOST_DEVICES:
+            raise self.fail(f"there are {len(machine.devices)} devices; a machine has at most {MOST_DEVICES}")
+        mute = [device.name for device in machine.devices_of("compute") if not device.parameters["interrupt"]]
+        if machine.completion == "interrupt" and mute:
+            raise self.fail(f"firmware.completion is 'interrupt', but there is no interrupt source left for device '{mute[0]}'; "
+                            f"there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}")
         return machine
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
