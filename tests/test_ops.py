@@ -147,11 +147,17 @@ def bitwise(type):
             "with -3": (lambda x: function(x, -3), (n(9, dtype=INT32),)), "bool with True": (lambda x: function(x, True), (b(9),))}
 
 
+def shifting(function, by_number):
+    return {**binary_cases(None, function, floats=False, whole=functools.partial(n, low=0, high=8)),
+            "beyond the last bit": (function, (n(9), torch.arange(60, 69))), "of int8 beyond the last bit": (function, (n(9, dtype=INT8), torch.arange(3, 12, dtype=INT8))),
+            "by 3": (by_number, (n(9),)), "int32 by 3": (by_number, (n(9, dtype=INT32),))}
+
+
 POINTWISE = {
     **{type: unary_cases(type) for type in (
-        T.NEG, T.ABS, T.SIGN, T.RELU, T.RECIPROCAL, T.SQRT, T.RSQRT, T.FLOOR, T.CEIL, T.ROUND, T.TRUNC, T.ISNAN, T.ISINF, T.LOGICAL_NOT,
-        T.EXP, T.EXPM1, T.LOG, T.LOG1P, T.LOG2, T.LOG10, T.SIN, T.COS, T.TAN, T.ASIN, T.ACOS, T.ATAN, T.SINH, T.COSH, T.TANH,
-        T.ASINH, T.ACOSH, T.ATANH, T.ERF, T.SIGMOID, T.BITWISE_NOT)},
+        T.NEG, T.ABS, T.SIGN, T.RELU, T.RECIPROCAL, T.SQRT, T.RSQRT, T.FLOOR, T.CEIL, T.ROUND, T.TRUNC, T.ISNAN, T.ISINF, T.SIGNBIT,
+        T.LOGICAL_NOT, T.EXP, T.EXP2, T.EXPM1, T.LOG, T.LOG1P, T.LOG2, T.LOG10, T.SIN, T.COS, T.TAN, T.ASIN, T.ACOS, T.ATAN, T.SINH, T.COSH, T.TANH,
+        T.ASINH, T.ACOSH, T.ATANH, T.ERF, T.ERFC, T.SIGMOID, T.BITWISE_NOT)},
     **{type: compared(type) for type in (T.EQ, T.NE, T.LT, T.LE, T.GT, T.GE)},
     **{type: logical(type) for type in (T.LOGICAL_AND, T.LOGICAL_OR, T.LOGICAL_XOR)},
     **{type: bitwise(type) for type in (T.BITWISE_AND, T.BITWISE_OR, T.BITWISE_XOR)},
@@ -203,7 +209,13 @@ POINTWISE = {
     T.MINIMUM: binary_cases(T.MINIMUM, torch.minimum, bools=True),
     T.FMOD: {**binary_cases(T.FMOD, torch.fmod, whole=nonzero), **scalar_cases(torch.fmod, floats=(2.5, -0.75), integers=(3, -4, -1))},
     T.REMAINDER: {**binary_cases(T.REMAINDER, torch.remainder, whole=nonzero), **scalar_cases(torch.remainder, floats=(2.5, -0.75), integers=(3, -4, -1))},
+    T.FMAX: binary_cases(T.FMAX, torch.fmax, bools=True),
+    T.FMIN: binary_cases(T.FMIN, torch.fmin, bools=True),
     T.ATAN2: {**binary_cases(T.ATAN2, torch.atan2)},
+    T.HYPOT: binary_cases(T.HYPOT, torch.hypot, integers=False),
+    T.COPYSIGN: {**binary_cases(T.COPYSIGN, torch.copysign, bools=True), "with -2": (lambda x: torch.copysign(x, -2), (ODD,))},
+    T.BITWISE_LEFT_SHIFT: shifting(torch.bitwise_left_shift, lambda x: x << 3),
+    T.BITWISE_RIGHT_SHIFT: shifting(torch.bitwise_right_shift, lambda x: x >> 3),
     T.POW: {
         **{f"float to {e}": (lambda x, e=e: x**e, (torch.cat([ODD, f(20)]),)) for e in (0, 0.5, 1, 2, 3, 4, -0.5, -1, -2, 2.5, -3, 10, 1 / 3, -1.5)},
         **{f"int64 to {e}": (lambda x, e=e: x**e, (n(20),)) for e in (0, 1, 2, 3, 7, 0.5, 2.0)},
@@ -488,6 +500,11 @@ MOVING = {
     T.FLIP: {"first": (lambda x: x.flip(0), (f(3, 4),)), "both": (lambda x: x.flip(0, -1) + 1, (f(3, 4),)), "nothing": (lambda x: x.flip(1), (f(3, 0),)), "bool": (lambda x: x.flip(0), (b(5),)), "and back": (lambda x: x.flip(0).t().flip(1), (f(3, 4),)),
              "0-d": (lambda x: x.flip(()) + 1, (f(),)), "of a product": (lambda x, y: (x @ y).flip(1), (f(3, 4), f(4, 5))), "and viewed": (lambda x: x.flip(1).reshape(-1), (f(3, 4),))},
     T.DIAGONAL: {**{f"offset {o}": (lambda x, o=o: x.diagonal(o) + 1, (f(4, 6),)) for o in (0, 1, -1, 5, -3, 6, 9)}, "of other dimensions": (lambda x: x.diagonal(1, 2, 0), (f(3, 2, 4),)), "of a product": (lambda x: torch.trace(x @ x), (f(4, 4),))},
+    T.AS_STRIDED: {
+        "overlapping": (lambda x: x.as_strided((3, 2), (1, 1), 1), (f(6),)), "of a sum": (lambda x: (x + 1).as_strided((2, 3), (1, 2)) * 2, (f(6),)),
+        "of a permuted product": (lambda x, y: (x @ y).t().contiguous().as_strided((3, 4), (2, 1)), (f(3, 4), f(4, 5))), "repeating": (lambda x: x.as_strided((3, 2), (0, 1), 4), (n(6),)),
+        "to nothing": (lambda x: x.as_strided((0, 2), (1, 1)) + 1, (f(6),)), "to 0-d": (lambda x: x.as_strided((), (), 3), (f(2, 3),)),
+    },
     T.UNFOLD: {"overlapping": (lambda x: x.unfold(1, 3, 1), (f(2, 7),)), "apart": (lambda x: x.unfold(0, 2, 3) + 1, (f(8, 2),)), "negative": (lambda x: x.unfold(-1, 4, 2).sum(-1), (f(3, 9),)), "whole": (lambda x: x.unfold(0, 5, 1), (n(5),)), "of a sum": (lambda x: (x + 1).unfold(0, 3, 2) * 2, (f(9),))},
     T.COPY: {"clone": (torch.clone, (f(3, 4),)), "of 0-d": (torch.clone, (n(),)), "of bool": (torch.clone, (b(3),)), "of nothing": (torch.clone, (f(0, 3),)), "of a slice": (lambda x: x[1:].clone(), (f(3, 4),)), "input itself": (lambda x: (x + 1, x.detach()), (f(3, 4),))},
     T.CAT: {
@@ -521,6 +538,10 @@ def assigned(place):
     return function
 
 
+def scatter_reduced(reduce, include_self, x, i, v):
+    return x.scatter_reduce(0, i, v, reduce, include_self=include_self)
+
+
 LOOKING_UP = {
     T.GATHER: {
         "first": (lambda x, i: x.gather(0, i), (f(5, 4), n(3, 4, low=0, high=5))), "last": (lambda x, i: x.gather(-1, i), (f(5, 4), n(5, 7, low=0, high=4))), "fewer": (lambda x, i: x.gather(1, i), (f(5, 4, 3), n(2, 6, 3, low=0, high=4))), "0-d": (lambda x, i: x.gather(0, i), (f(), torch.tensor(0))),
@@ -536,6 +557,7 @@ LOOKING_UP = {
     T.INDEX_SELECT: {
         "first": (lambda x, i: x.index_select(0, i), (f(5, 4), n(7, low=0, high=5))), "last": (lambda x, i: x.index_select(-1, i) * 2, (f(5, 4), n(3, low=0, high=4))), "none": (lambda x, i: x.index_select(0, i), (f(5, 4), n(0))),
         "0-d index": (lambda x, i: x.index_select(0, i), (f(5, 4), torch.tensor(1))), "int32": (lambda x, i: x.index_select(1, i), (n(5, 4), n(3, low=0, high=4, dtype=INT32))),
+        "of 0-d": (lambda x, i: (x * 2).index_select(0, i) + 1, (f(), torch.tensor([0]))),
     },
     T.INDEX: {
         "first": (lambda x, i: x[i], (f(5, 4), n(7, low=-5, high=5))), "second": (lambda x, i: x[:, i], (f(5, 4), n(7, low=-4, high=4))), "both": (lambda x, i, j: x[i, j], (f(5, 4), n(7, low=-5, high=5), n(7, low=-4, high=4))),
@@ -565,6 +587,12 @@ LOOKING_UP = {
     },
     T.SCATTER_ADD: {"rows": (lambda x, i, v: x.scatter_add(0, i, v), (f(5, 4), n(6, 4, low=0, high=5), f(6, 4))), "columns": (lambda x, i, v: x.scatter_add(-1, i, v), (f(3, 5), n(3, 7, low=0, high=5), f(3, 7))), "int64": (lambda x, i, v: x.scatter_add(0, i, v), (n(5), n(9, low=0, high=5), n(9))),
                     "counts": (lambda i: torch.zeros(5).scatter_add(0, i, torch.ones(9)), (n(9, low=0, high=5),)), "fewer": (lambda x, i, v: x.scatter_add(0, i, v), (f(5, 4), n(2, 3, low=0, high=5), f(4, 4)))},
+    T.SCATTER_REDUCE: {
+        f"{name} {reduce}{'' if own else ' without self'}": (functools.partial(scatter_reduced, reduce, own), inputs)
+        for reduce in ("amax", "amin", "prod") for own in (True, False)
+        for name, inputs in {"rows": (f(5, 4), n(6, 4, low=0, high=5), f(6, 4)), "int64": (n(5), n(9, low=0, high=5), n(9)),
+                             "undefined": (ODD, torch.arange(12) // 2, ODD.flip(0)), "none": (f(5), n(0), f(0))}.items()
+    },
 }
 
 
@@ -717,7 +745,7 @@ def test_a_row_knows_every_argument_that_matters(name):
     """An argument that is neither operand nor attr is refused where it is given, unless it has no effect."""
     row = ATEN[name]
     unknown = {argument.name for argument in schema(name).arguments} - {*row.operand_names, *row.attrs} - WITHOUT_EFFECT - OWN_NAMES.keys()
-    assert unknown <= {"size", "dim", "out_dtype", "a", "sparse_grad"}
+    assert unknown <= {"size", "dim", "out_dtype", "a", "sparse_grad", "include_self"}
 
 
 def test_products_count_their_multiply_accumulates():
@@ -770,12 +798,12 @@ def draw_unary(type):
 
 def draw_binary(type):
     function = {T.DIV_ROUNDED: lambda x, y: torch.div(x, y, rounding_mode="floor")}.get(type) or getattr(torch, type.name.lower())
-    whole = type in (T.BITWISE_AND, T.BITWISE_OR, T.BITWISE_XOR)
+    whole = type in (T.BITWISE_AND, T.BITWISE_OR, T.BITWISE_XOR, T.BITWISE_LEFT_SHIFT, T.BITWISE_RIGHT_SHIFT)
 
     def draw_case(draw):
         full = draw(shapes())
         one, other = ([draw(st.sampled_from([1, size])) for size in full[draw(st.integers(0, len(full))) :]] for _ in range(2))
-        make = nonzero if whole or draw(st.booleans()) and type not in (T.DIV, T.ATAN2, T.POW) else lambda *shape: f(*shape).abs() + 0.5
+        make = nonzero if whole or draw(st.booleans()) and type not in (T.DIV, T.ATAN2, T.HYPOT, T.POW) else lambda *shape: f(*shape).abs() + 0.5
         return laid_out(draw, function, make(*one), make(*other))
 
     return draw_case
@@ -914,6 +942,12 @@ def draw_unfold(draw):
     return laid_out(draw, lambda x: x.unfold(dim, size, step), x)
 
 
+def draw_as_strided(draw):
+    size, stride = draw(shapes(0, 3)), draw(st.lists(st.integers(0, 5), min_size=3, max_size=3))
+    offset = draw(st.integers(0, 4))
+    return laid_out(draw, lambda x: (x * 2).contiguous().as_strided(size, stride[: len(size)], offset), f(9, 9))
+
+
 def draw_cat(draw):
     shape = list(draw(shapes(1)))
     dim = draw(st.integers(0, len(shape) - 1))
@@ -1047,9 +1081,9 @@ FAMILIES = {
     "reducing": {**{type: draw_reduction(type) for type in REDUCING if type not in (T.CUMSUM, T.CUMPROD)}, T.CUMSUM: draw_along(torch.cumsum), T.CUMPROD: draw_along(torch.cumprod), T.SOFTMAX: draw_along(torch.softmax),
                  T.LOG_SOFTMAX: draw_along(torch.log_softmax), T.LAYER_NORM: draw_layer_norm, T.GROUP_NORM: draw_group_norm},
     "windows": {T.CONV: draw_conv, **{type: draw_pool(type) for type in WINDOWS}, T.MATMUL: draw_product, T.BMM: draw_product, T.GEMM: draw_gemm},
-    "movements": {T.VIEW: draw_view, T.PERMUTE: draw_permute, T.EXPAND: draw_expand, T.SLICE: draw_slice, T.SELECT: draw_select, T.FLIP: draw_flip, T.DIAGONAL: draw_diagonal, T.UNFOLD: draw_unfold, T.COPY: drawing(torch.clone), T.CAT: draw_cat, T.PAD: draw_pad},
+    "movements": {T.VIEW: draw_view, T.PERMUTE: draw_permute, T.EXPAND: draw_expand, T.SLICE: draw_slice, T.SELECT: draw_select, T.FLIP: draw_flip, T.DIAGONAL: draw_diagonal, T.UNFOLD: draw_unfold, T.AS_STRIDED: draw_as_strided, T.COPY: drawing(torch.clone), T.CAT: draw_cat, T.PAD: draw_pad},
     "lookups": {T.GATHER: draw_gather, T.EMBEDDING: draw_embedding, T.INDEX_SELECT: draw_index_select, T.INDEX: draw_index, T.SLICE_SCATTER: draw_slice_scatter, T.SELECT_SCATTER: draw_select_scatter, T.INDEX_PUT: draw_index_put,
-                T.SCATTER: draw_scatter(torch.scatter), T.SCATTER_ADD: draw_scatter(torch.scatter_add), T.TOPK: draw_topk(0), T.TOPK_INDICES: draw_topk(1), T.SORT: draw_sort(0), T.SORT_INDICES: draw_sort(1)},
+                T.SCATTER: draw_scatter(torch.scatter), T.SCATTER_ADD: draw_scatter(torch.scatter_add), T.SCATTER_REDUCE: draw_scatter(functools.partial(torch.scatter_reduce, reduce="amax")), T.TOPK: draw_topk(0), T.TOPK_INDICES: draw_topk(1), T.SORT: draw_sort(0), T.SORT_INDICES: draw_sort(1)},
 }
 EACH = 3
 """Cases of one op in one graph."""
@@ -1077,6 +1111,44 @@ def test_ops_compute_what_pytorch_computes_on_whatever_shapes(family, tmp_path_f
     check()
 
 
+# --- ops that become others -----------------------------------------------------------------------
+
+
+def bag(mode, **options):
+    return lambda w, i, *more: F.embedding_bag(i, w, *more, mode=mode, **options)
+
+
+COMPOSED = {
+    "clamp between tensors": (torch.clamp, (ODD[:, None], ODD, ODD.flip(0))), "clamp of int64": (lambda x, low: x.clamp(min=low), (n(3, 4), n(4))),
+    "cosine_similarity": (F.cosine_similarity, (f(3, 4), f(3, 4))), "var_mean": (torch.var_mean, (f(3, 4),)), "std_mean": (lambda x: torch.std_mean(x, (0, 2), keepdim=True), (f(3, 4, 5),)),
+    "instance_norm": (lambda x, w, c: F.instance_norm(x, weight=w, bias=c), (f(2, 3, 4, 5), f(3), f(3))), "batch_norm of the batch": (lambda x: F.batch_norm(x, None, None, training=True), (f(4, 3, 5),)),
+    "local_response_norm": (lambda x: F.local_response_norm(x, 3), (f(2, 5, 4, 4),)), "avg_pool3d": (lambda x: F.avg_pool3d(x, (3, 2, 3), (2, 1, 2), 1, True, False), (f(2, 3, 5, 6, 7),)),
+    "avg_pool3d with its padding": (lambda x: F.avg_pool3d(x, 3, 2, 1, True), (f(3, 5, 6, 7),)), "cdist": (torch.cdist, (f(2, 4, 3), f(2, 5, 3))), "cdist, p 1": (lambda x, y: torch.cdist(x, y, 1.0), (f(4, 3), f(5, 3))),
+    "bilinear": (F.bilinear, (f(2, 3), f(2, 4), f(5, 3, 4), f(5))), "masked_scatter": (lambda x, m, v: x.masked_scatter(m, v), (f(3, 4), b(3, 1), f(12))),
+    **{f"scatter_reduce {reduce} {own}": (functools.partial(scatter_reduced, reduce, own), (f(5, 4), n(6, 4, low=0, high=5), f(6, 4))) for reduce in ("sum", "mean") for own in (True, False)},
+    "scatter_reduce mean of int64": (functools.partial(scatter_reduced, "mean", True), (n(5), n(9, low=0, high=5), n(9))),
+    **{f"embedding_bag {mode}": (bag(mode), (f(5, 3), n(4, 2, low=0, high=5))) for mode in ("sum", "mean", "max")},
+    **{f"embedding_bag {mode} by offsets": (bag(mode, padding_idx=2), (f(5, 3), torch.tensor([0, 2, 1, 2, 4, 4, 2]), torch.tensor([0, 3, 3, 6]))) for mode in ("sum", "mean", "max")},
+    "embedding_bag up to a last offset": (bag("sum", include_last_offset=True), (f(5, 3), n(7, low=0, high=5), torch.tensor([0, 3, 7]))),
+    "embedding_bag weighted": (lambda w, i, p: F.embedding_bag(i, w, per_sample_weights=p, mode="sum"), (f(5, 3), n(4, 2, low=0, high=5), f(4, 2))),
+    "bilinear upsampling": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (f(1, 2, 4, 5),)), "bicubic upsampling": (lambda x: F.interpolate(x, (7, 9), mode="bicubic"), (f(1, 2, 4, 5),)),
+    "grid_sample": (lambda x, g: F.grid_sample(x, g, align_corners=False), (f(1, 2, 4, 5), f(1, 3, 3, 2))), "pixel_shuffle": (lambda x: F.pixel_shuffle(x, 2), (f(1, 8, 3, 3),)),
+    "fold": (lambda x: F.fold(x, (4, 4), 3, padding=1), (f(1, 18, 16),)), "unfold": (lambda x: F.unfold(x, 3, padding=1), (f(1, 2, 4, 4),)), "reflected padding": (lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"), (f(1, 2, 4, 4),)),
+    "mish": (F.mish, (FINITE,)), "softplus": (F.softplus, (ODD,)), "logsumexp": (lambda x: x.logsumexp(1), (SOFT_ODD,)), "nan_to_num": (torch.nan_to_num, (ODD,)), "lerp": (torch.lerp, (f(4), f(4), f(4))),
+}
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory):
+    return dict(zip(COMPOSED, computed_together(list(COMPOSED.values()), tmp_path_factory.mktemp("composed"))[1], strict=True))
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_an_op_without_a_row_becomes_others_that_compute_the_same(composed, name):
+    for output, reference in composed[name]:
+        assert_same(output, reference, LONG_SUMS)
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -1098,7 +1170,7 @@ def refused(function, *inputs):
         (lambda x: x[x > 0], (f(3),), "depends on values"),
         (lambda x: torch.nonzero(x), (f(3),), "op aten.nonzero.default on (3,) is not supported"),
         (lambda x: F.conv3d(x, torch.ones(1, 1, 2, 2, 2)), (f(1, 1, 4, 4, 4),), "convolutions here have 1 or 2 dimensions"),
-        (lambda x, i, v: torch.scatter_reduce(x, 0, i, v, "amax"), (f(3), torch.tensor([0, 1]), f(2)), "op aten.scatter_reduce.two on (3,), (2,), (2,) is not supported"),
+        (lambda x: x.t().as_strided((3, 2), (1, 1)), (f(3, 4),), "op aten.as_strided.default on (4, 3) is not supported"),
     ],
 )
 def test_what_no_row_takes_is_refused_by_name(function, inputs, sentence):

@@ -328,11 +328,13 @@ class Elements:
         walk = self._walk(access)
         self.items.append(Item(f"{self.site.pointer(access, True)}[{{walk}}] = {value};", walk.strides, innermost=True))
 
-    def write_indexed(self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, sign: str) -> None:
-        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step."""
+    def write_indexed(self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = "{at} = {v};") -> None:
+        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step:
+        `update` is the statement for the element {at} and the value {v}."""
         place = " + ".join(["{walk}", *(self._within(name, size, step) for name, size, step in steps)])
         walk = self._walk(access)
-        self.items.append(Item(f"{self.site.pointer(access, True)}[{place}] {sign} {value};", walk.strides, innermost=True))
+        at = f"{self.site.pointer(access, True)}[{place}]"
+        self.items.append(Item(update.replace("{at}", at).replace("{v}", value), walk.strides, innermost=True))
 
     def _within(self, name: str, size: int, step: int) -> str:
         self.site.headers.add("index.h")

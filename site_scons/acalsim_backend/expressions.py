@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .ir import ACALSimOpType, TensorDesc
+from .ir import ITEM_BYTES, ACALSimOpType, TensorDesc
 
 T = ACALSimOpType
 Attrs = Mapping[str, Any]
@@ -54,12 +54,13 @@ UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]]
     T.TRUNC: (E("truncf({0})", "{0}"), None, NUMBERS, "promoted"),
     T.ISNAN: (E("{0} != {0}"), None, ANY, BOOL),
     T.ISINF: (E("fabsf({0}) == INFINITY", "0 * {0}"), None, ANY, BOOL),
+    T.SIGNBIT: (E("__builtin_signbit({0}) != 0", "{0} < 0"), None, NUMBERS, BOOL),
     T.LOGICAL_NOT: (E("!{0}"), None, ANY, BOOL),
     **{type: (function(name), "elementary.h", ANY, FLOATS) for type, name in {
         T.EXP: "exp_f32", T.EXPM1: "expm1_f32", T.LOG: "log_f32", T.LOG1P: "log1p_f32", T.TANH: "tanh_f32",
         T.SIGMOID: "sigmoid_f32", T.ERF: "erf_f32", T.SIN: "sin_f32", T.COS: "cos_f32"}.items()},
     **{type: (function(name), None, ANY, FLOATS) for type, name in {
-        T.LOG2: "log2f", T.LOG10: "log10f", T.TAN: "tanf", T.ASIN: "asinf", T.ACOS: "acosf", T.ATAN: "atanf",
+        T.EXP2: "exp2f", T.ERFC: "erfcf", T.LOG2: "log2f", T.LOG10: "log10f", T.TAN: "tanf", T.ASIN: "asinf", T.ACOS: "acosf", T.ATAN: "atanf",
         T.SINH: "sinhf", T.COSH: "coshf", T.ASINH: "asinhf", T.ACOSH: "acoshf", T.ATANH: "atanhf"}.items()},
 }
 
@@ -72,6 +73,10 @@ BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[
     T.MINIMUM: ("minimum", E("({0} < {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
     T.FMOD: ("fmod", E("fmodf({0}, {1})", "{1} == -1 ? 0 : {0} % {1}"), NUMBERS, "promoted", ()),
     T.REMAINDER: ("remainder", E("remainder_f32({0}, {1})", "remainder_i64({0}, {1})"), NUMBERS, "promoted", ()),
+    T.FMAX: ("fmax", E("fmaxf({0}, {1})", "{0} > {1} ? {0} : {1}"), ANY, "promoted", ()),
+    T.FMIN: ("fmin", E("fminf({0}, {1})", "{0} < {1} ? {0} : {1}"), ANY, "promoted", ()),
+    T.HYPOT: ("hypot", E("hypotf({0}, {1})"), FLOATS, FLOATS, ()),
+    T.COPYSIGN: ("copysign", E("copysignf({0}, {1})"), ANY, FLOATS, ()),
     T.ATAN2: ("atan2", E("atan2f({0}, {1})"), NUMBERS, FLOATS, ()),
     **{type: (type.name.lower(), E(f"{{0}} {sign} {{1}}"), ANY, BOOL, ()) for type, sign in {
         T.EQ: "==", T.NE: "!=", T.LT: "<", T.LE: "<=", T.GT: ">", T.GE: ">=", T.LOGICAL_AND: "&&", T.LOGICAL_OR: "||"}.items()},
@@ -84,6 +89,23 @@ BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[
 
 def bitwise_not(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
     return f"!{operands[0]}" if out.dtype == "bool" else f"~{operands[0]}"
+
+
+def left_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """0 where more is shifted than there are bits."""
+    bits = 8 * ITEM_BYTES[out.dtype]
+    return f"(uint64_t)({operands[1]}) < {bits} ? (int64_t)((uint64_t){operands[0]} << {operands[1]}) : 0"
+
+
+def right_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """The sign where more is shifted than there are bits."""
+    last = 8 * ITEM_BYTES[out.dtype] - 1
+    return f"{operands[0]} >> ((uint64_t)({operands[1]}) < {last} ? {operands[1]} : {last})"
+
+
+def shifts(side: str, operator: str) -> tuple[str, ...]:
+    named = (f"aten.bitwise_{side}_shift.{overload}" for overload in ("Tensor", "Tensor_Scalar"))
+    return (*named, f"aten.{operator}.Tensor", f"aten.{operator}.Scalar")
 
 
 UNARY = {**UNARY, T.BITWISE_NOT: (bitwise_not, None, WHOLE, "promoted")}

@@ -110,12 +110,22 @@ def index_put(site: Site) -> list[str]:
     value = elements.load(values.expanded(shape), site.output.dtype)
     numbers = [elements.load(walk, desc.dtype) for walk, desc in zip(walks, site.inputs[2:], strict=True)]
     steps = [(name, base.shape[dim], result.strides[dim]) for name, dim in zip(numbers, dims, strict=True)]
-    elements.write_indexed(place, steps, value, "+=" if site.attrs.get("accumulate") else "=")
+    elements.write_indexed(place, steps, value, UPDATES["sum" if site.attrs.get("accumulate") else None])
     return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items)]
 
 
+UPDATES = {
+    None: "{at} = {v};",
+    "sum": "{at} += {v};",
+    "prod": "{at} *= {v};",
+    "amax": "if ({v} > {at} || {v} != {v}) {at} = {v};",
+    "amin": "if ({v} < {at} || {v} != {v}) {at} = {v};",
+}
+"""What becomes of an element {at} that a value {v} is written to."""
+
+
 def scattered(site: Site) -> list[str]:
-    """self with src over what index points to along dim; the last one written stays, or all are added."""
+    """self with src over what index points to along dim; the last one written stays, or all are reduced."""
     base, at, result = site.access(site.op.inputs[0]), site.access(site.op.inputs[1]), site.access(site.op.outputs[0])
     dim, shape = dimension(base.shape, site.attrs["dim"]), at.shape
     elements = Elements(site, shape)
@@ -127,8 +137,8 @@ def scattered(site: Site) -> list[str]:
         value = literal(site.attrs["value"])
     walk = tuple(0 if each == dim else step for each, step in enumerate(result.strides))
     size, step = (base.shape[dim], result.strides[dim]) if base.shape else (1, 0)
-    add = site.op.op_type.name == "SCATTER_ADD"
-    elements.write_indexed(Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, "+=" if add else "=")
+    reduce = site.attrs.get("reduce", "sum" if site.op.op_type.name == "SCATTER_ADD" else None)
+    elements.write_indexed(Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, UPDATES[reduce])
     return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items)]
 
 

@@ -68,6 +68,12 @@ def unfold(access: Access, attrs: Attrs, shape: Shape) -> Access:
     return replace(access, shape=shape, strides=(*strides, access.strides[dim]))
 
 
+def as_strided(access: Access, attrs: Attrs, shape: Shape) -> Access | None:
+    if not access.is_dense:
+        return None
+    return Access(access.storage, shape, tuple(attrs["stride"]), access.offset + (attrs.get("storage_offset") or 0))
+
+
 # --- lookups ------------------------------------------------------------------------------------
 
 
@@ -116,14 +122,14 @@ def embedding_steps(inputs: list[TensorDesc], attrs: Attrs) -> list[tuple[int, i
 
 def index_select(accesses: list[Access], inputs: list[Shape], shape: Shape, attrs: Attrs) -> list[Access]:
     source, index = accesses
+    if not source.shape:
+        return [source, replace(index, shape=(), strides=())]
     dim = dimension(source.shape, attrs["dim"])
     flat = index if len(index.shape) == 1 else index.expanded((1,))
     return [_without(source, [dim], shape, [each for each in range(len(shape)) if each != dim]), _placed(flat, shape, dim)]
 
 
-def index_select_steps(inputs: list[TensorDesc], attrs: Attrs) -> list[tuple[int, int | None]]:
-    dim = dimension(inputs[0].shape, attrs["dim"])
-    return [(inputs[0].shape[dim], dim)]
+index_select_steps = gather_steps
 
 
 def indexed(accesses: list[Access], inputs: list[Shape], shape: Shape, attrs: Attrs) -> list[Access]:

@@ -169,7 +169,7 @@ def binary(type: ACALSimOpType) -> Row:
     name, expression, dtypes, result, attrs = BINARY[type]
     header = "divide.h" if type is T.REMAINDER else None
     packet = f"aten.{name}"
-    overloads = (f"{packet}.Tensor", f"{packet}.Scalar") if name not in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "atan2") \
+    overloads = (f"{packet}.Tensor", f"{packet}.Scalar") if name not in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor", "atan2", "fmax", "fmin", "hypot") \
         else (f"{packet}.default",)
     return pointwise(type, overloads, ("self", "other"), expression, dtypes=dtypes, result=result, attrs=attrs,
                      header=header)
@@ -242,6 +242,10 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
                       attrs=("rounding_mode",), header="divide.h"),
             pointwise(T.POW, ("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar"), ("self", "exponent"), expressions.power,
                       header="divide.h"),
+            pointwise(T.BITWISE_LEFT_SHIFT, expressions.shifts("left", "__lshift__"), ("self", "other"), expressions.left_shift,
+                      dtypes=expressions.WHOLE),
+            pointwise(T.BITWISE_RIGHT_SHIFT, expressions.shifts("right", "__rshift__"), ("self", "other"), expressions.right_shift,
+                      dtypes=expressions.WHOLE),
             pointwise(T.WHERE, ("aten.where.self",), ("condition", "self", "other"), expressions.where),
             pointwise(T.CLAMP, ("aten.clamp.default",), ("self",), expressions.clamp, attrs=("min", "max")),
             pointwise(T.HARDTANH, ("aten.hardtanh.default",), ("self",), expressions.clamp, attrs=("min_val", "max_val")),
@@ -300,6 +304,8 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             moving(T.FLIP, ("aten.flip.default",), shapes.flipped, movement.flip, ("dims",)),
             moving(T.DIAGONAL, ("aten.diagonal.default",), shapes.diagonal, movement.diagonal, ("offset", "dim1", "dim2")),
             moving(T.UNFOLD, ("aten.unfold.default",), shapes.unfolded, movement.unfold, ("dimension", "size", "step")),
+            Row(T.AS_STRIDED, ("aten.as_strided.default",), ("self",), shapes.viewed_anywhere, attrs=("size", "stride", "storage_offset"),
+                movement=movement.as_strided, kernel=kernels.moved, joins=True, writes=everywhere),
             moving(T.COPY, ("aten.clone.default", "aten.alias.default", "aten.detach.default", "aten.lift_fresh_copy.default"), shapes.same,
                    movement.same),
             Row(T.CAT, ("aten.cat.default",), ("*tensors",), shapes.concatenated, attrs=("dim",), kernel=kernels.concatenated,
@@ -325,6 +331,8 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             Row(T.SCATTER, ("aten.scatter.src", "aten.scatter.value"), ("self", "index", "src?"), shapes.same, attrs=("dim", "value"),
                 kernel=kernels.scattered, reads=anywhere, writes=everywhere, result="first"),
             Row(T.SCATTER_ADD, ("aten.scatter_add.default",), ("self", "index", "src"), shapes.same, attrs=("dim",),
+                kernel=kernels.scattered, reads=anywhere, writes=everywhere, result="first"),
+            Row(T.SCATTER_REDUCE, ("aten.scatter_reduce.two",), ("self", "index", "src"), shapes.same, attrs=("dim", "reduce"),
                 kernel=kernels.scattered, reads=anywhere, writes=everywhere, result="first"),
             # Order.
             Row(T.TOPK, ("aten.topk.default#0",), ("self",), shapes.ordered, attrs=("k", "dim", "largest", "sorted"),

@@ -183,6 +183,15 @@ def viewed(shapes: list[Shape], attrs: Attrs) -> Shape:
     return shape
 
 
+def viewed_anywhere(shapes: list[Shape], attrs: Attrs) -> Shape:
+    """as_strided: whatever of a dense tensor's elements, some of them maybe repeatedly."""
+    size, stride = tuple(attrs["size"]), tuple(attrs["stride"])
+    last = (attrs.get("storage_offset") or 0) + sum((each - 1) * step for each, step in zip(size, stride, strict=True))
+    if 0 not in size and last >= math.prod(shapes[0]):
+        raise ValueError(f"element {last} is not within {math.prod(shapes[0])}")
+    return size
+
+
 def permuted(shapes: list[Shape], attrs: Attrs) -> Shape:
     shape, dims = shapes[0], attrs["dims"]
     if sorted(dim % max(len(shape), 1) for dim in dims) != list(range(len(shape))):
@@ -274,6 +283,8 @@ def rows_of(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 def index_selected(shapes: list[Shape], attrs: Attrs) -> Shape:
     dim = dimension(shapes[0], attrs["dim"])
+    if not shapes[0]:
+        return ()
     return (*shapes[0][:dim], math.prod(shapes[1]), *shapes[0][dim + 1 :])
 
 

@@ -199,10 +199,12 @@ class _Builder:
         self._add_op(node, ROWS[ACALSimOpType.VIEW], (name,), {"shape": last})
 
     def _strided(self, node: fx.Node) -> None:
-        """aten.as_strided, where all that it changes is the shape."""
+        """aten.as_strided of a tensor that lies in memory as it does here; a view where all that it changes is the shape."""
         source, result = node.args[0].meta["val"], node.meta["val"]
-        if not (source.is_contiguous() and result.is_contiguous() and source.numel() == result.numel() and not result.storage_offset()):
+        if not source.is_contiguous() or source.storage_offset():
             self._refuse_op(node)
+        elif not (result.is_contiguous() and source.numel() == result.numel() and not result.storage_offset()):
+            self._bound(node, node, ATEN[str(node.target)])
         elif _shape(source) == _shape(result):
             self.names[node] = self._name(node.args[0])
         else:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from .decompositions import decompositions
 
 if TYPE_CHECKING:
     import torch
@@ -42,31 +43,6 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
         )
 
 
-DECOMPOSED = (
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
-    "grid_sampler_2d", "linalg_vector_norm", "var_mean", "std_mean", "addmv", "erfc", "aminmax", "lstm", "gru", "rnn_tanh", "rnn_relu",
-)
-"""Ops beside those that core ATen decomposes itself, for which torch has decompositions."""
-WHOLE = ("_safe_softmax",)
-"""Ops that core ATen would decompose and that are one row here."""
-
-
-@functools.cache
-def decompositions() -> dict:
-    """ATen overload -> what replaces it."""
-    import torch
-    from torch._decomp import core_aten_decompositions, decomposition_table
-
-    table = core_aten_decompositions()
-    packets = [getattr(torch.ops.aten, name) for name in DECOMPOSED]
-    overloads = [getattr(packet, name) for packet in packets for name in packet.overloads()]
-    table.update({overload: decomposition_table[overload] for overload in overloads if overload in decomposition_table})
-    table[torch.ops.aten._native_batch_norm_legit_no_training.default] = _batch_norm
-    for name in WHOLE:
-        table.pop(getattr(torch.ops.aten, name).default, None)
-    return table
-
-
 def prepare_torch() -> None:
     """Let Dynamo into recurrent layers, and keep nn.TransformerEncoderLayer from its one opaque op."""
     import torch
@@ -87,15 +63,6 @@ def _without_onednn() -> Iterator[None]:
         yield
     finally:
         torch._C._set_mkldnn_enabled(before)
-
-
-def _batch_norm(x, weight, bias, mean, variance, momentum, eps):
-    """Batch normalisation in inference is one factor and one summand a channel."""
-    shape = [1, -1, *[1] * (x.dim() - 2)]
-    scale = (variance + eps).rsqrt()
-    scale = scale if weight is None else scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
-    return x * scale.view(shape) + shift.view(shape), mean.new_empty(0), mean.new_empty(0)
 
 
 def _static_arguments(
