@@ -163,9 +163,9 @@ class Pointer:
     storage: str = field(compare=False)
 
     def may_meet(self, other: Pointer) -> bool:
-        """Whether their storages overlap."""
+        """Whether their storages overlap; an empty one lies where another may."""
         mine, others = self.place, other.place
-        return (mine.symbol == others.symbol and mine.offset < others.offset + others.size_bytes
+        return 0 in (mine.size_bytes, others.size_bytes) or (mine.symbol == others.symbol and mine.offset < others.offset + others.size_bytes
                 and others.offset < mine.offset + mine.size_bytes)
 
 
