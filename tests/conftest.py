@@ -66,6 +66,13 @@ def host_tree(tmp_path_factory) -> Tree:
     return tree
 
 
+@pytest.fixture(scope="module")
+def built_tree(host_tree) -> Tree:
+    """The tree with everything built from its sources as they are: tests that edit it leave what they built behind."""
+    host_tree.scons("-j2", "all-reports")
+    return host_tree
+
+
 @pytest.fixture
 def tree(host_tree):
     """The built tree; what a test edits in it is put back as it was."""
