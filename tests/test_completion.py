@@ -21,7 +21,6 @@ from simulator_fixtures import (  # noqa: F401
     engine_library,
     request,
     serve,
-    server,
     simulator,
 )
 
@@ -287,9 +286,3 @@ def test_free_interrupts_are_those_that_no_device_asked_for(tmp_path):
 def test_the_compiler_sees_completion_and_interrupts(build):
     views = {load_machine(str(build(word)[1].path)).compile_view() for word in WORDS}
     assert len(views) == 3
-
-
-def test_sst_says_that_it_knows_no_interrupts(build, server):
-    _, machine = build("interrupt")
-    status, _, said = server("--engine", "sst", "--machine", machine.path, wait=False).finish()
-    assert status != 0 and "firmware.completion is 'interrupt', which needs ENGINE=embedded" in said

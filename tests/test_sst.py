@@ -30,6 +30,8 @@ from simulator_fixtures import (  # noqa: F401
     TEXT,
     TEXT_RAM,
     TEXT_STATISTICS,
+    WAIT,
+    WRITE,
     Client,
     engine_library,
     request,
@@ -37,6 +39,7 @@ from simulator_fixtures import (  # noqa: F401
 )
 
 needs_sst = pytest.mark.skipif(not (shutil.which("sst") and shutil.which("sst-config")), reason="needs sst")
+INTERRUPT = 4
 LATENCY = 10
 """Of the default machine's Echo device."""
 
@@ -223,7 +226,7 @@ def session(client, shared, list_bytes, seed):
     client.send(shared)
     seen = []
     for _ in range(250):
-        what = rng.choice(["start", "poll", "poll", "poll", "echo", "result", "reset", "nowhere"])
+        what = rng.choice(["start", "sleep", "poll", "poll", "poll", "echo", "result", "reset", "nowhere"])
         client.send(request(ADVANCE, data=rng.choice([0, 0, 1, 2, 7, 60, 400])))
         seen += access(client, what, rng, list_bytes)
     seen.append(client.end())
@@ -232,9 +235,12 @@ def session(client, shared, list_bytes, seed):
 
 def access(client, what, rng, list_bytes):
     if what == "start":
-        device = rng.choice([COMPUTE, OTHER])
-        answers = [client.write(device + DATA_IN, RAM), client.write(device + SIZE, list_bytes)]
-        return [*answers, client.write(device + CONTROL, START)]
+        return start(client, rng.choice([COMPUTE, OTHER]), list_bytes)
+    if what == "sleep":
+        devices = rng.choice([[COMPUTE], [OTHER], [COMPUTE, OTHER], [OTHER, COMPUTE]])
+        answers = [answer for device in devices for answer in start(client, device, list_bytes, INTERRUPT)]
+        client.send(request(ADVANCE, data=rng.choice([0, 5, 2000])) + request(WAIT))
+        return [*answers, client.response()]
     if what == "echo":
         return [client.write(ECHO + DATA_IN, rng.randrange(2**16))]
     if what == "reset":
@@ -243,6 +249,11 @@ def access(client, what, rng, list_bytes):
         return [client.read(0x100), client.read(COMPUTE + DATA_IN)]
     register = STATUS if what == "poll" else rng.choice([RESULT, DATA_OUT])
     return [client.read(rng.choice([COMPUTE, OTHER, ECHO]) + register)]
+
+
+def start(client, device, list_bytes, flags=0):
+    answers = [client.write(device + DATA_IN, RAM), client.write(device + SIZE, list_bytes)]
+    return [*answers, client.write(device + CONTROL, START | flags)]
 
 
 def outcome(process, client, ram, seed):
@@ -274,8 +285,7 @@ def test_a_matmul_in_sst_equals_numpy(sst_server, ram):
 
 
 @needs_sst
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one thread", "two threads"])
+@pytest.mark.parametrize(("seed", "options"), [(0, ()), (1, ()), (2, ()), (3, ("-n", "2")), (4, ("-n", "2"))])
 def test_random_sessions_are_the_embedded_engines_to_the_cycle(config, server, ram, machine, seed, options):
     sst = config(*options, ours=["--machine", machine])
     in_sst = outcome(sst, Client(sst.socket), ram, seed)
@@ -305,6 +315,49 @@ def test_devices_that_ask_for_dma_in_one_cycle_have_the_same_order(config, serve
     expected = [lists + latency + decoded - started + 256 + latency, 512, 1]
     sst = config(ours=["--machine", machine])
     assert stalls(Client(sst.socket)) == stalls(server("--machine", machine).client()) == expected
+
+
+@needs_sst
+def test_devices_that_interrupt_in_one_cycle_wake_the_cpu_together(config, server, tmp_path):
+    """The stall is booked to what the lowest one did, here no stage of an engine."""
+    path = tmp_path / "ram"
+    path.write_bytes(packed(NOP).ljust(0x1000, b"\0"))
+    text = f"{RAM:#x} 0x1000 0x0 {path}".encode()
+
+    def answers(process, client):
+        client.send(request(TEXT, size=TEXT_RAM, data=len(text)) + text)
+        start(client, COMPUTE, len(packed(NOP)))
+        work = 1 + client.read(COMPUTE + RESULT)[2]
+        client.write(ECHO + CONTROL, INTERRUPT)
+        start(client, COMPUTE, len(packed(NOP)), INTERRUPT)
+        client.send(request(ADVANCE, data=work - LATENCY - 2))
+        client.write(ECHO + DATA_IN, 1)
+        client.send(request(ADVANCE, 7) + request(WAIT))
+        seen = [client.response(), client.end()]
+        client.close()
+        process.communicate(timeout=20)
+        return seen, json.loads(process.stats.read_text())["stalls"]
+
+    sst, reference = config(), server()
+    reference.process.stats = reference.stats
+    seen, stalls = answers(sst, Client(sst.socket))
+    assert (seen, stalls) == answers(reference.process, reference.client())
+    assert seen == [(1, 3 << 4, LATENCY, 0), (1, 0, 1, 1)]
+    assert stalls["7"] == {"access": LATENCY, **dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0)}
+
+
+@needs_sst
+@pytest.mark.parametrize("before", [b"", request(WRITE, ECHO + CONTROL, INTERRUPT)], ids=["nothing", "one before"])
+def test_a_wait_that_nothing_could_end_is_the_same_error(sst_server, server, before):
+    said = []
+    for start in (sst_server, server):
+        process = start()
+        client = process.client()
+        client.send(before + request(WRITE, ECHO + DATA_IN, 1) * bool(before) + request(WAIT) * 2)
+        said.append(process.finish())
+    status, _, err = said[0]
+    assert status == 1 and err.startswith("serve: the CPU waits for an interrupt (wfi) at cycle ")
+    assert err == said[1][2]
 
 
 @needs_sst

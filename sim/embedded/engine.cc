@@ -14,7 +14,6 @@ namespace acalsim {
 namespace {
 
 constexpr std::uint64_t kEventsBetweenChecks = 1 << 16;
-constexpr std::uint64_t kFirstSource = 32;
 
 std::string hex(std::uint64_t value) {
     char text[32];
@@ -56,7 +55,7 @@ public:
 
     void interrupt(std::uint64_t source) override {
         log("Interrupt " + std::to_string(source));
-        engine_.interrupt(source, *this);
+        engine_.interrupts_.raise(source, now(), base_);
     }
 
     void end_simulation() override {
@@ -116,31 +115,22 @@ Response Engine::access(const Access& access) {
     // A device that answers at once would let a client poll without time ever passing.
     run_until(std::max(now_, begin + 1));
     response_.stall_cycles = now_ - begin;
-    response_.interrupted = raised_ != 0;
+    response_.interrupted = interrupts_.any();
     return response_;
 }
 
 Response Engine::sleep(Cycle advance_cycles) {
     const Cycle begin = this->begin(advance_cycles);
-    const std::vector<Stages> before = stages();
-    while (!raised_) {
-        if (!next_until(std::numeric_limits<Cycle>::max())) sleepless();
+    const std::map<std::uint64_t, Stages> before = stages();
+    while (!interrupts_.any()) {
+        if (!next_until(std::numeric_limits<Cycle>::max())) throw interrupts_.sleepless(now_);
         run_next();
     }
     run_until(now_);  // others may interrupt in the same cycle
-    told_ |= raised_;
-    const Stages waited = stages()[waker_].since(before[waker_]);
-    response_ = {true, std::exchange(raised_, 0), now_ - begin, false, waited};
+    const std::uint64_t waker = interrupts_.waker();
+    const Stages waited = stages().at(waker).since(before.at(waker));
+    response_ = {true, interrupts_.tell(), now_ - begin, false, waited};
     return response_;
-}
-
-void Engine::interrupt(std::uint64_t source, const Port& from) {
-    if (source < kFirstSource || source >= kFirstSource + 64)
-        throw SimulationError("a device raises interrupt " + std::to_string(source) +
-                              "; there are 32 to 95");
-    const auto is_it = [&](const Plugged& plugged) { return plugged.port.get() == &from; };
-    if (!raised_) waker_ = std::find_if(devices_.begin(), devices_.end(), is_it) - devices_.begin();
-    raised_ |= std::uint64_t(1) << (source - kFirstSource);
 }
 
 void Engine::route(const Access& access) {
@@ -239,18 +229,9 @@ void Engine::deadlock(const Access& access) const {
                           ": nothing is left to happen after cycle " + std::to_string(now_));
 }
 
-void Engine::sleepless() const {
-    std::string text = "the CPU waits for an interrupt (wfi) at cycle " + std::to_string(now_) +
-                       ", and no device has anything under way that could raise one";
-    for (std::uint64_t bit = 0; bit < 64; ++bit) {
-        if (told_ >> bit & 1) text += "; raised before: " + std::to_string(kFirstSource + bit);
-    }
-    throw SimulationError(text);
-}
-
-std::vector<Stages> Engine::stages() const {
-    std::vector<Stages> all;
-    for (const Plugged& plugged : devices_) all.push_back(plugged.device->stages());
+std::map<std::uint64_t, Stages> Engine::stages() const {
+    std::map<std::uint64_t, Stages> all;
+    for (const Plugged& plugged : devices_) all[plugged.base] = plugged.device->stages();
     return all;
 }
 

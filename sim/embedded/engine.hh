@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "embedded/error.hh"
 #include "embedded/event_queue.hh"
 #include "embedded/guest_ram.hh"
+#include "embedded/interrupts.hh"
 #include "model/device.hh"
 #include "model/dram.hh"
 
@@ -76,8 +78,7 @@ private:
     Device* device_at(std::uint64_t address, std::uint64_t& base) const;
     void route(const Access& access);
     Cycle begin(Cycle advance_cycles);
-    void interrupt(std::uint64_t source, const Port& from);
-    std::vector<Stages> stages() const;
+    std::map<std::uint64_t, Stages> stages() const;  // by address
     void respond(std::uint64_t transaction, bool success, std::uint64_t data, const Stages& waited);
     void ask(Transfer transfer);
     void book_transfers();
@@ -87,7 +88,6 @@ private:
     void run_until(Cycle time);
     void run_next();
     [[noreturn]] void deadlock(const Access& access) const;
-    [[noreturn]] void sleepless() const;
 
     std::vector<Plugged> devices_;  // destroyed after the queue, whose actions point into them
     EventQueue queue_;
@@ -97,9 +97,7 @@ private:
     Dram dram_;
     Cycle now_ = 0;
     bool ended_ = false;
-    std::uint64_t raised_ = 0;  // sources that the CPU has not been told of; bit 0 is source 32
-    std::uint64_t told_ = 0;    // those that it has
-    std::size_t waker_ = 0;     // place in devices_ of the one that raised the first of them
+    Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;
     bool answered_ = false;

@@ -64,44 +64,61 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
     : CycleComponent(id, params),
       socket_(params.find<std::string>("socket", "")),
       results_(params.find<std::string>("stats", "")),
-      listener_(params.find<int>("listener", -1)),
       client_(params.find<std::string>("description", ""),
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
+      dram_(made([&] { return Dram(ram_timing(params)); })),
       cycles_(registerStatistic<std::uint64_t>("cycles")),
       stall_cycles_(registerStatistic<std::uint64_t>("stall_cycles")),
       accesses_(registerStatistic<std::uint64_t>("transactions")),
       dma_bytes_(registerStatistic<std::uint64_t>("dma_bytes")),
-      access_link_(configureSelfLink("access", tick_, handler<&QEMUBinary::on_access>(this))),
+      start_link_(configureSelfLink("start", tick_, handler<&QEMUBinary::on_start>(this))),
       answer_link_(configureSelfLink("answer", tick_, handler<&QEMUBinary::on_answer>(this))),
       book_link_(configureSelfLink("book", tick_, handler<&QEMUBinary::on_book>(this))),
       dma_link_(configureSelfLink("dma", tick_, handler<&QEMUBinary::on_dma>(this))) {
-    guarded([&] { plug_in(params); });
+    for (std::size_t port = 0;; ++port) {
+        const std::string name = "device" + std::to_string(port);
+        if (!isPortConnected(name)) break;
+        devices_.push_back({configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}});
+    }
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
 }
 
-void QEMUBinary::plug_in(const SST::Params& params) {
-    std::vector<std::string> names;
-    std::vector<std::uint64_t> bases;
-    params.find_array("names", names);
-    params.find_array("bases", bases);
-    dram_.emplace(ram_timing(params));
-    if (names.size() != bases.size())
-        throw SimulationError("QEMUBinary has " + std::to_string(names.size()) + " names and " +
-                              std::to_string(bases.size()) + " bases");
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        const std::string port = "device" + std::to_string(i);
-        SST::Link* bus = configureLink(port, handler<&QEMUBinary::on_device>(this, i));
-        if (!bus) throw SimulationError("QEMUBinary's port '" + port + "' is not connected");
-        devices_.push_back({names[i], bases[i], bus, {}});
+void QEMUBinary::init(unsigned) {
+    for (std::size_t port = 0; port < devices_.size(); ++port) {
+        while (SST::Event* event = devices_[port].bus->recvUntimedData()) {
+            const std::unique_ptr<SST::Event> owner(event);
+            const auto* introduction = dynamic_cast<IntroductionEvent*>(event);
+            guarded([&] { introduction ? introduce(*introduction, port) : void(); });
+        }
     }
+}
+
+void QEMUBinary::introduce(const IntroductionEvent& event, std::size_t port) {
+    const auto above = ports_.lower_bound(event.base);
+    const auto refuse_overlap = [&](std::size_t other) {
+        throw SimulationError("devices '" + devices_[other].name + "' and '" + event.name +
+                              "' overlap: their parameters 'base' are less than a window apart");
+    };
+    if (above != ports_.end() && above->first - event.base < DEVICE_WINDOW_BYTES)
+        refuse_overlap(above->second);
+    if (above != ports_.begin() && event.base - std::prev(above)->first < DEVICE_WINDOW_BYTES)
+        refuse_overlap(std::prev(above)->second);
+    ports_[event.base] = port;
+    devices_[port].name = event.name;
+    devices_[port].base = event.base;
 }
 
 // The first thing that happens is that the CPU gets control.
 void QEMUBinary::setup() {
     guarded([&] {
-        if (listener_ < 0) listen();
-        send_at(answer_link_, 0, kCpuTick);
+        for (std::size_t port = 0; port < devices_.size(); ++port) {
+            if (devices_[port].name.empty())
+                throw SimulationError("QEMUBinary's port 'device" + std::to_string(port) +
+                                      "' leads to no device of this library");
+        }
+        listen();
+        send_at(start_link_, 0, kCpuTick);
     });
 }
 
@@ -111,18 +128,11 @@ void QEMUBinary::listen() {
     std::fflush(stdout);
 }
 
-void QEMUBinary::on_answer(SST::Event*) {
+void QEMUBinary::on_start(SST::Event*) {
     guarded([&] {
-        if (transactions_ == 0) {
-            client_.accept(listener_, [] {});
-            say("QEMUBinary", "Client connected");
-            return take_access();
-        }
-        const Cycle stall = cycle_now() - begin_;
-        stall_cycles_->addData(stall);
-        client_.respond({response_.success, response_.data, stall, false, response_.waited},
-                        response_.ended);
-        response_.ended ? end() : take_access();
+        client_.accept(listener_, [] {});
+        say(cycle_now(), "QEMUBinary", "Client connected");
+        take_access();
     });
 }
 
@@ -130,55 +140,82 @@ void QEMUBinary::on_answer(SST::Event*) {
 void QEMUBinary::take_access() {
     const std::optional<Access> access = client_.next_access();
     if (!access) throw left_early(cycle_now(), transactions_);
-    if (access->sleeps)
-        throw SimulationError("the CPU waits for an interrupt, which needs ENGINE=embedded");
-    access_ = *access;
-    if (access_.advance_cycles == 0) return issue();
-    if (access_.advance_cycles > kEndOfTime)
+    if (access->advance_cycles > kEndOfTime)
         throw SimulationError("the client advanced past the end of time");
-    send_at(access_link_, cycle_now() + access_.advance_cycles, kCpuTick);
+    begin_ = cycle_now() + access->advance_cycles;
+    access->sleeps ? fall_asleep() : route(*access);
 }
 
-void QEMUBinary::on_access(SST::Event*) {
-    guarded([&] { issue(); });
-}
-
-void QEMUBinary::issue() {
-    begin_ = cycle_now();
+void QEMUBinary::route(const Access& access) {
     ++transactions_;
     accesses_->addData(1);
-    for (const Plugged& device : devices_) {
-        const std::uint64_t offset = access_.address - device.base;
-        if (offset >= DEVICE_WINDOW_BYTES) continue;
-        const Request request{access_.is_write, offset, access_.size_bytes, access_.data};
-        return device.bus->send(new AccessEvent(request));
-    }
-    say("", describe(access_) + " refused: no device there");
-    answer({false, 0, false, {}});
+    const auto above = ports_.upper_bound(access.address);
+    if (above == ports_.begin()) return refuse(access);
+    const auto [base, port] = *std::prev(above);
+    const std::uint64_t offset = access.address - base;
+    if (offset >= DEVICE_WINDOW_BYTES) return refuse(access);
+    const Request request{access.is_write, offset, access.size_bytes, access.data};
+    send_over(devices_[port].bus, begin_ + 1, kAccessTick, new AccessEvent(begin_, request));
 }
 
-// The CPU goes on once all that happens in this cycle has happened, and at least a cycle after it
-// asked: a device that answers at once would let it poll without time ever passing.
-void QEMUBinary::answer(const ResponseEvent& response) {
-    response_.success = response.success;
-    response_.data = response.data;
-    response_.ended = response.ended;
-    response_.waited = response.waited;
-    const bool is_over = tick_now() % kTicksPerCycle > kCpuTick;
-    send_at(answer_link_, std::max(begin_ + 1, cycle_now() + is_over), kCpuTick);
+void QEMUBinary::refuse(const Access& access) {
+    say(begin_, "", describe(access) + " refused: no device there");
+    send_at(answer_link_, begin_ + 1, kCpuTick);
 }
 
-void QEMUBinary::on_device(SST::Event* event, std::size_t device) {
+void QEMUBinary::fall_asleep() {
+    asleep_ = true;
+    ++sleeps_;
+    idle_ = 0;
+    for (const Plugged& device : devices_)
+        send_over(device.bus, begin_, kAccessTick, new SleepEvent(sleeps_));
+    if (interrupts_.any()) send_at(answer_link_, begin_, kCpuTick);
+}
+
+void QEMUBinary::on_answer(SST::Event*) {
+    guarded([&] { asleep_ ? wake() : respond(false, 0, {}); });
+}
+
+void QEMUBinary::wake() {
+    asleep_ = false;
+    const bool waited = interrupts_.since() > begin_;
+    respond(true, interrupts_.tell(), waited ? waited_ : Stages{});
+}
+
+// All devices of this cycle have their say before the CPU wakes.
+void QEMUBinary::take_interrupt(const InterruptEvent& event, std::uint64_t base) {
+    const bool first = !interrupts_.any();
+    if (interrupts_.raise(event.source, cycle_now(), base)) waited_ = event.waited;
+    if (first && asleep_) send_at(answer_link_, std::max(begin_, cycle_now()), kCpuTick);
+}
+
+void QEMUBinary::take_idle(const IdleEvent& event) {
+    if (!asleep_ || event.turn != sleeps_ || ++idle_ < devices_.size()) return;
+    if (!interrupts_.any()) throw interrupts_.sleepless(cycle_now());
+}
+
+void QEMUBinary::respond(bool success, std::uint64_t data, const Stages& waited, bool ended) {
+    const Cycle stall = cycle_now() - begin_;
+    stall_cycles_->addData(stall);
+    client_.respond({success, data, stall, interrupts_.any(), waited}, ended);
+    ended ? end() : take_access();
+}
+
+void QEMUBinary::on_device(SST::Event* event, std::size_t port) {
     guarded([&] {
         if (auto* transfer = dynamic_cast<DmaEvent*>(event)) {
-            transfer->device = device;
+            transfer->port = port;
             return ask(transfer);
         }
         const std::unique_ptr<SST::Event> owner(event);
-        if (const auto* response = dynamic_cast<ResponseEvent*>(event))
-            answer(*response);
+        if (const auto* answer = dynamic_cast<ResponseEvent*>(event))
+            respond(answer->success, answer->data, answer->waited, answer->ended);
+        else if (const auto* interrupt = dynamic_cast<InterruptEvent*>(event))
+            take_interrupt(*interrupt, devices_[port].base);
+        else if (const auto* idle = dynamic_cast<IdleEvent*>(event))
+            take_idle(*idle);
         else if (const auto* statistics = dynamic_cast<StatisticsEvent*>(event))
-            collect(*statistics, devices_[device]);
+            collect(*statistics, devices_[port]);
     });
 }
 
@@ -195,11 +232,10 @@ void QEMUBinary::on_book(SST::Event*) {
 
 void QEMUBinary::book_transfers() {
     std::stable_sort(asked_.begin(), asked_.end(), [&](const DmaEvent* a, const DmaEvent* b) {
-        return devices_[a->device].base < devices_[b->device].base;
+        return devices_[a->port].base < devices_[b->port].base;
     });
-    for (DmaEvent* transfer : asked_) {
-        send_at(dma_link_, dram_->book(cycle_now(), transfer->block), kDmaTick, transfer);
-    }
+    for (DmaEvent* transfer : asked_)
+        send_at(dma_link_, dram_.book(cycle_now(), transfer->block), kDmaTick, transfer);
     asked_.clear();
 }
 
@@ -214,7 +250,7 @@ void QEMUBinary::complete(DmaEvent* transfer) {
     } else {
         transfer->data = ram_.read(transfer->block);
     }
-    devices_[transfer->device].bus->send(transfer);
+    devices_[transfer->port].bus->send(transfer);
 }
 
 void QEMUBinary::share_ram(GuestRam ram) {
@@ -225,16 +261,14 @@ void QEMUBinary::share_ram(GuestRam ram) {
 void QEMUBinary::end() {
     end_ = cycle_now();
     guest_statistics_ = client_.farewell();
+    silent_ = devices_.size();
     for (const Plugged& device : devices_) device.bus->send(new StatisticsEvent);
 }
 
 void QEMUBinary::collect(const StatisticsEvent& event, Plugged& from) {
-    from.statistics.emplace();
     for (std::size_t i = 0; i < event.names.size(); ++i)
-        from.statistics->emplace_back(event.names[i], event.values[i]);
-    for (const Plugged& device : devices_) {
-        if (!device.statistics) return;
-    }
+        from.statistics.emplace_back(event.names[i], event.values[i]);
+    if (--silent_ > 0) return;
     complete_ = true;
     write_results();
     primaryComponentOKToEndSim();
@@ -246,8 +280,8 @@ void QEMUBinary::write_results() const {
     text << "{\n \"total_cycles\": " << end_ << ",\n \"device_transactions\": " << transactions_
          << ",\n \"ended\": true,\n \"devices\": {";
     const char* separator = "\n";
-    for (const Plugged& device : devices_) {
-        text << separator << "  \"" << device.name << "\": " << json(*device.statistics);
+    for (const auto& [base, port] : ports_) {
+        text << separator << "  \"" << devices_[port].name << "\": " << json(devices_[port].statistics);
         separator = ",\n";
     }
     text << "\n },\n \"stalls\": {";
@@ -265,7 +299,7 @@ void QEMUBinary::write_results() const {
 }
 
 void QEMUBinary::finish() {
-    if (!socket_.empty() && listener_ >= 0) ::unlink(socket_.c_str());
+    ::unlink(socket_.c_str());
     if (!complete_)
         fail("SST stopped at cycle " + std::to_string(cycle_now()) +
              ", before the firmware ended the simulation");

@@ -3,11 +3,12 @@
 // alone has its RAM.
 #pragma once
 
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "embedded/client.hh"
+#include "embedded/interrupts.hh"
 #include "model/dram.hh"
 #include "sst/component.hh"
 #include "sst/events.hh"
@@ -18,6 +19,7 @@ class QEMUBinary : public CycleComponent {
 public:
     QEMUBinary(SST::ComponentId_t id, SST::Params& params);
 
+    void init(unsigned phase) override;
     void setup() override;
     void finish() override;
 
@@ -27,10 +29,7 @@ public:
                                COMPONENT_CATEGORY_PROCESSOR)
     SST_ELI_DOCUMENT_PARAMS(
         {"socket", "path of the Unix socket to listen at", ""},
-        {"listener", "file descriptor that listens already, instead of a socket's path", "-1"},
         {"description", "machine description that a client is told, as in docs/protocol.md", ""},
-        {"names", "the devices' names, in the order of their ports"},
-        {"bases", "the devices' addresses, in the order of their ports"},
         {"ram_latency_cycles", "cycles of a DMA transfer beside those of its bytes", "20"},
         {"ram_bytes_per_cycle", "bytes that a DMA channel moves in a cycle", "8"},
         {"ram_channels", "DMA channels side by side", "1"},
@@ -46,30 +45,34 @@ public:
                                 {"transactions", "accesses to devices", "accesses", 1},
                                 {"dma_bytes", "size of each DMA transfer", "bytes", 1})
     SST_ELI_DOCUMENT_PORTS({"device%(n)d",
-                            "to the port bus of a device: accesses, responses and DMA",
-                            {"acalsim.AccessEvent", "acalsim.ResponseEvent", "acalsim.RamEvent",
-                             "acalsim.DmaEvent", "acalsim.StatisticsEvent"}})
+                            "to the port bus of a device: accesses, responses, interrupts and DMA",
+                            {ACALSIM_BUS_EVENTS}})
 
 private:
     struct Plugged {
-        std::string name;
-        std::uint64_t base;
         SST::Link* bus;
-        std::optional<Statistics> statistics;
+        std::string name;  // empty until the device has introduced itself
+        std::uint64_t base;
+        Statistics statistics;
     };
     using Counter = SST::Statistics::Statistic<std::uint64_t>;
 
-    void plug_in(const SST::Params& params);
+    void introduce(const IntroductionEvent& event, std::size_t port);
     void listen();
-    void on_access(SST::Event*);
+    void on_start(SST::Event*);
     void on_answer(SST::Event*);
-    void on_device(SST::Event* event, std::size_t device);
+    void on_device(SST::Event* event, std::size_t port);
     void on_book(SST::Event*);
     void on_dma(SST::Event* event);
 
     void take_access();
-    void issue();
-    void answer(const ResponseEvent& response);
+    void fall_asleep();
+    void route(const Access& access);
+    void refuse(const Access& access);
+    void wake();
+    void take_interrupt(const InterruptEvent& event, std::uint64_t base);
+    void take_idle(const IdleEvent& event);
+    void respond(bool success, std::uint64_t data, const Stages& waited, bool ended = false);
     void ask(DmaEvent* transfer);
     void book_transfers();
     void complete(DmaEvent* transfer);
@@ -79,23 +82,30 @@ private:
     void write_results() const;
 
     const std::string socket_, results_;
-    int listener_;
+    int listener_ = -1;
     Client client_;
     GuestRam ram_;
-    std::optional<Dram> dram_;
+    Dram dram_;
     std::vector<DmaEvent*> asked_;  // for transfers in this cycle
-    std::vector<Plugged> devices_;
+    std::vector<Plugged> devices_;  // by port
+    std::map<std::uint64_t, std::size_t> ports_;  // by address
 
-    Access access_{};
-    Cycle begin_ = 0;  // of that access
-    ResponseEvent response_;
-    Cycle end_ = 0;  // of the simulation
-    bool complete_ = false;
-    std::string guest_statistics_;
+    Cycle begin_ = 0;  // of the access, or the sleep, that the CPU is in
     std::uint64_t transactions_ = 0;
 
+    bool asleep_ = false;
+    std::uint64_t sleeps_ = 0;  // up to this one
+    std::size_t idle_ = 0;      // devices that will not end it
+    Interrupts interrupts_;
+    Stages waited_;  // what the waker did meanwhile
+
+    Cycle end_ = 0;          // of the simulation
+    std::size_t silent_ = 0;  // devices whose statistics have not come yet
+    bool complete_ = false;
+    std::string guest_statistics_;
+
     Counter *cycles_, *stall_cycles_, *accesses_, *dma_bytes_;
-    SST::Link *access_link_, *answer_link_, *book_link_, *dma_link_;
+    SST::Link *start_link_, *answer_link_, *book_link_, *dma_link_;
 };
 
 }  // namespace acalsim

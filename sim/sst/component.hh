@@ -5,6 +5,7 @@
 #include <sst/core/component.h>
 #include <sst/core/link.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -26,19 +27,21 @@ protected:
     Tick tick_now() const { return getCurrentSimTime(tick_); }
     Cycle cycle_now() const { return tick_now() / kTicksPerCycle; }
 
-    // Sends `event` so that it arrives at tick `tick` of `cycle`, or at once if that is over.
-    // Throws SimulationError for a cycle that SST has no time for.
+    // Have `event` arrive at tick `tick` of `cycle`, or at once if that is over: over a self link,
+    // and over one of the machine's, which may add to it. Throw SimulationError for a cycle that
+    // SST has no time for.
     void send_at(SST::Link* self, Cycle cycle, Tick tick, SST::Event* event = nullptr) const {
-        if (cycle > kEndOfTime)
-            throw SimulationError("cycle " + std::to_string(cycle) + " is past the end of SST's time");
-        self->send(ticks_until(tick_now(), cycle, tick), event);
+        self->send(ticks_to(cycle, tick), event);
+    }
+    void send_over(SST::Link* bus, Cycle cycle, Tick tick, SST::Event* event) const {
+        const Tick ticks = ticks_to(cycle, tick);
+        bus->send(ticks - std::min(ticks, kLinkTicks), tick_, event);
     }
 
-    void say(const std::string& who, const std::string& text) const {
+    void say(Cycle cycle, const std::string& who, const std::string& text) const {
         if (!verbose_) return;
         const char* separator = who.empty() ? "" : ": ";
-        std::printf("[Cycle %" PRIu64 "] %s%s%s\n", cycle_now(), who.c_str(), separator,
-                    text.c_str());
+        std::printf("[Cycle %" PRIu64 "] %s%s%s\n", cycle, who.c_str(), separator, text.c_str());
         std::fflush(stdout);
     }
 
@@ -62,11 +65,27 @@ protected:
         }
     }
 
+    // The same for what is needed to construct a component.
+    template <class Make>
+    static auto made(const Make& make) {
+        try {
+            return make();
+        } catch (const std::exception& error) {
+            fail(error.what());
+        }
+    }
+
     // SST's own fatal() would bury the line under a backtrace; its launcher ends the other ranks.
     [[noreturn]] static void fail(const std::string& message) {
         std::fflush(stdout);
         std::fprintf(stderr, "acalsim: %s\n", message.c_str());
         std::_Exit(1);
+    }
+
+    Tick ticks_to(Cycle cycle, Tick tick) const {
+        if (cycle > kEndOfTime)
+            throw SimulationError("cycle " + std::to_string(cycle) + " is past the end of SST's time");
+        return ticks_until(tick_now(), cycle, tick);
     }
 
     const SST::TimeConverter tick_;

@@ -34,8 +34,7 @@ def main(arguments):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="config.py", description=__doc__.splitlines()[0])
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
-    parser.add_argument("--socket", default="", help="where to listen for the CPU")
-    parser.add_argument("--listener", type=int, default=-1, help="a file descriptor that listens already")
+    parser.add_argument("--socket", required=True, help="where to listen for the CPU")
     parser.add_argument("--stats", default="", help="JSON file for the results")
     parser.add_argument("--sst-statistics", default="", help="CSV file for SST's own statistics")
     parser.add_argument("--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles")
@@ -50,7 +49,7 @@ def build(machine, options):
     bridge.addParams({**bridge_parameters(machine, options), **common})
     for index, device in enumerate(machine.devices):
         component = sst.Component(device.name, f"acalsim.{device.model.capitalize()}Device")
-        component.addParams({**device.parameters, "name": device.name, **common})
+        component.addParams({**device.parameters, "name": device.name, "base": device.base, **common})
         link = sst.Link(f"cpu_{device.name}")
         link.connect((bridge, f"device{index}", options.link_latency), (component, "bus", options.link_latency))
 
@@ -58,11 +57,8 @@ def build(machine, options):
 def bridge_parameters(machine, options):
     return {
         "socket": options.socket,
-        "listener": options.listener,
         "stats": options.stats,
         "description": machine.description_text(),
-        "names": [device.name for device in machine.devices],
-        "bases": [device.base for device in machine.devices],
         **{f"ram_{name}": value for name, value in machine.ram.timing.items()},
     }
 

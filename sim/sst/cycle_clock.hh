@@ -6,18 +6,19 @@
 // of the machine's own takes one, and each tick has its duty:
 //
 //     0  bridge    completes the DMA transfers of this cycle: bytes leave RAM or land there
-//     1            their events arrive at the devices
-//     2  devices   do all that is due in this cycle, in the order in which it was planned
-//     3            responses and new DMA transfers arrive at the bridge
-//     4  bridge    answers the CPU, waits for its next access; sends it if it is due now
-//     5  devices   take the access
-//     6            what they ask for at once arrives at the bridge
+//     1            they arrive at the devices
+//     2            the CPU's access of the cycle before arrives; it runs, if nothing else is due
+//     3  devices   do all that is due in this cycle, in the order in which it was planned
+//     4            interrupts and new DMA transfers arrive at the bridge
+//     5            responses arrive; bridge answers the CPU and waits for its next access
 //     8  bridge    books the DMA transfers that were asked for in this cycle
 //
 // Every one sees the number of whole cycles as its time, which is the embedded engine's clock.
-// A completion waits in the device's queue at the place reserved when the transfer was asked for,
-// as if the queue were shared. Hence the same cycles, number for number. A link that takes longer
-// than a tick (a network, say) is legal: then its messages simply arrive in a later cycle.
+// An access has no effect but in a later cycle, so it is sent as soon as it is known, to arrive in
+// the cycle after its own: two events a read. A completion waits in the device's queue at the place
+// reserved when the transfer was asked for, as if the queue were shared. Hence the same cycles,
+// number for number. A link that takes longer than a tick (a network, say) is legal: then its
+// messages simply arrive in a later cycle.
 //
 // Devices that ask for DMA in the same cycle are served in the order of their addresses, which is
 // why the bridge waits for all of them before it books any.
@@ -37,9 +38,11 @@ namespace acalsim {
 using Tick = std::uint64_t;
 
 constexpr Tick kTicksPerCycle = 10;
+constexpr Tick kLinkTicks = 1;
 constexpr Tick kDmaTick = 0;
-constexpr Tick kDeviceTick = 2;
-constexpr Tick kCpuTick = 4;
+constexpr Tick kAccessTick = 2;
+constexpr Tick kDeviceTick = 3;
+constexpr Tick kCpuTick = 5;
 constexpr Tick kBookTick = 8;
 
 inline SST::UnitAlgebra tick_rate(const SST::Params& params) {

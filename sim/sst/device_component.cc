@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sst/device_component.hh"
 
+#include <set>
+
 #include "model/registry.hh"
 
 namespace acalsim {
@@ -9,10 +11,10 @@ namespace {
 
 // What the component's own parameters leave over are the model's, all of them numbers.
 Parameters model_parameters(const SST::Params& params) {
+    const std::set<std::string> own = {"name", "base", "clock", "verbose"};
     Parameters parameters;
     for (const std::string& key : params.getKeys()) {
-        if (key != "name" && key != "clock" && key != "verbose")
-            parameters[key] = params.find<std::uint64_t>(key, 0);
+        if (!own.count(key)) parameters[key] = params.find<std::uint64_t>(key, 0);
     }
     return parameters;
 }
@@ -25,10 +27,10 @@ public:
     Port(DeviceComponent& component, std::string name)
         : component_(component), name_(std::move(name)) {}
 
-    Cycle now() const override { return component_.cycle_now(); }
+    Cycle now() const override { return component_.cycle_; }
     MemoryRange ram() const override { return component_.ram_; }
     bool logging() const override { return component_.verbose_; }
-    void log(const std::string& text) override { component_.say(name_, text); }
+    void log(const std::string& text) override { component_.say(now(), name_, text); }
 
     void schedule(Cycle delay, Action action) override {
         if (delay > kEndOfTime || now() + delay > kEndOfTime)
@@ -42,9 +44,13 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
+    void interrupt(std::uint64_t source) override {
+        log("Interrupt " + std::to_string(source));
+        component_.interrupt(source);
+    }
     void end_simulation() override {
         component_.ended_ = true;
-        component_.say("", "Simulation complete");
+        component_.say(now(), "", "Simulation complete");
     }
 
 private:
@@ -55,13 +61,17 @@ private:
 DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& params,
                                  const std::string& model)
     : CycleComponent(id, params),
+      base_(params.find<std::uint64_t>("base", 0)),
       bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
       due_(configureSelfLink("due", tick_, handler<&DeviceComponent::on_due>(this))) {
     guarded([&] {
         const std::string name = params.find<std::string>("name", getName());
         if (!bus_) throw SimulationError("device '" + name + "': its port 'bus' is not connected");
         port_ = std::make_unique<Port>(*this, name);
-        device_ = models().at(model)(Slot{*port_, name, model_parameters(params)});
+        const Slot slot{*port_, name, model_parameters(params)};
+        if (slot.parameter("access_cycles") == 0)
+            throw SimulationError("device '" + name + "': its parameter 'access_cycles' is 0");
+        device_ = models().at(model)(slot);
     });
     for (const auto& [name, value] : device_->statistics())
         statistics_[name] = registerStatistic<std::uint64_t>(name);
@@ -69,20 +79,26 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
 
 DeviceComponent::~DeviceComponent() = default;
 
+void DeviceComponent::init(unsigned phase) {
+    if (phase == 0) bus_->sendUntimedData(new IntroductionEvent(device_->name(), base_));
+}
+
 void DeviceComponent::on_bus(SST::Event* event) {
     guarded([&] {
+        cycle_ = cycle_now();
         receive(event);
-        wake_when_due();
-        refuse_silence();
+        leave();
     });
 }
 
+// One that was planned before something earlier turned up has nothing to do any more.
 void DeviceComponent::on_due(SST::Event*) {
     guarded([&] {
+        cycle_ = cycle_now();
+        if (wake_up_ != cycle_) return;
         wake_up_.reset();
         run_due();
-        wake_when_due();
-        refuse_silence();
+        leave();
     });
 }
 
@@ -92,6 +108,8 @@ void DeviceComponent::receive(SST::Event* event) {
         access(*cpu);
     } else if (auto* transfer = dynamic_cast<DmaEvent*>(event)) {
         complete(*transfer);
+    } else if (const auto* sleep = dynamic_cast<SleepEvent*>(event)) {
+        fall_asleep(*sleep);
     } else if (const auto* shared = dynamic_cast<RamEvent*>(event)) {
         ram_ = {shared->origin, shared->size_bytes};
     } else if (dynamic_cast<StatisticsEvent*>(event)) {
@@ -100,18 +118,31 @@ void DeviceComponent::receive(SST::Event* event) {
     }
 }
 
+// The access began a cycle ago, when nothing but itself could tell. Where more is due in this
+// cycle, that may come first: then all of it runs when it is due.
 void DeviceComponent::access(const AccessEvent& event) {
     owed_ = event.request();
+    const Cycle present = std::exchange(cycle_, event.begin);
     device_->access(*owed_, [this](bool success, std::uint64_t data, const Stages& waited) {
         respond(success, data, waited);
     });
-    run_due();
+    cycle_ = present;
+    if (!wake_up_ || *wake_up_ > cycle_) run_due();
 }
 
 void DeviceComponent::respond(bool success, std::uint64_t data, const Stages& waited) {
     if (!owed_) throw std::logic_error("a device answered one access twice");
     owed_.reset();
-    bus_->send(new ResponseEvent(success, data, ended_, waited));
+    send_over(bus_, cycle_, kCpuTick, new ResponseEvent(success, data, ended_, waited));
+}
+
+void DeviceComponent::fall_asleep(const SleepEvent& event) {
+    sleep_ = event.turn;
+    before_ = device_->stages();
+}
+
+void DeviceComponent::interrupt(std::uint64_t source) {
+    bus_->send(new InterruptEvent(source, device_->stages().since(before_)));
 }
 
 void DeviceComponent::transfer(bool is_write, const Block& block, Bytes data,
@@ -123,12 +154,22 @@ void DeviceComponent::transfer(bool is_write, const Block& block, Bytes data,
 
 void DeviceComponent::complete(DmaEvent& event) {
     auto transfer = transfers_.extract(event.ticket);
-    queue_.push(cycle_now(), event.ticket,
+    queue_.push(cycle_, event.ticket,
                 [done = std::move(transfer.mapped()), data = std::move(event.data)] { done(data); });
 }
 
 void DeviceComponent::run_due() {
-    while (!queue_.empty() && queue_.next_time() <= cycle_now()) queue_.pop()();
+    while (!queue_.empty() && queue_.next_time() <= cycle_) queue_.pop()();
+}
+
+// After whatever happened here.
+void DeviceComponent::leave() {
+    wake_when_due();
+    refuse_silence();
+    if (sleep_ && is_idle()) {
+        bus_->send(new IdleEvent(*sleep_));
+        sleep_.reset();
+    }
 }
 
 void DeviceComponent::wake_when_due() {
@@ -139,11 +180,11 @@ void DeviceComponent::wake_when_due() {
 
 // Better one line than a CPU that waits for ever.
 void DeviceComponent::refuse_silence() const {
-    if (!owed_ || !queue_.empty() || !transfers_.empty()) return;
+    if (!owed_ || !is_idle()) return;
     throw SimulationError("device '" + device_->name() + "' never answers the " +
                           (owed_->is_write ? "WRITE" : "READ") + " at offset " +
                           std::to_string(owed_->offset) +
-                          ": nothing is left to happen after cycle " + std::to_string(cycle_now()));
+                          ": nothing is left to happen after cycle " + std::to_string(cycle_));
 }
 
 // SST counts on until its last thread has stopped; the machine's time ended with the CPU's.

@@ -21,6 +21,7 @@ public:
     DeviceComponent(SST::ComponentId_t id, const SST::Params& params, const std::string& model);
     ~DeviceComponent() override;
 
+    void init(unsigned phase) override;
     void finish() override;
 
 private:
@@ -31,19 +32,27 @@ private:
     void receive(SST::Event* event);
     void access(const AccessEvent& event);
     void complete(DmaEvent& event);
+    void fall_asleep(const SleepEvent& event);
     void respond(bool success, std::uint64_t data, const Stages& waited);
+    void interrupt(std::uint64_t source);
     void transfer(bool is_write, const Block& block, Bytes data, std::function<void(Bytes)> done);
     void run_due();
+    void leave();
     void wake_when_due();
     void refuse_silence() const;
+    bool is_idle() const { return queue_.empty() && transfers_.empty(); }
 
+    const std::uint64_t base_;
     std::unique_ptr<Port> port_;  // destroyed after the device and the queue, which know it
     std::unique_ptr<Device> device_;
+    Cycle cycle_ = 0;  // the device's clock
     EventQueue queue_;
     std::map<std::uint64_t, std::function<void(Bytes)>> transfers_;  // by place in the queue
     MemoryRange ram_;
     std::optional<Cycle> wake_up_;  // the earliest that is on its way
     std::optional<Request> owed_;   // the access that is not answered yet
+    std::optional<std::uint64_t> sleep_;  // of the CPU, that this device may end
+    Stages before_;                       // it began
     bool ended_ = false;
     std::optional<Statistics> final_;
     std::map<std::string, SST::Statistics::Statistic<std::uint64_t>*> statistics_;
@@ -57,7 +66,8 @@ private:
      ""},                                                                                       \
         {"clock", "the machine's clock, the same for all its components", "1GHz"},              \
         {"verbose", "print every access and state change", "false"},                            \
-        {"interrupt", "interrupt source; of no effect yet under SST", "0"}, {                    \
+        {"base", "address of the device's registers"},                                          \
+        {"interrupt", "interrupt source, 32 to 95; 0: there is no line", "0"}, {                 \
         "access_cycles", "cycles of one register access"                                        \
     }
 #define ACALSIM_DEVICE_STATISTICS                                                               \
@@ -66,10 +76,7 @@ private:
     }
 #define ACALSIM_DEVICE_PORTS                                                                    \
     {                                                                                           \
-        "bus", "to a port device%(n)d of a QEMUBinary: accesses, responses and DMA", {          \
-            "acalsim.AccessEvent", "acalsim.ResponseEvent", "acalsim.RamEvent",                 \
-                "acalsim.DmaEvent", "acalsim.StatisticsEvent"                                   \
-        }                                                                                       \
+        "bus", "to a port device%(n)d of a QEMUBinary", { ACALSIM_BUS_EVENTS }                  \
     }
 
 class EchoDevice : public DeviceComponent {

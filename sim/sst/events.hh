@@ -13,23 +13,50 @@
 
 namespace acalsim {
 
-// Bridge to device: the CPU's access, at `offset` bytes into the device's window.
+// What travels over a bus, for sst-info.
+#define ACALSIM_BUS_EVENTS                                                                   \
+    "acalsim.IntroductionEvent", "acalsim.AccessEvent", "acalsim.ResponseEvent",             \
+        "acalsim.SleepEvent", "acalsim.IdleEvent", "acalsim.InterruptEvent", "acalsim.RamEvent", \
+        "acalsim.DmaEvent", "acalsim.StatisticsEvent"
+
+// Device to bridge, before time begins: what is plugged in here.
+class IntroductionEvent : public SST::Event {
+public:
+    IntroductionEvent() = default;
+    IntroductionEvent(std::string name, std::uint64_t base) : name(std::move(name)), base(base) {}
+
+    std::string name;
+    std::uint64_t base = 0;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(name);
+        SST_SER(base);
+    }
+    ImplementSerializable(acalsim::IntroductionEvent);
+};
+
+// Bridge to device: an access that the CPU began in cycle `begin`, at `offset` bytes into the
+// device's window.
 class AccessEvent : public SST::Event {
 public:
     AccessEvent() = default;
-    explicit AccessEvent(const Request& request)
-        : is_write(request.is_write),
+    AccessEvent(Cycle begin, const Request& request)
+        : begin(begin),
+          is_write(request.is_write),
           offset(request.offset),
           size_bytes(request.size_bytes),
           data(request.data) {}
 
     Request request() const { return {is_write, offset, size_bytes, data}; }
 
+    Cycle begin = 0;
     bool is_write = false;
     std::uint64_t offset = 0, size_bytes = 0, data = 0;
 
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
+        SST_SER(begin);
         SST_SER(is_write);
         SST_SER(offset);
         SST_SER(size_bytes);
@@ -54,9 +81,56 @@ public:
         SST_SER(success);
         SST_SER(ended);
         SST_SER(data);
-        for (Cycle& cycles : waited.cycles) SST_SER(cycles);
+        SST_SER(waited.cycles);
     }
     ImplementSerializable(acalsim::ResponseEvent);
+};
+
+// Bridge to device: from now on the CPU sleeps, its `turn`-th time.
+class SleepEvent : public SST::Event {
+public:
+    SleepEvent() = default;
+    explicit SleepEvent(std::uint64_t turn) : turn(turn) {}
+
+    std::uint64_t turn = 0;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(turn);
+    }
+    ImplementSerializable(acalsim::SleepEvent);
+};
+
+// Device to bridge: whatever happens, this device will not end the CPU's `turn`-th sleep.
+class IdleEvent : public SST::Event {
+public:
+    IdleEvent() = default;
+    explicit IdleEvent(std::uint64_t turn) : turn(turn) {}
+
+    std::uint64_t turn = 0;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(turn);
+    }
+    ImplementSerializable(acalsim::IdleEvent);
+};
+
+// Device to bridge: an interrupt source was raised; what the device did since the CPU fell asleep.
+class InterruptEvent : public SST::Event {
+public:
+    InterruptEvent() = default;
+    InterruptEvent(std::uint64_t source, const Stages& waited) : source(source), waited(waited) {}
+
+    std::uint64_t source = 0;
+    Stages waited;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(source);
+        SST_SER(waited.cycles);
+    }
+    ImplementSerializable(acalsim::InterruptEvent);
 };
 
 // Bridge to device: where guest RAM lies, as soon as the client has shared it.
@@ -86,7 +160,7 @@ public:
 
     std::uint64_t ticket = 0;
     Block block;
-    std::uint64_t device = 0;  // of the bridge's list, filled in there
+    std::uint64_t port = 0;  // of the bridge, filled in there
     bool is_write = false;
     Bytes data;
 
@@ -99,7 +173,7 @@ public:
         SST_SER(block.planes);
         SST_SER(block.row_stride);
         SST_SER(block.plane_stride);
-        SST_SER(device);
+        SST_SER(port);
         SST_SER(is_write);
         SST_SER(data);
     }

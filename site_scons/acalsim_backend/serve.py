@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--verbose] [--library FILE.so]
+        [--stats FILE] [--verbose] [--library FILE.so] [--sst-options OPTIONS]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
 status is 0 only when the firmware ended the simulation by writing 0xDEADBEEF to the Echo device.
@@ -15,6 +15,7 @@ import ctypes
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -23,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import NoneType
 from typing import Any, NoReturn
 
 from .engine import find_library, load
@@ -34,9 +36,10 @@ from .sst_host import CONFIG, find_sst, find_sst_library
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
 
-Serve = Callable[[int, str], dict[str, Any]]
-"""Serves one client of a listening file descriptor, given the machine's description; returns the
-engine's results, with `statistics` holding the text (bytes) that the client left."""
+NO_OBJECT = "the client's statistics are not a JSON object"
+
+Serve = Callable[[str], dict[str, Any]]
+"""Says that it listens at a path, serves one client there; returns what --stats is to hold."""
 
 
 def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
@@ -50,40 +53,42 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         except ValueError as error:
             raise ServeError(f"{machine.path}: {error}") from None
 
-    def serve(listener: int, description: str) -> dict[str, Any]:
-        try:
-            return simulator.serve(listener, description)
-        except library.SimulationError as error:
-            raise ServeError(str(error)) from None
+    def serve(path: str) -> dict[str, Any]:
+        with listening(path) as listener:
+            print(f"listening on {path}", flush=True)
+            try:
+                return statistics_of(simulator.serve(listener.fileno(), machine.description_text()))
+            except library.SimulationError as error:
+                raise ServeError(str(error)) from None
 
     return serve
 
 
 def sst(machine: Machine, options: argparse.Namespace) -> Serve:
-    """The Structural Simulation Toolkit, where a user has it: a process of its own."""
-    if machine.completion == "interrupt":
-        raise ServeError(f"{machine.path}: firmware.completion is 'interrupt', which needs ENGINE=embedded")
+    """The Structural Simulation Toolkit, where a user has it: a process of its own, which listens itself."""
     try:
         program, library = find_sst(), find_sst_library()
     except ToolchainError as error:
         raise ServeError(str(error)) from None
-    model = ["--machine", str(machine.path)] + ["--verbose"] * options.verbose
+    command = [program, *shlex.split(options.sst_options), f"--add-lib-path={library.parent}", str(CONFIG), "--"]
+    command += ["--machine", str(machine.path)] + ["--verbose"] * options.verbose
 
-    def serve(listener: int, description: str) -> dict[str, Any]:
+    def serve(path: str) -> dict[str, Any]:
+        refuse_bad_path(path)
         with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
             results = Path(folder, "results.json")
-            command = [program, f"--add-lib-path={library.parent}", str(CONFIG), "--", *model]
-            run_sst([*command, "--listener", str(listener), "--stats", str(results)], listener)
+            try:
+                run_sst([*command, "--socket", path, "--stats", str(results)])
+            finally:
+                remove_unserved(path)
             return sst_results(results)
 
     return serve
 
 
-def run_sst(command: list[str], listener: int) -> None:
+def run_sst(command: list[str]) -> None:
     """Run SST to its end, with one line if that was none; it never outlives this process."""
-    process = subprocess.Popen(
-        command, pass_fds=[listener], stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent
-    )
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent)
     try:
         complaint = process.communicate()[1].strip().splitlines()
     finally:
@@ -100,22 +105,16 @@ def die_with_parent() -> None:
 
 
 def sst_results(path: Path) -> dict[str, Any]:
-    """What the bridge wrote, as the embedded engine would return it."""
+    """What the bridge wrote."""
     try:
-        result = read_json(path)
+        results = read_json(path)
     except FileNotFoundError:
         raise ServeError("SST ended before the simulation did") from None
     except ValueError:
-        raise ServeError("the client's statistics are not a JSON object") from None
-    guest = result["guest"]
-    return {
-        "total_cycles": result["total_cycles"],
-        "transactions": result["device_transactions"],
-        "ended": result["ended"],
-        "devices": result["devices"],
-        "stalls": result["stalls"],
-        "statistics": b"" if guest is None else json.dumps(guest).encode(),
-    }
+        raise ServeError(NO_OBJECT) from None
+    if not isinstance(results["guest"], dict | NoneType):
+        raise ServeError(NO_OBJECT)
+    return results
 
 
 ENGINES: dict[str, Callable[[Machine, argparse.Namespace], Serve]] = {"embedded": embedded, "sst": sst}
@@ -128,10 +127,7 @@ def main(arguments: list[str]) -> int:
     if options.engine not in ENGINES:
         raise ServeError(f"there is no engine '{options.engine}'; there are: {', '.join(ENGINES)}")
     machine = load_machine(options.machine)
-    serve = ENGINES[options.engine](machine, options)
-    with listening(options.socket) as listener:
-        print(f"listening on {options.socket}", flush=True)
-        statistics = statistics_of(serve(listener.fileno(), machine.description_text()))
+    statistics = ENGINES[options.engine](machine, options)(options.socket)
     if options.stats:
         write_json(options.stats, statistics)
     print(statistics_text(statistics), flush=True)
@@ -145,6 +141,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
+    parser.add_argument("--sst-options", default="", help="more options for `sst`, as a shell would take them")
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     options = parser.parse_args(arguments)
     options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")
@@ -188,9 +185,16 @@ def refuse_bad_path(path: str) -> None:
         return
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise ServeError(f"'{path}' exists and is no socket; give another path")
-    if is_served(path):
+    if not remove_unserved(path):
         raise ServeError(f"socket '{path}' is in use by another simulator; give another path")
-    os.unlink(path)
+
+
+def remove_unserved(path: str) -> bool:
+    """Remove the socket at `path`, unless somebody serves it."""
+    if os.path.lexists(path) and is_served(path):
+        return False
+    Path(path).unlink(missing_ok=True)
+    return True
 
 
 def is_served(path: str) -> bool:
@@ -202,7 +206,7 @@ def is_served(path: str) -> bool:
 
 
 def statistics_of(result: dict[str, Any]) -> dict[str, Any]:
-    """What --stats writes, from what an engine returned."""
+    """What --stats writes, from what the embedded engine returned."""
     return {
         "total_cycles": result["total_cycles"],
         "device_transactions": result["transactions"],
@@ -221,7 +225,7 @@ def guest_statistics(text: bytes) -> dict[str, Any] | None:
     except ValueError:
         statistics = None
     if not isinstance(statistics, dict):
-        raise ServeError("the client's statistics are not a JSON object")
+        raise ServeError(NO_OBJECT)
     return statistics
 
 
