@@ -818,6 +818,7 @@ def test_counters_say_what_happened(matrices):
         "peak_macs_per_cycle": 256,
         "dma_bytes_read": fetched + 4 * (m * k + k * n),
         "dma_bytes_written": 4 * m * n,
+        "peer_bytes_sent": 0,
         "load_busy_cycles": operands,
         "load_wait_load_cycles": 0,
         "load_wait_compute_cycles": 0,

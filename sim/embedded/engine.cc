@@ -53,6 +53,21 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
+    Peers peers() const override {
+        Peers found;
+        for (const Plugged& plugged : engine_.devices_) {
+            const std::uint64_t bytes = plugged.device->peer_bytes();
+            if (bytes && plugged.base != base_) found[plugged.base] = bytes;
+        }
+        return found;
+    }
+
+    void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
+        std::uint64_t found = 0;
+        Device* peer = engine_.device_at(base, found);
+        schedule(delay, [peer, message = std::move(message)] { peer->receive(message); });
+    }
+
     void interrupt(std::uint64_t source) override {
         log("Interrupt " + std::to_string(source));
         engine_.interrupts_.raise(source, now(), base_);
@@ -141,8 +156,8 @@ void Engine::route(const Access& access) {
         return respond(transactions_, false, 0, {});
     }
     const Request request{access.is_write, access.address - base, access.size_bytes, access.data};
-    device->access(request, [this, transaction = transactions_](
-                                bool success, std::uint64_t data, const Stages& waited) {
+    device->access(request, [this, transaction = transactions_](bool success, std::uint64_t data,
+                                                                const Stages& waited) {
         respond(transaction, success, data, waited);
     });
 }

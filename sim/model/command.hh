@@ -66,7 +66,14 @@ std::vector<Use> uses_of(const DeviceCommand& command);
 struct Limits {
     MemoryRange ram;
     std::uint64_t scratchpad_bytes, accumulator_bytes;
+    Peers peers;
 };
+
+// A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half, the
+// scratchpad's in the lower. RAM ends below.
+constexpr std::uint64_t peer_base(std::uint64_t address) { return address >> 32; }
+constexpr std::uint64_t peer_offset(std::uint64_t address) { return address & 0xFFFFFFFF; }
+constexpr bool is_peer(std::uint64_t address) { return peer_base(address) >= 0x10000000; }
 
 // ERROR_NONE, or the first complaint in the order: code and flags, alignment, sizes, RAM,
 // scratchpad, accumulator memory.

@@ -22,6 +22,8 @@ constexpr std::uint32_t bit(std::uint32_t type) { return 1u << type; }
 constexpr Form kForms[] = {
     {COMMAND_NOP, bit(0), 0},
     {COMMAND_SYNC, bit(0), 0},
+    {COMMAND_SIGNAL, bit(0), 0},
+    {COMMAND_AWAIT, bit(0), 0},
     {COMMAND_LOAD, bit(0), 0},
     {COMMAND_MATMUL, bit(TYPE_FLOAT32) | bit(TYPE_INT8), FLAG_ACCUMULATE},
     {COMMAND_STORE, bit(TYPE_FLOAT32) | bit(TYPE_INT8), kStore},
@@ -94,8 +96,20 @@ bool sizes_make_sense(const DeviceCommand& x) {
            !stands_still(dram_tile(x)) && !(x.flags & FLAG_RESIDUAL && stands_still(tile));
 }
 
-bool touches_ram(const DeviceCommand& x) {
-    return (x.code == COMMAND_LOAD || x.code == COMMAND_STORE) && dram_bytes(x) > 0;
+// Of a STORE or a SIGNAL.
+bool reaches_peer(const DeviceCommand& x, const Peers& peers) {
+    const auto found = peers.find(peer_base(x.dram));
+    if (found == peers.end()) return false;
+    if (x.code == COMMAND_SIGNAL) return true;
+    const std::uint64_t extent = dram_tile(x).extent();
+    return extent <= found->second && peer_offset(x.dram) <= found->second - extent;
+}
+
+bool reaches(const DeviceCommand& x, const Limits& limits) {
+    if (x.code == COMMAND_SIGNAL || (x.code == COMMAND_STORE && is_peer(x.dram)))
+        return reaches_peer(x, limits.peers);
+    const bool touches_ram = x.code == COMMAND_LOAD || x.code == COMMAND_STORE;
+    return !touches_ram || !dram_bytes(x) || limits.ram.contains(x.dram, dram_tile(x).extent());
 }
 
 std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
@@ -114,9 +128,11 @@ std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
 std::uint32_t check_command(const DeviceCommand& x, const Limits& limits) {
     if (!has_a_form(x)) return ERROR_COMMAND;
     if (x.code == COMMAND_NOP || x.code == COMMAND_SYNC) return ERROR_NONE;
+    if (x.code == COMMAND_AWAIT) return x.m ? ERROR_NONE : ERROR_SIZE;
+    if (x.code == COMMAND_SIGNAL) return reaches(x, limits) ? ERROR_NONE : ERROR_ADDRESS;
     if (!is_aligned(x)) return ERROR_ALIGNMENT;
     if (!sizes_make_sense(x)) return ERROR_SIZE;
-    if (touches_ram(x) && !limits.ram.contains(x.dram, dram_tile(x).extent())) return ERROR_ADDRESS;
+    if (!reaches(x, limits)) return ERROR_ADDRESS;
     return check_memories(x, limits);
 }
 

@@ -45,6 +45,7 @@ std::optional<Unit> unit_of(const DeviceCommand& command) {
         case COMMAND_MATMUL:
             return Unit::compute;
         case COMMAND_STORE:
+        case COMMAND_SIGNAL:
             return Unit::store;
     }
     return {};
@@ -58,6 +59,8 @@ public:
         : Device(slot),
           array_(array_of(slot)),
           port_bytes_per_cycle_(slot.parameter("scratchpad_bytes_per_cycle")),
+          peer_latency_cycles_(slot.parameter("peer_latency_cycles")),
+          peer_bytes_per_cycle_(slot.parameter("peer_bytes_per_cycle")),
           scratchpad_(slot.parameter("scratchpad_bytes")),
           accumulator_(slot.parameter("accumulator_bytes")),
           pipeline_({slot.parameter("load_queue_depth"), slot.parameter("compute_queue_depth"),
@@ -66,6 +69,20 @@ public:
     }
 
     Stages stages() const override { return pipeline_.stages(host().now()); }
+
+    std::uint64_t peer_bytes() const override { return scratchpad_.size(); }
+
+    void receive(const PeerMessage& message) override {
+        if (message.is_signal) {
+            ++signals_;
+            log("Signal, %" PRIu64 " not waited for", signals_);
+        } else {
+            log("Tile of %" PRIu64 " bytes to 0x%" PRIx64, message.block.bytes(),
+                message.block.address);
+            if (host().has_values()) scatter(message);
+        }
+        if (busy() && next_ < list_.size()) advance();
+    }
 
 private:
     using Entry = Pipeline::Entry;
@@ -81,7 +98,9 @@ private:
         timeline_.emplace(array_);
         load_port_ = store_port_ = DmaChannel(0, port_bytes_per_cycle_);
         store_port_free_ = 0;
+        peer_port_ = DmaChannel(peer_latency_cycles_, peer_bytes_per_cycle_);
         decoded_ = false;
+        signals_ = 0;
         scratchpad_.assign(scratchpad_.size(), 0);
         accumulator_.assign(accumulator_.size(), 0);
     }
@@ -107,7 +126,7 @@ private:
     void take(const Bytes& list) {
         list_.resize(list.size() / sizeof(DeviceCommand));
         std::memcpy(list_.data(), list.data(), list.size());
-        const Limits limits{host().ram(), scratchpad_.size(), accumulator_.size()};
+        const Limits limits{host().ram(), scratchpad_.size(), accumulator_.size(), host().peers()};
         for (std::size_t i = 0; i < list_.size(); ++i) {
             if (const std::uint32_t error = check_command(list_[i], limits)) {
                 log("Command %zu refused, error %" PRIu32, i, error);
@@ -128,10 +147,18 @@ private:
     // Whether the command at hand leaves the decoder: for its unit's queue, if there is room.
     bool dispatch(const DeviceCommand& command) {
         if (command.code == COMMAND_SYNC) return pipeline_.empty();
+        if (command.code == COMMAND_AWAIT) return await(command.m);
         const std::optional<Unit> unit = unit_of(command);
         if (!unit) return true;
         if (!pipeline_.has_room(*unit)) return false;
         pipeline_.push(command, *unit);
+        return true;
+    }
+
+    // Whether so many signals have come; they are used up then.
+    bool await(std::uint64_t count) {
+        if (signals_ < count) return false;
+        signals_ -= count;
         return true;
     }
 
@@ -219,22 +246,52 @@ private:
 
     void store(Entry job) {
         const DeviceCommand& command = job->command;
+        if (command.code == COMMAND_SIGNAL) return signal(job);
         const Cycle now = host().now();
         const Cycle read = store_port_.book(now, kSumBytes * command.m * command.n);
         store_port_free_ = read;
         Bytes values;
         if (host().has_values()) values = store_values(command, scratchpad_, accumulator_);
         log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command), command.c);
-        dma_bytes_written_ += dram_bytes(command);
         after(read - now, [this, job] {
             for (std::size_t use = 0; use < job->uses.size(); ++use) job->uses[use].released = true;
             advance();
         });
+        if (is_peer(command.dram)) return store_at_peer(job, read, std::move(values));
+        dma_bytes_written_ += dram_bytes(command);
         job->transfers = true;
         write_ram(dram_tile(command), std::move(values), [this, job, read] {
             arrived(job);
             if (read <= host().now()) return done(job);
             after(read - host().now(), [this, job] { done(job); });
+        });
+    }
+
+    // Done when the last byte has left, which no RAM is asked for.
+    void store_at_peer(Entry job, Cycle read, Bytes values) {
+        const DeviceCommand& command = job->command;
+        const Cycle now = host().now(), there = peer_port_.book(now, dram_bytes(command));
+        Block block = dram_tile(command);
+        block.address = peer_offset(command.dram);
+        peer_bytes_sent_ += dram_bytes(command);
+        const Cycle last = std::max(read, there - peer_latency_cycles_);
+        host().send(peer_base(command.dram), last + peer_latency_cycles_ - now,
+                    {false, block, std::move(values)});
+        after(last - now, [this, job] { done(job); });
+    }
+
+    // Follows all STOREs before it, which are done.
+    void signal(Entry job) {
+        host().send(peer_base(job->command.dram), 1 + peer_latency_cycles_, {});
+        after(1, [this, job] { done(job); });
+    }
+
+    void scatter(const PeerMessage& message) {
+        const std::uint8_t* source = message.bytes.data();
+        message.block.for_each_row([&](std::uint64_t offset) {
+            std::memcpy(&scratchpad_[message.block.address + offset], source,
+                        message.block.row_bytes);
+            source += message.block.row_bytes;
         });
     }
 
@@ -265,21 +322,26 @@ private:
                                              {"array_cycles", array_cycles_},
                                              {"peak_macs_per_cycle", array_.rows * array_.columns},
                                              {"dma_bytes_read", dma_bytes_read_},
-                                             {"dma_bytes_written", dma_bytes_written_}});
+                                             {"dma_bytes_written", dma_bytes_written_},
+                                             {"peer_bytes_sent", peer_bytes_sent_}});
         pipeline_.count(statistics, host().now());
     }
 
     const Array array_;
     const std::uint64_t port_bytes_per_cycle_;
+    const Cycle peer_latency_cycles_;
+    const std::uint64_t peer_bytes_per_cycle_;
     Bytes scratchpad_, accumulator_;
     Pipeline pipeline_;
     std::optional<ArrayTimeline> timeline_;
-    DmaChannel load_port_{0, 1}, store_port_{0, 1};
+    DmaChannel load_port_{0, 1}, store_port_{0, 1}, peer_port_{0, 1};
     Cycle store_port_free_ = 0;
 
     std::vector<DeviceCommand> list_;
-    std::size_t next_ = 0;  // index into list_ of the command in the decoder
-    bool decoded_ = false;  // it has been there for its cycle
+    std::size_t next_ = 0;       // index into list_ of the command in the decoder
+    bool decoded_ = false;       // it has been there for its cycle
+    std::uint64_t signals_ = 0;  // that peers have sent and no AWAIT has used
+    std::uint64_t peer_bytes_sent_ = 0;
     std::uint64_t commands_ = 0, macs_ = 0, dma_bytes_read_ = 0, dma_bytes_written_ = 0;
     Cycle array_cycles_ = 0;
 };

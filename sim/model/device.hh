@@ -61,6 +61,10 @@ public:
     // The busy cycles so far, by stage, of a model that tells its stages apart.
     virtual Stages stages() const { return {}; }
 
+    // Bytes of scratchpad that peers may write; 0 for a model that takes no messages.
+    virtual std::uint64_t peer_bytes() const { return 0; }
+    virtual void receive(const PeerMessage&) {}
+
 protected:
     // CONTROL comes without its INTERRUPT bit: that is this class's business.
     // Both are called access_cycles after the CPU's access began, or when the stall is over.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,17 @@ struct Block {
     }
 };
 
+// The devices that take messages from others: base address to bytes of scratchpad.
+using Peers = std::map<std::uint64_t, std::uint64_t>;
+
+// What a device sends another one. A tile has its bytes, without the gaps between its rows; `block`
+// says where they go, its address being one of the receiver's scratchpad. A signal has neither.
+struct PeerMessage {
+    bool is_signal = true;
+    Block block;
+    Bytes bytes;
+};
+
 class Host {
 public:
     virtual ~Host() = default;
@@ -83,6 +95,12 @@ public:
     // Bytes are taken from RAM, or land there, in the cycle in which `done` is called.
     virtual void read_ram(const Block& block, std::function<void(Bytes)> done) = 0;
     virtual void write_ram(const Block& block, Bytes bytes, std::function<void()> done) = 0;
+
+    // Those that this device may send to: all but itself.
+    virtual Peers peers() const { return {}; }
+
+    // Has one of them take the message `delay` cycles from now.
+    virtual void send(std::uint64_t, Cycle, PeerMessage) {}
 
     // log() costs nothing worth avoiding, making its text may: ask logging() first.
     virtual bool logging() const = 0;

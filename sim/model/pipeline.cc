@@ -19,6 +19,7 @@ bool overlap(const Use& a, const Use& b) {
 
 bool conflict(const Job& earlier, const Job& later) {
     if (earlier.unit == Unit::compute && later.unit == Unit::compute) return false;
+    if (later.command.code == COMMAND_SIGNAL && earlier.unit == Unit::store) return true;
     for (const Use& before : earlier.uses) {
         for (const Use& after : later.uses) {
             if (!before.released && (before.writes || after.writes) && overlap(before, after))

@@ -132,8 +132,10 @@ COMMANDS = (
     Flag("COMMAND_NOP", 0, "do nothing"),
     Flag("COMMAND_LOAD", 1, "RAM to scratchpad: planes x rows x row_bytes, zeros around each plane"),
     Flag("COMMAND_MATMUL", 2, "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory"),
-    Flag("COMMAND_STORE", 3, "accumulator memory to RAM, scaled, with bias, residual, activation"),
+    Flag("COMMAND_STORE", 3, "accumulator memory to RAM or a peer's scratchpad, scaled, with bias, residual, activation"),
     Flag("COMMAND_SYNC", 4, "wait until all commands before it are done"),
+    Flag("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
+    Flag("COMMAND_AWAIT", 6, "wait until m signals have come from peers, and use them up"),
 )
 
 ELEMENT_TYPES = (
@@ -160,7 +162,7 @@ COMMAND_FIELDS = (
     Field("code", 16, "which COMMAND_"),
     Field("type", 16, "which TYPE_; 0 for LOAD"),
     Field("flags", 32, "FLAG_ bits"),
-    Field("m", 16, "rows of A and C"),
+    Field("m", 16, "rows of A and C; AWAIT: signals"),
     Field("n", 16, "columns of B and C"),
     Field("k", 16, "columns of A, rows of B"),
     Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),
@@ -182,7 +184,7 @@ COMMAND_FIELDS = (
     Field("b_k_outer_stride", 32, "bytes to the next k_middle * k_inner rows of B"),
     Field("b_k_middle_stride", 32, "bytes to the next k_inner rows of B"),
     Field("b_k_inner_stride", 32, "bytes to the next row of B"),
-    Field("dram", 64, "LOAD, STORE: address of the tile in RAM"),
+    Field("dram", 64, "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, plus one of its scratchpad"),
     Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next"),
     Field("dram_row_stride", 32, "bytes from a row in RAM to the next"),
     Field("planes", 16, "of the tile in RAM; 0 counts as 1"),
@@ -257,6 +259,8 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                         "scratchpad_bytes_per_cycle", 64, 1, 1 << 16,
                         "bytes a cycle that the load unit writes, and that the store unit reads",
                     ),
+                    Parameter("peer_latency_cycles", 20, 0, 1 << 20, "of what another device is sent, beside the cycles of its data"),
+                    Parameter("peer_bytes_per_cycle", 32, 1, 1 << 16, "that leave for other devices"),
                     Parameter("load_queue_depth", 8, 1, 1024, "LOADs that wait or are at work"),
                     Parameter("compute_queue_depth", 8, 1, 1024, "MATMULs that wait or are at work"),
                     Parameter("store_queue_depth", 8, 1, 1024, "STOREs that wait or are at work"),
