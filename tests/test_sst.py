@@ -360,40 +360,89 @@ def test_a_wait_that_nothing_could_end_is_the_same_error(sst_server, server, bef
     assert err == said[1][2]
 
 
+needs_mpirun = pytest.mark.skipif(not shutil.which("mpirun"), reason="needs mpirun")
+RANKS = "mpirun --allow-run-as-root --oversubscribe -n 2"
+
+
 @needs_sst
-@pytest.mark.skipif(not shutil.which("mpirun"), reason="needs mpirun")
+@needs_mpirun
 def test_two_ranks_give_the_same_session(config, server, ram, machine):
-    ranks = ("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2")
-    sst = config("--partitioner=sst.linear", before=ranks, ours=["--machine", machine])
+    sst = config("--partitioner=sst.linear", before=RANKS.split(), ours=["--machine", machine])
     in_sst = outcome(sst, Client(sst.socket), ram, 1)
     reference = server("--machine", machine)
     reference.process.stats = reference.stats
     assert in_sst == outcome(reference.process, reference.client(), ram, 1)
 
 
-@needs_sst
-def test_stopping_early_is_no_success(config):
-    sst = config("--stop-at=1us")
-    client = Client(sst.socket)
-    client.send(request(ADVANCE, data=5000) + request(READ, ECHO + STATUS))
-    _, err = sst.communicate(timeout=20)
-    assert sst.returncode != 0
-    assert re.search(r"acalsim: SST stopped at cycle \d+, before the firmware ended the simulation", err)
+# --- What users of SST know -----------------------------------------------------------------------
 
 
-@needs_sst
-def test_ssts_own_statistics_say_the_same(config, tmp_path):
-    sst = config(ours=["--sst-statistics", tmp_path / "s.csv"])
-    client = Client(sst.socket)
+def echo_once(process):
+    client = process.client()
     client.write(ECHO + DATA_IN, 5)
     client.read(ECHO + DATA_OUT)
     client.end()
-    sst.communicate(timeout=20)
-    rows = [line.split(",") for line in (tmp_path / "s.csv").read_text().splitlines()]
-    total = rows[0].index("Sum.u64")
-    sums = {(row[0], row[1]): int(row[total]) for row in rows[1:]}
+    return process.finish()
+
+
+@needs_sst
+def test_options_go_to_sst(sst_server):
+    status, out, err = echo_once(sst_server("--sst-options", "-n 2 --print-timing-info"))
+    assert (status, err) == (0, "") and "Threads:               2" in out
+
+
+@needs_sst
+@needs_mpirun
+def test_a_launcher_starts_sst(sst_server):
+    process = sst_server("--sst-launcher", RANKS, "--sst-options=--print-timing-info")
+    status, out, err = echo_once(process)
+    assert (status, err) == (0, "") and "Ranks:                 2" in out
+    assert not process.socket.exists()
+
+
+@needs_sst
+def test_stopping_early_is_no_success(sst_server):
+    process = sst_server("--sst-options=--stop-at=1us")
+    process.client().send(request(ADVANCE, data=5000) + request(READ, ECHO + STATUS))
+    status, _, err = process.finish()
+    assert (status, err) == (1, "serve: SST stopped at cycle 1000, before the firmware ended the simulation\n")
+    assert not (process.stats.exists() or process.socket.exists())
+
+
+@needs_sst
+@pytest.mark.parametrize("option", ["--checkpoint-sim-period=1us", "--checkpoint-wall-period=1s"])
+def test_a_checkpoint_is_refused_with_the_reason(sst_server, option):
+    status, _, err = sst_server(f"--sst-options={option}").finish()
+    assert status == 1 and re.fullmatch("serve: a checkpoint would hold SST's side only: .*\n", err), err
+
+
+@needs_sst
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_ssts_own_statistics_say_the_same(sst_server, tmp_path, suffix):
+    file = tmp_path / f"s.{suffix}"
+    assert echo_once(sst_server(f"--sst-options=--model-options=--sst-statistics={file}"))[0] == 0
+    sums = {"csv": sums_of_csv, "json": sums_of_json}[suffix](file.read_text())
     assert (sums["echo", "busy_cycles"], sums["echo", "transactions"]) == (LATENCY, 3)
     assert (sums["cpu", "transactions"], sums["cpu", "cycles"]) == (3, LATENCY + 2)
+
+
+def sums_of_csv(text):
+    rows = [line.split(",") for line in text.splitlines()]
+    total = rows[0].index("Sum.u64")
+    return {(row[0], row[1]): int(row[total]) for row in rows[1:]}
+
+
+def sums_of_json(text):
+    parts = json.loads(text)["components"]
+    return {(part["name"], row["stat"]): row["values"][0] for part in parts for row in part["statistics"]}
+
+
+# --- The pipeline ---------------------------------------------------------------------------------
+
+
+def test_options_for_sst_are_refused_where_sst_is_not_asked_for(host_tree):
+    done = host_tree.scons("-n", "SST_OPTIONS=-n 2", "sim-matmul", check=False)
+    assert done.returncode == 2 and done.stderr == "scons: SST_OPTIONS is '-n 2', which needs ENGINE=sst\n"
 
 
 @needs_sst

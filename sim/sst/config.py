@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine file as an SST graph: one bridge to the CPU, one component a device, a link each.
 
+A configuration of your own takes parse() and build() from here and adds what it likes, see examples/.
+
     sst --add-lib-path=build/host-sst sim/sst/config.py -- --machine default --socket PATH
-        [--stats FILE.json] [--sst-statistics FILE.csv] [--link-latency 100ps] [--verbose]
+        [--stats FILE.json] [--sst-statistics FILE] [--link-latency 100ps] [--verbose]
 
 SST runs this in the Python that it was built with, of which only the standard library is needed.
 """
@@ -17,18 +19,25 @@ import sst  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
 from acalsim_backend.machine import load_machine  # noqa: E402
 
+STATISTICS = {
+    ".csv": ("sst.statOutputCSV", {"separator": ","}),
+    ".json": ("sst.statOutputJSON", {}),
+    ".txt": ("sst.statOutputTXT", {}),
+}
 
-def main(arguments):
+
+def main(arguments, build=None):
+    """Read the arguments and the machine file; `build` is given both and makes the graph."""
     options = parse(arguments)
+    if any(sst.getProgramOptions().get(f"checkpoint-{period}-period") for period in ("sim", "wall")):
+        sys.exit("acalsim: a checkpoint would hold SST's side only: the CPU is in a process of its own; leave it out")
     try:
         machine = load_machine(options.machine)
     except AcalsimError as error:
         sys.exit(f"acalsim: {error}")
-    build(machine, options)
+    (build or build_node)(machine, options)
     if options.sst_statistics:
-        sst.setStatisticLoadLevel(1)
-        sst.setStatisticOutput("sst.statOutputCSV", {"filepath": options.sst_statistics, "separator": ","})
-        sst.enableAllStatisticsForAllComponents()
+        write_statistics(options.sst_statistics)
 
 
 def parse(arguments):
@@ -36,31 +45,55 @@ def parse(arguments):
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
     parser.add_argument("--socket", required=True, help="where to listen for the CPU")
     parser.add_argument("--stats", default="", help="JSON file for the results")
-    parser.add_argument("--sst-statistics", default="", help="CSV file for SST's own statistics")
+    parser.add_argument("--sst-statistics", default="", help="file for SST's own statistics: .csv, .json or .txt")
     parser.add_argument("--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles")
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     return parser.parse_args(arguments)
 
 
-def build(machine, options):
-    """The graph of one machine: its bridge, with a link to every device."""
+def build_node(machine, options, name="", attach=None):
+    """One machine: its bridge and its devices, by name; `name` goes before that of each component.
+
+    attach(cpu, port, device) connects a device's port "bus" to one of the bridge's; a link, if not given."""
     common = {"verbose": int(options.verbose)}
-    bridge = sst.Component("cpu", "acalsim.QEMUBinary")
-    bridge.addParams({**bridge_parameters(machine, options), **common})
+    parts = {"cpu": sst.Component(f"{name}cpu", "acalsim.QEMUBinary")}
+    parts["cpu"].addParams({**bridge_parameters(machine, options, name), **common})
     for index, device in enumerate(machine.devices):
-        component = sst.Component(device.name, f"acalsim.{device.model.capitalize()}Device")
+        component = sst.Component(f"{name}{device.name}", f"acalsim.{device.model.capitalize()}Device")
         component.addParams({**device.parameters, "name": device.name, "base": device.base, **common})
-        link = sst.Link(f"cpu_{device.name}")
-        link.connect((bridge, f"device{index}", options.link_latency), (component, "bus", options.link_latency))
+        (attach or linked(options.link_latency))(parts["cpu"], f"device{index}", component)
+        parts[device.name] = component
+    return parts
 
 
-def bridge_parameters(machine, options):
+def linked(latency):
+    """Connects a bridge's port to a device with a link of that latency."""
+
+    def attach(cpu, port, device):
+        link = sst.Link(f"{cpu.getFullName()}_{port}")
+        link.connect((cpu, port, latency), (device, "bus", latency))
+
+    return attach
+
+
+def write_statistics(path):
+    """SST's own statistics of all components, in the format that the file's name ends with."""
+    output = STATISTICS.get(os.path.splitext(path)[1])
+    if output is None:
+        sys.exit(f"acalsim: --sst-statistics is '{path}'; it ends with one of {', '.join(STATISTICS)}")
+    sst.setStatisticLoadLevel(1)
+    sst.setStatisticOutput(output[0], {"filepath": path, **output[1]})
+    sst.enableAllStatisticsForAllComponents()
+
+
+def bridge_parameters(machine, options, name):
     return {
-        "socket": options.socket,
-        "stats": options.stats,
+        "socket": f"{options.socket}{name}",
+        "stats": f"{options.stats}{name}" if options.stats else "",
         "description": machine.description_text(),
-        **{f"ram_{name}": value for name, value in machine.ram.timing.items()},
+        **{f"ram_{key}": value for key, value in machine.ram.timing.items()},
     }
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -2,7 +2,8 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--verbose] [--library FILE.so] [--sst-options OPTIONS]
+        [--stats FILE] [--verbose] [--library FILE.so]
+        [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
 status is 0 only when the firmware ended the simulation by writing 0xDEADBEEF to the Echo device.
@@ -70,8 +71,9 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
         program, library = find_sst(), find_sst_library()
     except ToolchainError as error:
         raise ServeError(str(error)) from None
-    command = [program, *shlex.split(options.sst_options), f"--add-lib-path={library.parent}", str(CONFIG), "--"]
-    command += ["--machine", str(machine.path)] + ["--verbose"] * options.verbose
+    command = [*shlex.split(options.sst_launcher), program, *shlex.split(options.sst_options)]
+    command += [f"--add-lib-path={library.parent}", str(CONFIG), "--", "--machine", str(machine.path)]
+    command += ["--verbose"] * options.verbose
 
     def serve(path: str) -> dict[str, Any]:
         refuse_bad_path(path)
@@ -142,6 +144,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--stats", help="JSON file for the results")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument("--sst-options", default="", help="more options for `sst`, as a shell would take them")
+    parser.add_argument("--sst-launcher", default="", help="what starts `sst`, say 'mpirun -n 2'")
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     options = parser.parse_args(arguments)
     options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")

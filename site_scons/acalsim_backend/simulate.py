@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,18 +64,20 @@ def simulate(
     inputs: bytes | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     verbose: bool = False,
+    engine_options: Sequence[str] = (),
     trace: Path | None = None,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
-    `keep_logs` is given the guest's console and the simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
+    `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the simulator's
+    log, however the run ends. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
     """
     firmware = Firmware(elf)
     with private_folder(machine.ram.size_bytes) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
-        session = _Session(folder, elf, firmware, machine, engine, tools, verbose, trace)
+        session = _Session(folder, elf, firmware, machine, [engine, *engine_options], tools, verbose, trace)
         started = time.perf_counter()
         try:
             session.run(timeout_s)
@@ -142,13 +144,13 @@ class _Session:
     def start_simulator(self) -> subprocess.Popen:
         """Start `serve` and return once its socket takes connections."""
         command = [sys.executable, "-m", "acalsim_backend.serve"]
-        command += ["--machine", str(self.machine.path), "--engine", self.engine]
+        command += ["--machine", str(self.machine.path), "--engine", *self.engine]
         command += ["--socket", str(self.folder / "socket"), "--stats", str(self.folder / "statistics.json")]
         command += ["--library", str(self.tools.library)] + ["--verbose"] * self.verbose
         search = os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
         process = self.start("simulator", command, {**os.environ, "PYTHONPATH": search})
         deadline = time.monotonic() + 60
-        while not (self.folder / "simulator.out").read_bytes().startswith(b"listening"):
+        while not (self.folder / "simulator.out").read_bytes().count(b"listening on "):
             if wait_any([process], 0.005):
                 raise SimulateError(f"the simulator did not start: {self.said('simulator')}")
             if time.monotonic() > deadline:
@@ -243,6 +245,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path, help="folder for what comes out")
     parser.add_argument("--machine", required=True)
     parser.add_argument("--engine", default="embedded")
+    parser.add_argument("--sst-options", help="more options for `sst`")
+    parser.add_argument("--sst-launcher", help="what starts `sst`")
     parser.add_argument("--plugin", type=Path, required=True)
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, help="wall-clock limit in seconds")
@@ -266,6 +270,11 @@ def main(arguments: list[str]) -> int:
         verbose=options.verbose,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
         keep_logs=keep_logs,
+        engine_options=[
+            f"--{name}={value}"
+            for name, value in (("sst-options", options.sst_options), ("sst-launcher", options.sst_launcher))
+            if value
+        ],
     )
     write_atomic(options.run / "outputs.bin", run.outputs)
     write_json(options.run / "host.json", {"simulate_wall_s": round(run.wall_s, 6)})

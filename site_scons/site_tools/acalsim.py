@@ -9,6 +9,7 @@ import fcntl
 import importlib.util
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +109,8 @@ def user_variables():
     variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
     variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
     variables.Add("PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32")
+    variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")
+    variables.Add("SST_LAUNCHER", "with ENGINE=sst: what starts `sst`, say 'mpirun -n 2'", "")
     variables.Add("MODELS", "folder of model files", "models")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add("VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0")
@@ -122,6 +125,9 @@ def stop_on_unknown(env, variables):
         stop(env, f"ENGINE is '{env['ENGINE']}'; known are {', '.join(ENGINES)}")
     if env["PRECISION"] not in PRECISIONS:
         stop(env, f"PRECISION is '{env['PRECISION']}'; known are {', '.join(PRECISIONS)}")
+    for name in ("SST_OPTIONS", "SST_LAUNCHER"):
+        if env[name] and env["ENGINE"] != "sst":
+            stop(env, f"{name} is '{env[name]}', which needs ENGINE=sst")
     if env["VERBOSE"] not in ("0", "1"):
         stop(env, f"VERBOSE is '{env['VERBOSE']}'; it is 0 or 1")
     if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:
@@ -272,10 +278,12 @@ def Simulate(env, model, elf, placement, host):
     folder = f"{model.folder}/run"
     names = ("run.json", "outputs.bin", "host.json", "console.log", "simulator.log")
     verbose = " --verbose" if env["VERBOSE"] == "1" else ""
+    given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
+    sst = "".join(f" {shlex.quote(f'--{name}={value}')}" for name, value in given if value).replace("$", "$$")
     run = env.Room("simulate", model.name, in_folder(folder, *names),
                    [elf[0], placement, env["MACHINE_FILE"], host.files],
                    f"$SOURCE {folder} --machine '$MACHINE_FILE' --engine $ENGINE "
-                   f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}")
+                   f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}{sst}")
     env.Depends(run, "#site_scons/acalsim_backend/serve.py")
     return run
 
