@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from acalsim_backend.device import DEVICE_MODELS
 from acalsim_backend.sst_host import OLDEST, is_too_old
-from compute_fixtures import NOP, SYNC, load, matmul, packed, store
+from compute_fixtures import NOP, SYNC, command, load, matmul, packed, store
 from simulator_fixtures import (  # noqa: F401
     ADVANCE,
     COMPUTE,
@@ -315,6 +315,43 @@ def test_devices_that_ask_for_dma_in_one_cycle_have_the_same_order(config, serve
     expected = [lists + latency + decoded - started + 256 + latency, 512, 1]
     sst = config(ours=["--machine", machine])
     assert stalls(Client(sst.socket)) == stalls(server("--machine", machine).client()) == expected
+
+
+@needs_sst
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one thread", "two threads"])
+@pytest.mark.parametrize("sleeps", [False, True], ids=["stalled", "asleep"])
+def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(config, server, machine, tmp_path, options, sleeps):
+    """(A B) B by way of the other device's scratchpad, and a signal back."""
+    path = tmp_path / "ram"
+    rng = np.random.default_rng(7)
+    a, b = rng.standard_normal((12, 10), np.float32), rng.standard_normal((10, 10), np.float32)
+    to_other, to_first = command("SIGNAL", dram=OTHER << 32), command("SIGNAL", dram=COMPUTE << 32)
+    first = [load(0, RAM + 0x4000, a.shape), load(0x1000, RAM + 0x5000, b.shape), matmul(12, 10, 10, b=0x1000)]
+    first += [store(12, 10, OTHER << 32 | 0x2000), to_other, command("AWAIT", m=1)]
+    other = [load(0x1000, RAM + 0x5000, b.shape), command("AWAIT", m=1), matmul(12, 10, 10, a=0x2000, b=0x1000)]
+    other += [store(12, 10, RAM + 0x6000), to_first]
+    image = bytearray(0x10000)
+    for place, data in ((0, packed(*first)), (0x2000, packed(*other)), (0x4000, a.tobytes()), (0x5000, b.tobytes())):
+        image[place : place + len(data)] = data
+    text = f"{RAM:#x} {len(image):#x} 0x0 {path}".encode()
+
+    def answers(client):
+        path.write_bytes(image)
+        client.send(request(TEXT, size=TEXT_RAM, data=len(text)) + text)
+        seen = []
+        for base, address, commands in ((OTHER, RAM + 0x2000, other), (COMPUTE, RAM, first)):
+            for register, value in ((DATA_IN, address), (SIZE, len(packed(*commands))), (CONTROL, START | INTERRUPT * sleeps)):
+                seen.append(client.write(base + register, value))
+        if sleeps:
+            client.send(request(WAIT))
+            seen.append(client.response())
+        seen += [client.read(OTHER + RESULT), client.read(COMPUTE + RESULT), client.end()]
+        return seen, np.frombuffer(path.read_bytes(), np.float32, 120, 0x6000).reshape(12, 10).copy()
+
+    sst = config(*options, ours=["--machine", machine])
+    (in_sst, values), (embedded, expected) = answers(Client(sst.socket)), answers(server("--machine", machine).client())
+    assert in_sst == embedded and np.array_equal(values, expected)
+    np.testing.assert_allclose(values, a @ b @ b, rtol=1e-4, atol=1e-4)
 
 
 @needs_sst

@@ -72,6 +72,11 @@ public:
 
     std::uint64_t peer_bytes() const override { return scratchpad_.size(); }
 
+    bool awaits_peers() const override {
+        return busy() && decoded_ && list_[next_].code == COMMAND_AWAIT &&
+               signals_ < list_[next_].m;
+    }
+
     void receive(const PeerMessage& message) override {
         if (message.is_signal) {
             ++signals_;

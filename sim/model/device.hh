@@ -65,6 +65,9 @@ public:
     virtual std::uint64_t peer_bytes() const { return 0; }
     virtual void receive(const PeerMessage&) {}
 
+    // Whether nothing but a peer can make it go on.
+    virtual bool awaits_peers() const { return false; }
+
 protected:
     // CONTROL comes without its INTERRUPT bit: that is this class's business.
     // Both are called access_cycles after the CPU's access began, or when the stall is over.

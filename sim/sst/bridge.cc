@@ -23,8 +23,8 @@ int listen_at(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof address.sun_path)
-        throw SimulationError("QEMUBinary needs a socket's path of 1 to 107 bytes; it has '" + path +
-                              "'");
+        throw SimulationError("QEMUBinary needs a socket's path of 1 to 107 bytes; it has '" +
+                              path + "'");
     path.copy(address.sun_path, path.size());
     const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const mode_t mask = ::umask(0177);
@@ -78,7 +78,8 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
     for (std::size_t port = 0;; ++port) {
         const std::string name = "device" + std::to_string(port);
         if (!isPortConnected(name)) break;
-        devices_.push_back({configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}});
+        devices_.push_back(
+            {configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}});
     }
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
@@ -91,6 +92,9 @@ void QEMUBinary::init(unsigned) {
             const auto* introduction = dynamic_cast<IntroductionEvent*>(event);
             guarded([&] { introduction ? introduce(*introduction, port) : void(); });
         }
+    }
+    if (ports_.size() == devices_.size() && !std::exchange(introduced_, true)) {
+        for (const Plugged& device : devices_) device.bus->sendUntimedData(new PeersEvent(peers_));
     }
 }
 
@@ -107,6 +111,7 @@ void QEMUBinary::introduce(const IntroductionEvent& event, std::size_t port) {
     ports_[event.base] = port;
     devices_[port].name = event.name;
     devices_[port].base = event.base;
+    if (event.peer_bytes) peers_[event.base] = event.peer_bytes;
 }
 
 // The first thing that happens is that the CPU gets control.
@@ -207,6 +212,10 @@ void QEMUBinary::on_device(SST::Event* event, std::size_t port) {
             transfer->port = port;
             return ask(transfer);
         }
+        if (auto* message = dynamic_cast<PeerEvent*>(event)) {
+            SST::Link* bus = devices_[ports_.at(message->base)].bus;
+            return send_over(bus, message->cycle, kAccessTick, message);
+        }
         const std::unique_ptr<SST::Event> owner(event);
         if (const auto* answer = dynamic_cast<ResponseEvent*>(event))
             respond(answer->success, answer->data, answer->waited, answer->ended);
@@ -281,7 +290,8 @@ void QEMUBinary::write_results() const {
          << ",\n \"ended\": true,\n \"devices\": {";
     const char* separator = "\n";
     for (const auto& [base, port] : ports_) {
-        text << separator << "  \"" << devices_[port].name << "\": " << json(devices_[port].statistics);
+        text << separator << "  \"" << devices_[port].name
+             << "\": " << json(devices_[port].statistics);
         separator = ",\n";
     }
     text << "\n },\n \"stalls\": {";

@@ -86,9 +86,11 @@ private:
     Client client_;
     GuestRam ram_;
     Dram dram_;
-    std::vector<DmaEvent*> asked_;  // for transfers in this cycle
-    std::vector<Plugged> devices_;  // by port
+    std::vector<DmaEvent*> asked_;                // for transfers in this cycle
+    std::vector<Plugged> devices_;                // by port
     std::map<std::uint64_t, std::size_t> ports_;  // by address
+    Peers peers_;                                 // that have introduced themselves
+    bool introduced_ = false;                     // all of them, to each other
 
     Cycle begin_ = 0;  // of the access, or the sleep, that the CPU is in
     std::uint64_t transactions_ = 0;
@@ -99,7 +101,7 @@ private:
     Interrupts interrupts_;
     Stages waited_;  // what the waker did meanwhile
 
-    Cycle end_ = 0;          // of the simulation
+    Cycle end_ = 0;           // of the simulation
     std::size_t silent_ = 0;  // devices whose statistics have not come yet
     bool complete_ = false;
     std::string guest_statistics_;

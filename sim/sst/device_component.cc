@@ -44,6 +44,10 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
+    Peers peers() const override { return component_.peers_; }
+    void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
+        component_.bus_->send(new PeerEvent(base, now() + delay, std::move(message)));
+    }
     void interrupt(std::uint64_t source) override {
         log("Interrupt " + std::to_string(source));
         component_.interrupt(source);
@@ -80,7 +84,13 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
 DeviceComponent::~DeviceComponent() = default;
 
 void DeviceComponent::init(unsigned phase) {
-    if (phase == 0) bus_->sendUntimedData(new IntroductionEvent(device_->name(), base_));
+    if (phase == 0)
+        bus_->sendUntimedData(new IntroductionEvent(device_->name(), base_, device_->peer_bytes()));
+    while (SST::Event* event = bus_->recvUntimedData()) {
+        const std::unique_ptr<SST::Event> owner(event);
+        if (const auto* told = dynamic_cast<PeersEvent*>(event)) peers_ = told->peers;
+        peers_.erase(base_);
+    }
 }
 
 void DeviceComponent::on_bus(SST::Event* event) {
@@ -108,6 +118,9 @@ void DeviceComponent::receive(SST::Event* event) {
         access(*cpu);
     } else if (auto* transfer = dynamic_cast<DmaEvent*>(event)) {
         complete(*transfer);
+    } else if (auto* peer = dynamic_cast<PeerEvent*>(event)) {
+        queue_.push(cycle_,
+                    [this, message = std::move(peer->message)] { device_->receive(message); });
     } else if (const auto* sleep = dynamic_cast<SleepEvent*>(event)) {
         fall_asleep(*sleep);
     } else if (const auto* shared = dynamic_cast<RamEvent*>(event)) {
@@ -154,8 +167,9 @@ void DeviceComponent::transfer(bool is_write, const Block& block, Bytes data,
 
 void DeviceComponent::complete(DmaEvent& event) {
     auto transfer = transfers_.extract(event.ticket);
-    queue_.push(cycle_, event.ticket,
-                [done = std::move(transfer.mapped()), data = std::move(event.data)] { done(data); });
+    queue_.push(
+        cycle_, event.ticket,
+        [done = std::move(transfer.mapped()), data = std::move(event.data)] { done(data); });
 }
 
 void DeviceComponent::run_due() {

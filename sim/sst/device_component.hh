@@ -40,7 +40,9 @@ private:
     void leave();
     void wake_when_due();
     void refuse_silence() const;
-    bool is_idle() const { return queue_.empty() && transfers_.empty(); }
+    bool is_idle() const {
+        return queue_.empty() && transfers_.empty() && !device_->awaits_peers();
+    }
 
     const std::uint64_t base_;
     std::unique_ptr<Port> port_;  // destroyed after the device and the queue, which know it
@@ -49,8 +51,9 @@ private:
     EventQueue queue_;
     std::map<std::uint64_t, std::function<void(Bytes)>> transfers_;  // by place in the queue
     MemoryRange ram_;
-    std::optional<Cycle> wake_up_;  // the earliest that is on its way
-    std::optional<Request> owed_;   // the access that is not answered yet
+    Peers peers_;
+    std::optional<Cycle> wake_up_;        // the earliest that is on its way
+    std::optional<Request> owed_;         // the access that is not answered yet
     std::optional<std::uint64_t> sleep_;  // of the CPU, that this device may end
     Stages before_;                       // it began
     bool ended_ = false;
@@ -61,22 +64,19 @@ private:
 };
 
 // Every device has these.
-#define ACALSIM_DEVICE_PARAMETERS                                                               \
-    {"name", "what the device is called in logs and reports; default: the component's name",    \
-     ""},                                                                                       \
-        {"clock", "the machine's clock, the same for all its components", "1GHz"},              \
-        {"verbose", "print every access and state change", "false"},                            \
-        {"base", "address of the device's registers"},                                          \
-        {"interrupt", "interrupt source, 32 to 95; 0: there is no line", "0"}, {                 \
-        "access_cycles", "cycles of one register access"                                        \
-    }
-#define ACALSIM_DEVICE_STATISTICS                                                               \
-    {"busy_cycles", "cycles with the BUSY bit set", "cycles", 1}, {                             \
-        "transactions", "accesses by the CPU, refused ones included", "accesses", 1             \
-    }
-#define ACALSIM_DEVICE_PORTS                                                                    \
-    {                                                                                           \
-        "bus", "to a port device%(n)d of a QEMUBinary", { ACALSIM_BUS_EVENTS }                  \
+#define ACALSIM_DEVICE_PARAMETERS                                                                 \
+    {"name", "what the device is called in logs and reports; default: the component's name", ""}, \
+        {"clock", "the machine's clock, the same for all its components", "1GHz"},                \
+        {"verbose", "print every access and state change", "false"},                              \
+        {"base", "address of the device's registers"},                                            \
+        {"interrupt", "interrupt source, 32 to 95; 0: there is no line", "0"},                    \
+        {"access_cycles", "cycles of one register access"}
+#define ACALSIM_DEVICE_STATISTICS                                 \
+    {"busy_cycles", "cycles with the BUSY bit set", "cycles", 1}, \
+        {"transactions", "accesses by the CPU, refused ones included", "accesses", 1}
+#define ACALSIM_DEVICE_PORTS                                                   \
+    {                                                                          \
+        "bus", "to a port device%(n)d of a QEMUBinary", { ACALSIM_BUS_EVENTS } \
     }
 
 class EchoDevice : public DeviceComponent {
@@ -108,6 +108,8 @@ public:
         {"dataflow", "what stays in the array: 0 weights, 1 outputs"},
         {"overlap", "of a tile with the next: 0 serial, 1 single-, 2 double-buffered"},
         {"scratchpad_bytes", "size of the operands' memory"},
+        {"peer_latency_cycles", "of what another device is sent, beside the cycles of its data"},
+        {"peer_bytes_per_cycle", "that leave for other devices"},
         {"accumulator_bytes", "size of the sums' memory"},
         {"scratchpad_bytes_per_cycle", "bytes a cycle that the load and the store unit move"},
         {"load_queue_depth", "LOADs that wait or are at work"},
@@ -120,6 +122,7 @@ public:
         {"peak_macs_per_cycle", "multiply-accumulates that the array can do", "operations", 1},
         {"dma_bytes_read", "bytes fetched from RAM", "bytes", 1},
         {"dma_bytes_written", "bytes stored to RAM", "bytes", 1},
+        {"peer_bytes_sent", "bytes stored in other devices' scratchpads", "bytes", 1},
         {"load_busy_cycles", "cycles with a LOAD under way", "cycles", 1},
         {"load_wait_load_cycles", "cycles the load unit waited for a LOAD", "cycles", 1},
         {"load_wait_compute_cycles", "cycles the load unit waited for the array", "cycles", 1},

@@ -14,26 +14,43 @@
 namespace acalsim {
 
 // What travels over a bus, for sst-info.
-#define ACALSIM_BUS_EVENTS                                                                   \
-    "acalsim.IntroductionEvent", "acalsim.AccessEvent", "acalsim.ResponseEvent",             \
+#define ACALSIM_BUS_EVENTS                                                                       \
+    "acalsim.IntroductionEvent", "acalsim.AccessEvent", "acalsim.ResponseEvent",                 \
         "acalsim.SleepEvent", "acalsim.IdleEvent", "acalsim.InterruptEvent", "acalsim.RamEvent", \
-        "acalsim.DmaEvent", "acalsim.StatisticsEvent"
+        "acalsim.DmaEvent", "acalsim.PeersEvent", "acalsim.PeerEvent", "acalsim.StatisticsEvent"
 
 // Device to bridge, before time begins: what is plugged in here.
 class IntroductionEvent : public SST::Event {
 public:
     IntroductionEvent() = default;
-    IntroductionEvent(std::string name, std::uint64_t base) : name(std::move(name)), base(base) {}
+    IntroductionEvent(std::string name, std::uint64_t base, std::uint64_t peer_bytes)
+        : name(std::move(name)), base(base), peer_bytes(peer_bytes) {}
 
     std::string name;
-    std::uint64_t base = 0;
+    std::uint64_t base = 0, peer_bytes = 0;
 
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(name);
         SST_SER(base);
+        SST_SER(peer_bytes);
     }
     ImplementSerializable(acalsim::IntroductionEvent);
+};
+
+// Bridge to device, before time begins: all devices that take messages.
+class PeersEvent : public SST::Event {
+public:
+    PeersEvent() = default;
+    explicit PeersEvent(Peers peers) : peers(std::move(peers)) {}
+
+    Peers peers;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(peers);
+    }
+    ImplementSerializable(acalsim::PeersEvent);
 };
 
 // Bridge to device: an access that the CPU began in cycle `begin`, at `offset` bytes into the
@@ -178,6 +195,33 @@ public:
         SST_SER(data);
     }
     ImplementSerializable(acalsim::DmaEvent);
+};
+
+// Device to device, by way of the bridge: to be there in `cycle`.
+class PeerEvent : public SST::Event {
+public:
+    PeerEvent() = default;
+    PeerEvent(std::uint64_t base, Cycle cycle, PeerMessage message)
+        : base(base), cycle(cycle), message(std::move(message)) {}
+
+    std::uint64_t base = 0;  // of the receiver
+    Cycle cycle = 0;
+    PeerMessage message;
+
+    void serialize_order(SST::Core::Serialization::serializer& ser) override {
+        Event::serialize_order(ser);
+        SST_SER(base);
+        SST_SER(cycle);
+        SST_SER(message.is_signal);
+        SST_SER(message.block.address);
+        SST_SER(message.block.row_bytes);
+        SST_SER(message.block.rows);
+        SST_SER(message.block.planes);
+        SST_SER(message.block.row_stride);
+        SST_SER(message.block.plane_stride);
+        SST_SER(message.bytes);
+    }
+    ImplementSerializable(acalsim::PeerEvent);
 };
 
 // Bridge to device, empty, when the simulation has ended; and back with what the device counted.
