@@ -94,7 +94,7 @@ class Simulator(threading.Thread):
 
     def __post_init__(self):
         super().__init__(daemon=True)
-        self.types, self.accesses, self.advances, self.texts = [], [], [], {}
+        self.types, self.accesses, self.advances, self.moved, self.texts = [], [], [], [], {}
         self.hello = None
         self.accessed, self.asleep = threading.Event(), threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
@@ -124,6 +124,7 @@ class Simulator(threading.Thread):
             link.sendall(struct.pack("<B7xQ", not self.legacy, len(text)) + text)
         elif kind == 2:
             self.advances.append(data)
+            self.moved.append(address >> 32)
         elif kind == 5:
             return self.sleep(link)
         elif kind == 4:

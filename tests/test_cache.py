@@ -88,6 +88,17 @@ def test_an_access_across_the_border_of_lines_touches_both(firmware, run):
     assert [more - less for more, less in zip(with_cache, without, strict=True)] == [2 * MISS, 0, 0]
 
 
+def test_the_simulator_is_told_what_the_caches_move(firmware, run):
+    """Lines of 64 bytes in and, where they were written, out; with each access what has come since the last."""
+    elf = firmware("moved", assembly=walks((0, 1024, 64), (1024, 1024, 64), (1024, 1024, 64), access="sw a0, 0(a0)"))
+    simulator = run(elf, text=description() + cache()).simulator
+    counted = simulator.statistics["cache"]
+    assert sum(simulator.moved) <= 64 * (counted["l1d_misses"] + counted["l1d_writebacks"]) < sum(simulator.moved) + 64 * 40
+    _, second, third, _ = simulator.moved[-4:]
+    assert 32 * 64 <= second <= 36 * 64 and third <= 4 * 64  # 16 in and 16 out; then what is there already
+    assert sum(run(elf, text=description()).simulator.moved) == 0
+
+
 MIXED = """
 static float a[700], b[700];
 static volatile int word;

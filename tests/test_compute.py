@@ -675,6 +675,17 @@ def test_two_devices_share_the_channel_in_order(embedded, tmp_path):
     assert simulator.result()["total_cycles"] == first_start + 2 * list_beats + LATENCY + 100
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_what_the_cpus_caches_move_holds_the_channels(embedded, tmp_path, channels):
+    """The list is asked for in the cycle of START, behind which the CPU's bytes come first, on each channel its share."""
+    stalls = []
+    for moved in (0, 8000):
+        matrices = machine_of(embedded, tmp_path, ram={"channels": channels})
+        matrices.start(load(0, HEAP, (1, 64)))
+        stalls.append(matrices.simulator.read(COMPUTE + RESULT, advance_cycles=1, moved_bytes=moved)[2])
+    assert stalls[1] - stalls[0] == 8000 // channels // BYTES_PER_CYCLE
+
+
 class DramByHand:
     """The RAM's rules once more, byte run by byte run."""
 

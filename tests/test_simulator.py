@@ -602,6 +602,14 @@ def test_serve_ends_with_0_and_leaves_statistics(server):
     assert not process.socket.exists()
 
 
+def test_what_the_caches_moved_is_in_the_upper_half_of_an_advance(serve, simulator):
+    server = serve(simulator)
+    server.client.send(request(ADVANCE, 5000 << 32 | 3, 5) + request(WRITE, ECHO + DATA_IN, 7))
+    server.client.response()
+    server.client.end()
+    assert set(server.result()["stalls"]) == {"0", "3"}
+
+
 def test_stalls_are_booked_to_the_account_that_the_client_names(serve, simulator):
     server = serve(simulator)
     for account in (0, 3):

@@ -227,7 +227,7 @@ def session(client, shared, list_bytes, seed):
     seen = []
     for _ in range(250):
         what = rng.choice(["start", "sleep", "poll", "poll", "poll", "echo", "result", "reset", "nowhere"])
-        client.send(request(ADVANCE, data=rng.choice([0, 0, 1, 2, 7, 60, 400])))
+        client.send(request(ADVANCE, rng.choice([0, 0, 64, 3000]) << 32, rng.choice([0, 0, 1, 2, 7, 60, 400])))
         seen += access(client, what, rng, list_bytes)
     seen.append(client.end())
     return seen

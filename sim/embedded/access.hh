@@ -11,13 +11,15 @@
 
 namespace acalsim {
 
-// One access of the CPU, by global address; `advance_cycles` is how long the CPU ran before it.
+// One access of the CPU, by global address; `advance_cycles` is how long the CPU ran before it, and
+// `moved_bytes` what its caches had from RAM or brought there meanwhile.
 struct Access {
     bool is_write;
     std::uint64_t address;
     std::uint64_t size_bytes;
     std::uint64_t data;
     Cycle advance_cycles;
+    std::uint64_t moved_bytes = 0;
     bool sleeps = false;  // no access at all: the CPU waits for an interrupt
 };
 

@@ -190,13 +190,13 @@ nb::dict last_wait(const PythonEngine& engine) {
 }
 
 nb::tuple read(PythonEngine& engine, std::uint64_t address, std::uint64_t size_bytes,
-               Cycle advance_cycles) {
-    return access(engine, {false, address, size_bytes, 0, advance_cycles});
+               Cycle advance_cycles, std::uint64_t moved_bytes) {
+    return access(engine, {false, address, size_bytes, 0, advance_cycles, moved_bytes});
 }
 
 nb::tuple write(PythonEngine& engine, std::uint64_t address, std::uint64_t data,
-                std::uint64_t size_bytes, Cycle advance_cycles) {
-    return access(engine, {true, address, size_bytes, data, advance_cycles});
+                std::uint64_t size_bytes, Cycle advance_cycles, std::uint64_t moved_bytes) {
+    return access(engine, {true, address, size_bytes, data, advance_cycles, moved_bytes});
 }
 
 void map_ram(PythonEngine& engine, const std::string& path, std::uint64_t origin,
@@ -260,8 +260,9 @@ void bind_engine(nb::module_& module) {
         .def("add_device", &PythonEngine::add_class, "model"_a, "name"_a, "base"_a, "parameters"_a)
         .def("map_ram", &map_ram, "path"_a, "origin"_a, "size_bytes"_a, "file_offset"_a = 0)
         .def("read", &read, "address"_a, "size_bytes"_a = 4, "advance_cycles"_a = 0,
-             "One access without a socket: (success, data, stall cycles).")
-        .def("write", &write, "address"_a, "data"_a, "size_bytes"_a = 4, "advance_cycles"_a = 0)
+             "moved_bytes"_a = 0, "One access without a socket: (success, data, stall cycles).")
+        .def("write", &write, "address"_a, "data"_a, "size_bytes"_a = 4, "advance_cycles"_a = 0,
+             "moved_bytes"_a = 0)
         .def("serve", &serve, "listener"_a, "description"_a,
              "Serves one client of the listening socket (a file descriptor) to the end.")
         .def("result", &result_of)

@@ -60,6 +60,7 @@ private:
     const std::function<void(GuestRam)> on_ram_;
     Connection connection_;
     Cycle advance_cycles_ = 0;
+    std::uint64_t moved_bytes_ = 0;
     std::uint64_t account_ = 0;  // that the client named last
     std::map<std::uint64_t, Stall> stalls_;
     bool greeted_ = false;

@@ -109,17 +109,18 @@ void Engine::add_device(const std::string& model, const std::string& name, std::
                parameters);
 }
 
-// Moves the clock to where the CPU is.
-Cycle Engine::begin(Cycle advance_cycles) {
-    if (advance_cycles > std::numeric_limits<Cycle>::max() / 2 - now_)
+// Moves the clock to where the CPU is, whose own traffic came first.
+Cycle Engine::begin(const Access& access) {
+    if (access.advance_cycles > std::numeric_limits<Cycle>::max() / 2 - now_)
         throw SimulationError("the client advanced past the end of time");
-    run_until(now_ + advance_cycles);
+    dram_.occupy(now_, access.moved_bytes);
+    run_until(now_ + access.advance_cycles);
     return now_;
 }
 
 Response Engine::access(const Access& access) {
-    if (access.sleeps) return sleep(access.advance_cycles);
-    const Cycle begin = this->begin(access.advance_cycles);
+    if (access.sleeps) return sleep(access);
+    const Cycle begin = this->begin(access);
     ++transactions_;
     answered_ = false;
     route(access);
@@ -134,8 +135,8 @@ Response Engine::access(const Access& access) {
     return response_;
 }
 
-Response Engine::sleep(Cycle advance_cycles) {
-    const Cycle begin = this->begin(advance_cycles);
+Response Engine::sleep(const Access& access) {
+    const Cycle begin = this->begin(access);
     const std::map<std::uint64_t, Stages> before = stages();
     while (!interrupts_.any()) {
         if (!next_until(std::numeric_limits<Cycle>::max())) throw interrupts_.sleepless(now_);

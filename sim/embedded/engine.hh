@@ -45,7 +45,7 @@ public:
     // Moves the clock on until a device raises its interrupt line, not at all if one has done so
     // since the last call; the response's data has a bit for each source, from 32 on. Throws
     // SimulationError if nothing is left that could.
-    Response sleep(Cycle advance_cycles);
+    Response sleep(const Access& access);
 
     Cycle now() const { return now_; }
     bool ended() const { return ended_; }
@@ -77,7 +77,7 @@ private:
 
     Device* device_at(std::uint64_t address, std::uint64_t& base) const;
     void route(const Access& access);
-    Cycle begin(Cycle advance_cycles);
+    Cycle begin(const Access& access);
     std::map<std::uint64_t, Stages> stages() const;  // by address
     void respond(std::uint64_t transaction, bool success, std::uint64_t data, const Stages& waited);
     void ask(Transfer transfer);

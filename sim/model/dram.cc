@@ -28,6 +28,12 @@ Cycle Dram::book(Cycle now, const Block& block) {
     return free + timing_.latency_cycles;
 }
 
+void Dram::occupy(Cycle now, std::uint64_t bytes) {
+    if (bytes == 0) return;
+    const std::uint64_t share = (bytes + channels_.size() - 1) / channels_.size();
+    for (Channel& channel : channels_) channel.free = std::max(now, channel.free) + beats(share);
+}
+
 Cycle Dram::book_rows(Cycle now, const Block& block) {
     Cycle end = now;
     block.for_each_row([&](std::uint64_t offset) {

@@ -29,6 +29,9 @@ public:
     // Books a transfer asked for at `now`; returns the cycle at which it is complete.
     Cycle book(Cycle now, const Block& block);
 
+    // Has the CPU's caches move so many bytes from `now` on, over all channels alike.
+    void occupy(Cycle now, std::uint64_t bytes);
+
 private:
     static constexpr std::uint64_t kNoRow = UINT64_MAX;
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "counting.h"
 #include "interrupt.h"
 #include "registers.h"
@@ -38,6 +39,7 @@ static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
 static bool speaks_extensions;
 static bool has_ended;
 static uint64_t sent_cycles; /* the clock as the simulator knows it */
+static uint64_t sent_bytes;  /* that the caches have moved, likewise */
 
 /* Held during an access, so that the watcher never mistakes an orderly end for a loss. */
 static pthread_mutex_t access_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -212,9 +214,19 @@ void bridge_send_ram(const char *text) {
 
 /* --- Accesses -------------------------------------------------------------------------- */
 
+/* Of what the caches have moved since the last frame, as much as fits its half of the field. */
+static uint64_t take_moved_bytes(void) {
+    uint64_t moved = cache_moved_bytes() - sent_bytes, most = UINT32_MAX;
+    if (moved > most) moved = most;
+    sent_bytes += moved;
+    return moved;
+}
+
 static void send_access(const struct MMIORequest *request) {
     struct MMIORequest frames[2] = {
-        {.type = REQUEST_ADVANCE, .addr = current_account(), .data = clock_cycles() - sent_cycles},
+        {.type = REQUEST_ADVANCE,
+         .addr = take_moved_bytes() << 32 | current_account(),
+         .data = clock_cycles() - sent_cycles},
         *request,
     };
     if (speaks_extensions)

@@ -102,6 +102,12 @@ void cache_watch_block(struct qemu_plugin_tb *tb, uint64_t address, uint64_t byt
 
 /* --- Statistics ------------------------------------------------------------------------ */
 
+static uint64_t moved_bytes(const struct cache *cache) {
+    return (cache->misses + cache->writebacks) << cache->line_shift;
+}
+
+uint64_t cache_moved_bytes(void) { return moved_bytes(&l1d) + moved_bytes(&l1i); }
+
 void cache_print(FILE *out) {
     if (l1d.lines == NULL && l1i.lines == NULL) return;
     fprintf(out, ",\n \"cache\": {");

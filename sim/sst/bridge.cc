@@ -147,6 +147,7 @@ void QEMUBinary::take_access() {
     if (!access) throw left_early(cycle_now(), transactions_);
     if (access->advance_cycles > kEndOfTime)
         throw SimulationError("the client advanced past the end of time");
+    dram_.occupy(cycle_now(), access->moved_bytes);
     begin_ = cycle_now() + access->advance_cycles;
     access->sleeps ? fall_asleep() : route(*access);
 }

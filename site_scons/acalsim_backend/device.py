@@ -278,7 +278,8 @@ PROTOCOL_VERSION = 1
 REQUEST_TYPES = (
     Flag("REQUEST_READ", 0, "read `size` bytes at `addr`"),
     Flag("REQUEST_WRITE", 1, "write `data`, `size` bytes, at `addr`"),
-    Flag("REQUEST_ADVANCE", 2, "`data` CPU cycles passed since the last frame, on the account `addr`; no response"),
+    Flag("REQUEST_ADVANCE", 2, "`data` CPU cycles passed since the last frame, on the account in the lower half of `addr`, its "
+         "caches moved the bytes in the upper half; no response"),
     Flag("REQUEST_HELLO", 3, "`addr` is the client's protocol version; the response's `data` "
          "counts the bytes of machine description that follow it"),
     Flag("REQUEST_TEXT", 4, "`data` bytes of text follow, of the kind in `size`; no response"),
