@@ -67,6 +67,9 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
       client_(params.find<std::string>("description", ""),
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
       dram_(made([&] { return Dram(ram_timing(params)); })),
+      line_bytes_(params.find<std::uint64_t>("line_bytes", 64)),
+      memory_(loadUserSubComponent<Memory>("memory", SST::ComponentInfo::SHARE_NONE, tick_,
+                                           new Memory::Handler<QEMUBinary, &QEMUBinary::on_memory>(this))),
       cycles_(registerStatistic<std::uint64_t>("cycles")),
       stall_cycles_(registerStatistic<std::uint64_t>("stall_cycles")),
       accesses_(registerStatistic<std::uint64_t>("transactions")),
@@ -75,6 +78,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
       answer_link_(configureSelfLink("answer", tick_, handler<&QEMUBinary::on_answer>(this))),
       book_link_(configureSelfLink("book", tick_, handler<&QEMUBinary::on_book>(this))),
       dma_link_(configureSelfLink("dma", tick_, handler<&QEMUBinary::on_dma>(this))) {
+    if (line_bytes_ == 0) fail("QEMUBinary's parameter 'line_bytes' is 0");
     for (std::size_t port = 0;; ++port) {
         const std::string name = "device" + std::to_string(port);
         if (!isPortConnected(name)) break;
@@ -85,7 +89,8 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
     primaryComponentDoNotEndSim();
 }
 
-void QEMUBinary::init(unsigned) {
+void QEMUBinary::init(unsigned phase) {
+    if (memory_) memory_->init(phase);
     for (std::size_t port = 0; port < devices_.size(); ++port) {
         while (SST::Event* event = devices_[port].bus->recvUntimedData()) {
             const std::unique_ptr<SST::Event> owner(event);
@@ -116,6 +121,7 @@ void QEMUBinary::introduce(const IntroductionEvent& event, std::size_t port) {
 
 // The first thing that happens is that the CPU gets control.
 void QEMUBinary::setup() {
+    if (memory_) memory_->setup();
     guarded([&] {
         for (std::size_t port = 0; port < devices_.size(); ++port) {
             if (devices_[port].name.empty())
@@ -244,9 +250,42 @@ void QEMUBinary::book_transfers() {
     std::stable_sort(asked_.begin(), asked_.end(), [&](const DmaEvent* a, const DmaEvent* b) {
         return devices_[a->port].base < devices_[b->port].base;
     });
-    for (DmaEvent* transfer : asked_)
-        send_at(dma_link_, dram_.book(cycle_now(), transfer->block), kDmaTick, transfer);
+    for (DmaEvent* transfer : asked_) {
+        if (memory_)
+            ask_memory(transfer);
+        else
+            send_at(dma_link_, dram_.book(cycle_now(), transfer->block), kDmaTick, transfer);
+    }
     asked_.clear();
+}
+
+// Only time is asked for; the bytes are in guest RAM.
+void QEMUBinary::ask_memory(DmaEvent* transfer) {
+    const Block runs = transfer->block.merged();
+    std::uint64_t& remaining = remaining_[transfer];
+    runs.for_each_row([&](std::uint64_t offset) {
+        std::uint64_t address = runs.address + offset;
+        for (const std::uint64_t end = address + runs.row_bytes; address < end;) {
+            const std::uint64_t bytes = std::min(end, (address / line_bytes_ + 1) * line_bytes_) - address;
+            Memory::Request* request = nullptr;
+            if (transfer->is_write)
+                request = new Memory::Write(address, bytes, Bytes(bytes));
+            else
+                request = new Memory::Read(address, bytes);
+            lines_[request->getID()] = transfer;
+            ++remaining;
+            memory_->send(request);
+            address += bytes;
+        }
+    });
+}
+
+void QEMUBinary::on_memory(Memory::Request* response) {
+    const std::unique_ptr<Memory::Request> owner(response);
+    DmaEvent* const transfer = lines_.extract(response->getID()).mapped();
+    if (--remaining_[transfer] > 0) return;
+    remaining_.erase(transfer);
+    guarded([&] { send_at(dma_link_, cycle_now() + 1, kDmaTick, transfer); });
 }
 
 void QEMUBinary::on_dma(SST::Event* event) {
@@ -310,6 +349,7 @@ void QEMUBinary::write_results() const {
 }
 
 void QEMUBinary::finish() {
+    if (memory_) memory_->finish();
     ::unlink(socket_.c_str());
     if (!complete_)
         fail("SST stopped at cycle " + std::to_string(cycle_now()) +

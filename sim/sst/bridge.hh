@@ -3,6 +3,8 @@
 // alone has its RAM.
 #pragma once
 
+#include <sst/core/interfaces/stdMem.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ public:
         {"ram_banks", "banks of each channel, each with one open row", "8"},
         {"ram_row_bytes", "bytes of a bank's row; 0: rows do not matter", "0"},
         {"ram_row_miss_cycles", "cycles that a bank takes to open another row", "0"},
+        {"line_bytes", "largest piece of a DMA transfer that the slot memory is asked for", "64"},
         {"stats", "JSON file for the results", ""},
         {"clock", "the machine's clock, the same for all its components", "1GHz"},
         {"verbose", "print every access and state change", "false"})
@@ -47,6 +50,10 @@ public:
     SST_ELI_DOCUMENT_PORTS({"device%(n)d",
                             "to the port bus of a device: accesses, responses, interrupts and DMA",
                             {ACALSIM_BUS_EVENTS}})
+    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS({"memory",
+                                         "how long DMA takes, by memHierarchy.standardInterface say; "
+                                         "else the parameters ram_... decide",
+                                         "SST::Interfaces::StandardMem"})
 
 private:
     struct Plugged {
@@ -55,6 +62,7 @@ private:
         std::uint64_t base;
         Statistics statistics;
     };
+    using Memory = SST::Interfaces::StandardMem;
     using Counter = SST::Statistics::Statistic<std::uint64_t>;
 
     void introduce(const IntroductionEvent& event, std::size_t port);
@@ -75,6 +83,8 @@ private:
     void respond(bool success, std::uint64_t data, const Stages& waited, bool ended = false);
     void ask(DmaEvent* transfer);
     void book_transfers();
+    void ask_memory(DmaEvent* transfer);
+    void on_memory(Memory::Request* response);
     void complete(DmaEvent* transfer);
     void share_ram(GuestRam ram);
     void end();
@@ -86,8 +96,12 @@ private:
     Client client_;
     GuestRam ram_;
     Dram dram_;
-    std::vector<DmaEvent*> asked_;                // for transfers in this cycle
-    std::vector<Plugged> devices_;                // by port
+    const std::uint64_t line_bytes_;
+    Memory* const memory_;                                // or none: dram_ has RAM's time
+    std::map<Memory::Request::id_t, DmaEvent*> lines_;    // that memory_ is asked for
+    std::map<const DmaEvent*, std::uint64_t> remaining_;  // lines of each transfer
+    std::vector<DmaEvent*> asked_;  // for transfers in this cycle
+    std::vector<Plugged> devices_;  // by port
     std::map<std::uint64_t, std::size_t> ports_;  // by address
     Peers peers_;                                 // that have introduced themselves
     bool introduced_ = false;                     // all of them, to each other

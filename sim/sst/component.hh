@@ -45,14 +45,13 @@ protected:
         std::fflush(stdout);
     }
 
-    // SST 16 calls it Handler and deprecates this name, which 15 already knows, until SST 17.
     template <auto method, class Self>
     static SST::Event::HandlerBase* handler(Self* self) {
-        return new SST::Event::Handler2<Self, method>(self);
+        return new SST::Event::Handler<Self, method>(self);
     }
     template <auto method, class Self, class Data>
     static SST::Event::HandlerBase* handler(Self* self, Data data) {
-        return new SST::Event::Handler2<Self, method, Data>(self, data);
+        return new SST::Event::Handler<Self, method, Data>(self, data);
     }
 
     // Runs `action`; what it throws ends the simulation with one line.

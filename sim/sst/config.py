@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine file as an SST graph: one bridge to the CPU, one component a device, a link each.
 
-A configuration of your own takes parse() and build() from here and adds what it likes, see examples/.
+A configuration of your own takes main() and build_node() from here and adds what it likes, see examples/.
 
     sst --add-lib-path=build/host-sst sim/sst/config.py -- --machine default --socket PATH
         [--stats FILE.json] [--sst-statistics FILE] [--link-latency 100ps] [--verbose]
@@ -26,21 +26,22 @@ STATISTICS = {
 }
 
 
-def main(arguments, build=None):
-    """Read the arguments and the machine file; `build` is given both and makes the graph."""
-    options = parse(arguments)
+def main(build, parser=None):
+    """Read the command line and the machine file; build(machine, options) makes the graph."""
+    options = (parser or arguments()).parse_args()
     if any(sst.getProgramOptions().get(f"checkpoint-{period}-period") for period in ("sim", "wall")):
         sys.exit("acalsim: a checkpoint would hold SST's side only: the CPU is in a process of its own; leave it out")
     try:
         machine = load_machine(options.machine)
     except AcalsimError as error:
         sys.exit(f"acalsim: {error}")
-    (build or build_node)(machine, options)
+    build(machine, options)
     if options.sst_statistics:
         write_statistics(options.sst_statistics)
 
 
-def parse(arguments):
+def arguments():
+    """The parser of what every configuration takes."""
     parser = argparse.ArgumentParser(prog="config.py", description=__doc__.splitlines()[0])
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
     parser.add_argument("--socket", required=True, help="where to listen for the CPU")
@@ -48,18 +49,20 @@ def parse(arguments):
     parser.add_argument("--sst-statistics", default="", help="file for SST's own statistics: .csv, .json or .txt")
     parser.add_argument("--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles")
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def build_node(machine, options, name="", attach=None):
-    """One machine: its bridge and its devices, by name; `name` goes before that of each component.
+    """One machine: its bridge and its devices, by name. Where there are several machines, `name` is part of
+    their components' names and the end of their files'.
 
     attach(cpu, port, device) connects a device's port "bus" to one of the bridge's; a link, if not given."""
     common = {"verbose": int(options.verbose)}
-    parts = {"cpu": sst.Component(f"{name}cpu", "acalsim.QEMUBinary")}
+    before = f"{name}_" if name else ""
+    parts = {"cpu": sst.Component(f"{before}cpu", "acalsim.QEMUBinary")}
     parts["cpu"].addParams({**bridge_parameters(machine, options, name), **common})
     for index, device in enumerate(machine.devices):
-        component = sst.Component(f"{name}{device.name}", f"acalsim.{device.model.capitalize()}Device")
+        component = sst.Component(f"{before}{device.name}", f"acalsim.{device.model.capitalize()}Device")
         component.addParams({**device.parameters, "name": device.name, "base": device.base, **common})
         (attach or linked(options.link_latency))(parts["cpu"], f"device{index}", component)
         parts[device.name] = component
@@ -87,13 +90,14 @@ def write_statistics(path):
 
 
 def bridge_parameters(machine, options, name):
+    end = f".{name}" if name else ""
     return {
-        "socket": f"{options.socket}{name}",
-        "stats": f"{options.stats}{name}" if options.stats else "",
+        "socket": options.socket + end,
+        "stats": options.stats and options.stats + end,
         "description": machine.description_text(),
         **{f"ram_{key}": value for key, value in machine.ram.timing.items()},
     }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(build_node)

@@ -26,6 +26,8 @@ public:
     IntroductionEvent(std::string name, std::uint64_t base, std::uint64_t peer_bytes)
         : name(std::move(name)), base(base), peer_bytes(peer_bytes) {}
 
+    Event* clone() override { return new IntroductionEvent(*this); }  // networks do before time begins
+
     std::string name;
     std::uint64_t base = 0, peer_bytes = 0;
 

@@ -155,6 +155,7 @@ class Machine:
     stack_bytes: int
     devices: tuple[Device, ...]
     completion: str = "stall"
+    sst_config: Path | None = None
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
@@ -230,7 +231,7 @@ class _Reader:
         return MachineError(f"{self.path}: {text}")
 
     def machine(self, table: dict[str, Any]) -> Machine:
-        self.known(table, ("description", "cpu", "ram", "firmware", "devices"), "")
+        self.known(table, ("description", "cpu", "ram", "firmware", "devices", "sst"), "")
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
         self.known(firmware, ("stack_bytes", "completion"), "firmware.")
@@ -244,6 +245,7 @@ class _Reader:
             stack_bytes=self.multiple(self.number(firmware, stack, "firmware."), 16, "firmware.stack_bytes"),
             devices=self.devices(self.table(table, "devices", "")),
             completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
+            sst_config=self.sst_config(self.table(table, "sst", "")),
         )
         self.refuse_overlaps(machine.devices, ram)
         if len(machine.devices) > MOST_DEVICES:
@@ -291,6 +293,16 @@ class _Reader:
         values = self.numbers(table, rows, "ram.")
         self.multiple(values["size_bytes"], 4096, "ram.size_bytes")
         return Ram(**values)
+
+    def sst_config(self, table: dict[str, Any]) -> Path | None:
+        """A configuration for SST of this machine's own, by its path from the machine file."""
+        self.known(table, ("config",), "sst.")
+        if not table:
+            return None
+        path = self.path.parent / str(table["config"])
+        if not path.is_file():
+            raise self.fail(f"sst.config is {table['config']!r}; there is no file '{path}'")
+        return path
 
     def devices(self, table: dict[str, Any]) -> tuple[Device, ...]:
         devices = [device for name in table for device in self.alike(name, self.table(table, name, "devices."))]

@@ -45,6 +45,8 @@ Serve = Callable[[str], dict[str, Any]]
 
 def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     """The project's own event engine, a library loaded into this process."""
+    if machine.sst_config:
+        raise ServeError(f"{machine.path}: sst.config says more than this engine knows; it needs ENGINE=sst")
     library = load(find_library(options.library))
     simulator = library.Engine(**machine.ram.timing)
     simulator.log = print_event if options.verbose else None
@@ -72,8 +74,8 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     except ToolchainError as error:
         raise ServeError(str(error)) from None
     command = [*shlex.split(options.sst_launcher), program, *shlex.split(options.sst_options)]
-    command += [f"--add-lib-path={library.parent}", str(CONFIG), "--", "--machine", str(machine.path)]
-    command += ["--verbose"] * options.verbose
+    command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
+    command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
 
     def serve(path: str) -> dict[str, Any]:
         refuse_bad_path(path)
@@ -98,7 +100,8 @@ def run_sst(command: list[str]) -> None:
         process.wait()
     if process.returncode:
         own = [line.removeprefix("acalsim: ") for line in complaint if line.startswith("acalsim: ")]
-        raise ServeError((own or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0])
+        fatal = [line for line in complaint if "FATAL" in line]
+        raise ServeError((own or fatal or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0])
 
 
 def die_with_parent() -> None:

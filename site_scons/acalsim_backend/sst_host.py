@@ -15,9 +15,9 @@ from pathlib import Path
 from .errors import ToolchainError
 from .paths import ROOT, SIM
 
-OLDEST = 15
-"""The oldest release of SST whose interfaces sim/sst uses: SST_SER, handlers by template, and
-TimeConverter by value. SST's development branch calls itself `-dev` and is taken."""
+OLDEST = 16
+"""The oldest release of SST whose interfaces sim/sst uses: handlers by template under their present
+name, and TimeConverter by value everywhere. SST's development branch calls itself `-dev` and is taken."""
 
 CONFIG = SIM / "sst/config.py"
 LIBRARY_NAME = "libacalsim.so"
@@ -34,8 +34,6 @@ CXXFLAGS = (
     "-ffp-contract=off",
     "-Wall",
     "-Wextra",
-    # Handler2, see component.hh.
-    "-Wno-deprecated-declarations",
 )
 
 

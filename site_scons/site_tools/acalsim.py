@@ -155,6 +155,7 @@ def resolve_machine(env):
     except AcalsimError as error:
         stop(env, f"{error.room}: {error}")
     env["MACHINE_FILE"] = str(machine.path)
+    env["SST_CONFIG"] = [str(machine.sst_config)] if machine.sst_config else []
     env["MACHINE_VIEW"] = env.Value(machine.compile_view())
     env["ISA"] = machine.cpu.isa
     env["HAS_COMPUTE"] = machine.device("compute") is not None
@@ -284,7 +285,7 @@ def Simulate(env, model, elf, placement, host):
                    [elf[0], placement, env["MACHINE_FILE"], host.files],
                    f"$SOURCE {folder} --machine '$MACHINE_FILE' --engine $ENGINE "
                    f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}{sst}")
-    env.Depends(run, "#site_scons/acalsim_backend/serve.py")
+    env.Depends(run, ["#site_scons/acalsim_backend/serve.py", *env["SST_CONFIG"]])
     return run
 
 
