@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -51,6 +52,8 @@ DramTiming ram_timing(const SST::Params& params) {
     return ram;
 }
 
+std::atomic<int> bridges = 0;  // in this process
+
 std::string json(const Statistics& statistics) {
     std::string text;
     for (const auto& [name, value] : statistics)
@@ -76,6 +79,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
       dma_bytes_(registerStatistic<std::uint64_t>("dma_bytes")),
       start_link_(configureSelfLink("start", tick_, handler<&QEMUBinary::on_start>(this))),
       answer_link_(configureSelfLink("answer", tick_, handler<&QEMUBinary::on_answer>(this))),
+      take_link_(configureSelfLink("take", tick_, handler<&QEMUBinary::on_take>(this))),
       book_link_(configureSelfLink("book", tick_, handler<&QEMUBinary::on_book>(this))),
       dma_link_(configureSelfLink("dma", tick_, handler<&QEMUBinary::on_dma>(this))) {
     if (line_bytes_ == 0) fail("QEMUBinary's parameter 'line_bytes' is 0");
@@ -85,6 +89,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
         devices_.push_back(
             {configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}});
     }
+    ++bridges;
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
 }
@@ -210,7 +215,14 @@ void QEMUBinary::respond(bool success, std::uint64_t data, const Stages& waited,
     const Cycle stall = cycle_now() - begin_;
     stall_cycles_->addData(stall);
     client_.respond({success, data, stall, interrupts_.any(), waited}, ended);
-    ended ? end() : take_access();
+    if (ended) return end();
+    bridges > 1 ? send_at(take_link_, cycle_now(), kTakeTick) : take_access();
+}
+
+// Where there are other nodes, those of this cycle are answered before one is waited for: their CPUs
+// run meanwhile.
+void QEMUBinary::on_take(SST::Event*) {
+    guarded([&] { take_access(); });
 }
 
 void QEMUBinary::on_device(SST::Event* event, std::size_t port) {

@@ -69,6 +69,7 @@ private:
     void listen();
     void on_start(SST::Event*);
     void on_answer(SST::Event*);
+    void on_take(SST::Event*);
     void on_device(SST::Event* event, std::size_t port);
     void on_book(SST::Event*);
     void on_dma(SST::Event* event);
@@ -121,7 +122,7 @@ private:
     std::string guest_statistics_;
 
     Counter *cycles_, *stall_cycles_, *accesses_, *dma_bytes_;
-    SST::Link *start_link_, *answer_link_, *book_link_, *dma_link_;
+    SST::Link *start_link_, *answer_link_, *take_link_, *book_link_, *dma_link_;
 };
 
 }  // namespace acalsim

@@ -11,6 +11,7 @@
 //     3  devices   do all that is due in this cycle, in the order in which it was planned
 //     4            interrupts and new DMA transfers arrive at the bridge
 //     5            responses arrive; bridge answers the CPU and waits for its next access
+//     6            where there are other nodes, it does that here, when all have been answered
 //     8  bridge    books the DMA transfers that were asked for in this cycle
 //
 // Every one sees the number of whole cycles as its time, which is the embedded engine's clock.
@@ -43,6 +44,7 @@ constexpr Tick kDmaTick = 0;
 constexpr Tick kAccessTick = 2;
 constexpr Tick kDeviceTick = 3;
 constexpr Tick kCpuTick = 5;
+constexpr Tick kTakeTick = 6;
 constexpr Tick kBookTick = 8;
 
 inline SST::UnitAlgebra tick_rate(const SST::Params& params) {
