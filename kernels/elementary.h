@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Elementary functions of float32, without tables, calls and branches that depend on the argument,
- * so that a loop over them vectorises. NaN, infinities, overflow and results below the normal
+ * so that a loop over them vectorises; long polynomials in halves, so that a scalar pipeline need not wait. NaN, infinities, overflow and results below the normal
  * range come out as PyTorch has them. They count on multiply-adds being fused.
  *
  * Largest errors, in units of the result's last place: exp, log 1; expm1, log1p, sin, cos, erf 2;
- * sigmoid 3, tanh 3.
+ * sigmoid 4, tanh 3. Of gelu 1e-7 of the argument.
  */
 #ifndef ACALSIM_ELEMENTARY_H
 #define ACALSIM_ELEMENTARY_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "inline.h"
+#include "minmax.h"
 
 union float_bits {
     float value;
@@ -40,7 +41,28 @@ INLINE float with_sign_of(float size, float sign) {
 #endif
 }
 
-/* 2^exponent, of -126 to 127. */
+/* A maximum on the way: clang vectorises it over whole numbers, into which floats go in their order. */
+#ifdef __riscv_vector
+typedef int32_t maximum;
+INLINE maximum maximum_of(float x) { return bits_of(x) ^ (bits_of(x) >> 31 & INT32_MAX); }
+INLINE maximum maximum_with(maximum most, float x) {
+    return most > maximum_of(x) ? most : maximum_of(x);
+}
+INLINE float maximum_value(maximum most) { return float_of(most ^ (most >> 31 & INT32_MAX)); }
+#else
+typedef float maximum;
+INLINE maximum maximum_of(float x) { return x; }
+INLINE maximum maximum_with(maximum most, float x) { return larger(most, x); }
+INLINE float maximum_value(maximum most) { return most; }
+#endif
+
+/* NaN becomes `low`. */
+INLINE float clamped(float x, float low, float high) { return smaller(larger(x, low), high); }
+
+/* The bits that make NaN of any float, where x is one. */
+INLINE int32_t nan_bits(float x) { return (x == x) - 1; }
+
+/* 2^exponent, of -126 to 127; of -127 it is 0, of 128 infinity. */
 INLINE float power_of_two(int32_t exponent) {
     return float_of((int32_t)((uint32_t)(exponent + 127) << 23));
 }
@@ -51,6 +73,7 @@ INLINE float power_of_two(int32_t exponent) {
  */
 #define ROUNDING 0x1.8p23f
 #define LOG2_E 0x1.715476p0f
+#define LN2 0x1.62e430p-1f
 #define LN2_HIGH 0x1.62e4p-1f
 #define LN2_LOW 0x1.7f7d1cp-20f
 
@@ -80,29 +103,43 @@ INLINE float exp_inner(float x) {
     return (p * parts.r + 1.0f) * power_of_two(parts.n);
 }
 
-/* NaN stays NaN. The assembly hides from gcc that the result may be a constant, for which it would
- * make a path of its own, and leave the other path's constants inside the caller's loop. */
-INLINE float clamped(float x, float low, float high) {
-    x = x < low ? low : x;
-    x = x > high ? high : x;
-#if defined(__riscv) && !defined(__riscv_vector)
-    __asm__("" : "+f"(x));
-#endif
-    return x;
-}
-
 /* The power of two is multiplied in two halves: the result may lie below the normal range. */
 INLINE float exp_f32(float x) {
     const struct exp_parts parts = exp_parts(clamped(x, -104.0f, 89.0f));
     const float p = exp_polynomial(parts.r) * parts.r + 1.0f, q = p * parts.r + 1.0f;
     const int32_t half = parts.n >> 1;
-    return q * power_of_two(half) * power_of_two(parts.n - half);
+    const float rest = float_of(bits_of(power_of_two(parts.n - half)) | nan_bits(x));
+    return q * power_of_two(half) * rest;
 }
+
+/* e^r 2^n for |r| <= ln 2 / 2 and n from -127, which makes 0, to 128, which makes infinity; the
+ * power of two also has `more` bits. */
+INLINE float exp_scaled(float r, int32_t n, int32_t more) {
+    const float s = r * r;
+    const float low = r * 0x1.fffff6p-1f + 1.0f, middle = r * 0x1.555a6ap-3f + 0x1.fffdc6p-2f;
+    const float p = ((r * 0x1.0fa834p-7f + 0x1.573a54p-5f) * s + middle) * s + low;
+    return p * float_of(bits_of(power_of_two(n)) | more);
+}
+
+/* e^x within 2 units of the last place, but below the normal range 0, and infinity from e^88.4 on. */
+INLINE float exp_normal(float x) {
+    const struct exp_parts parts = exp_parts(clamped(x, -88.0f, 89.0f));
+    return exp_scaled(parts.r, parts.n, nan_bits(x));
+}
+
+/* e^x for x from -88 to 89, within 1e-7 of the larger of it and 1 */
+INLINE float exp_short(float x, int32_t more) {
+    const float shifted = x * LOG2_E + ROUNDING, n = shifted - ROUNDING;
+    return exp_scaled(x - n * LN2, bits_of(shifted) - bits_of(ROUNDING), more);
+}
+
+/* e^x of x up to 0, within 1e-7 of 1 */
+INLINE float exp_negative(float x) { return exp_short(larger(x, -88.0f), nan_bits(x)); }
 
 /* Halved, 2^n does not overflow. */
 INLINE float expm1_f32(float x) {
     const struct exp_parts parts = exp_parts(clamped(x, -18.0f, 89.0f));
-    const float r = parts.r, half = power_of_two(parts.n - 1);
+    const float r = parts.r, half = float_of(bits_of(power_of_two(parts.n - 1)) | nan_bits(x));
     const float p = exp_polynomial(r) * (r * r) + r;
     const float grown = 2.0f * (p * half + (half - 0.5f)), result = parts.n == 0 ? p : grown;
     return with_sign_of(result, x);
@@ -110,14 +147,14 @@ INLINE float expm1_f32(float x) {
 
 /* (e^2x - 1) / (e^2x + 1) */
 INLINE float tanh_f32(float x) {
-    const struct exp_parts parts = exp_parts(2.0f * clamped(magnitude(x), 0.0f, 10.0f));
-    const float r = parts.r, scale = power_of_two(parts.n);
+    const struct exp_parts parts = exp_parts(2.0f * smaller(magnitude(x), 10.0f));
+    const float r = parts.r, scale = float_of(bits_of(power_of_two(parts.n)) | nan_bits(x));
     const float p = exp_polynomial(r) * (r * r) + r;
     const float grown = p * scale + (scale - 1.0f), result = grown / (grown + 2.0f);
     return with_sign_of(result, x);
 }
 
-INLINE float sigmoid_f32(float x) { return 1.0f / (1.0f + exp_f32(-x)); }
+INLINE float sigmoid_f32(float x) { return 1.0f / (1.0f + exp_normal(-x)); }
 
 /* --- Logarithms --------------------------------------------------------------------------------
  *
@@ -167,7 +204,7 @@ INLINE float log1p_f32(float x) {
 /* --- Error function --------------------------------------------------------------------------- */
 
 INLINE float erf_f32(float x) {
-    const float size = magnitude(x), t = clamped(size, 0.0f, 4.0f), s = x * x, u = t * t;
+    const float size = magnitude(x), t = smaller(size, 4.0f), s = x * x, u = t * t;
     float near = -0x1.38e000p-11f;
     near = near * s + 0x1.471a58p-8f;
     near = near * s - 0x1.b691b2p-6f;
@@ -185,11 +222,19 @@ INLINE float erf_f32(float x) {
     return size > 0.927734375f ? far : near;
 }
 
-INLINE float gelu_f32(float x) { return x * 0.5f * (1.0f + erf_f32(x * 0x1.6a09e6p-1f)); }
+/* x / 2 + |x| / 2 - |x| / 2 erfc(|x| / sqrt 2); the polynomial is the logarithm of that erfc. */
+INLINE float gelu_f32(float x) {
+    const float half = 0.5f * x, size = magnitude(half), u = magnitude(x), s = u * u;
+    const float low = (u * 0x1.40dd14p-8f - 0x1.2a1648p-5f) * s + (u * -0x1.45f024p-2f - 0x1.98846cp-1f);
+    const float high = (u * -0x1.07bd4ap-19f + 0x1.c9ed24p-16f) * s + (u * -0x1.0ea35cp-13f - 0x1.8e1c6ap-14f);
+    const float p = (high * (s * s) + low) * u;
+    return half + size - smaller(size, 8.0f) * exp_short(larger(p, -88.0f), 0);
+}
 
+/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is what the form with tanh amounts to */
 INLINE float gelu_tanh_f32(float x) {
-    const float inner = 0x1.988454p-1f * (x + 0.044715f * x * x * x);
-    return 0.5f * x * (1.0f + tanh_f32(inner));
+    const float power = x * (-0x1.2444f2p-4f * (x * x) - 0x1.988454p+0f);
+    return x / (1.0f + exp_short(clamped(power, -88.0f, 89.0f), 0));
 }
 
 /* --- Circular functions ------------------------------------------------------------------------

@@ -5,8 +5,6 @@
 #ifndef ACALSIM_MINMAX_H
 #define ACALSIM_MINMAX_H
 
-#include <math.h>
-
 #include "inline.h"
 
 INLINE float larger(float a, float b) {
@@ -15,7 +13,7 @@ INLINE float larger(float a, float b) {
     __asm__("fmax.s %0, %1, %2" : "=f"(result) : "f"(a), "f"(b));
     return result;
 #else
-    return fmaxf(a, b);
+    return __builtin_fmaxf(a, b);
 #endif
 }
 
@@ -25,7 +23,7 @@ INLINE float smaller(float a, float b) {
     __asm__("fmin.s %0, %1, %2" : "=f"(result) : "f"(a), "f"(b));
     return result;
 #else
-    return fminf(a, b);
+    return __builtin_fminf(a, b);
 #endif
 }
 

@@ -81,7 +81,7 @@ FUNCTIONS = {
     "log": (np.log, 1, (0, 100)),
     "log1p": (np.log1p, 2, (-1, 100)),
     "tanh": (np.tanh, 3, (-12, 12)),
-    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 3, (-87, 87)),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 4, (-87, 87)),
     "erf": (lambda x: torch.erf(torch.from_numpy(x)).numpy(), 2, (-5, 5)),
     "sin": (np.sin, 2, (-3e5, 3e5)),
     "cos": (np.cos, 2, (-3e5, 3e5)),

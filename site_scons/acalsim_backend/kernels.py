@@ -439,23 +439,23 @@ def softmax(site: Site) -> list[str]:
     if logarithm:
         last, z = passes.operand(False)
         followed(site, last, f"{z} - shift")
-        steps = [f"sum += exp_f32({y} - largest);"]
+        steps = [f"sum += exp_negative({y} - largest);"]
         scale = "const float shift = largest + log_f32(sum);"
     else:
         kept = passes.kept or kept_result(site)
         last = Elements(site, shape, prefix="y")
         passes.passes.append(last.items)
-        second.items.append(Item(f"const float power = exp_f32({y} - largest);", (0,) * len(shape), innermost=True))
+        second.items.append(Item(f"const float power = exp_negative({y} - largest);", (0,) * len(shape), innermost=True))
         second.write(kept, "power")
         followed(site, last, f"{last.load(kept, 'float32')} * scale")
         steps = ["sum += power;"]
         scale = "const float scale = largest == -INFINITY ? 0 : 1 / sum;" if site.attrs.get("safe") else "const float scale = 1 / sum;"
     if not logarithm and site.attrs.get("safe"):
-        second.items[-2].text = f"const float power = largest == -INFINITY ? 0 : exp_f32({y} - largest);"
+        second.items[-2].text = f"const float power = largest == -INFINITY ? 0 : exp_negative({y} - largest);"
     rows = passes.rows()
     return rows.around([
-        "float largest = -INFINITY, sum = 0;",
-        *rows.each(first.items, [f"if (!({x} <= largest)) largest = {x};"]),
+        "maximum most = maximum_of(-INFINITY);",
+        *rows.each(first.items, [f"most = maximum_with(most, {x});"]), "const float largest = maximum_value(most);", "float sum = 0;",
         *rows.each(second.items, steps), scale, *rows.each(last.items, [])])
 
 
