@@ -11,7 +11,8 @@ from acalsim_backend.capture.model import tensors_of
 from acalsim_backend.modelfile import DEFAULT_TOLERANCE, ModelFile
 from acalsim_backend.ops import ROWS
 from conftest import ROOT
-from zoo_fixtures import generate, relative_error, run_on_host
+from host_fixtures import run_on_host
+from zoo_fixtures import generate, relative_error
 
 MODELS = {path.stem: path for path in sorted((ROOT / "models").glob("[!_]*.py"))}
 LARGE = {path.stem: path for path in sorted((ROOT / "models" / "large").glob("[!_]*.py"))}
