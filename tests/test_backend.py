@@ -238,9 +238,10 @@ def test_every_graph_after_a_graph_break_is_a_program_of_its_own(tmp_path):
     assert (tmp_path / "graph_0.elf").exists() and (tmp_path / "graph_1/graph_1.elf").exists()
 
 
-def test_every_shape_is_a_program_of_its_own():
-    model = Scaled()
-    backend, run = simulated(model)
+@pytest.mark.parametrize("dynamic", [False, None], ids=["static", "as torch.compile has it"])
+def test_every_shape_is_a_program_of_its_own(dynamic):
+    model, backend = Scaled(), ACALSimBackend(mode="simulate")
+    run = compiled_by(backend, model, dynamic=dynamic)
     for rows in (2, 5, 2):
         x = torch.randn(rows, 4)
         torch.testing.assert_close(run(x), model(x))

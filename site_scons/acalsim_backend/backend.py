@@ -2,7 +2,7 @@
 """The door for torch.compile: Dynamo's graphs in, callables that run in their place out.
 
     backend = ACALSimBackend(mode="simulate")
-    compiled = torch.compile(model, backend=backend, dynamic=False)
+    compiled = torch.compile(model, backend=backend)
     y = compiled(x)                  # computed by the simulated machine
     backend.reports[-1]              # what it cost
 
@@ -76,8 +76,8 @@ class ACALSimBackend:
         self._temporary: tempfile.TemporaryDirectory | None = None
         self.output_dir = self._folder(output_dir)
         prepare_torch()
-        if mode == "simulate":
-            _forbid_silent_eager()
+        if mode not in ("eager", "trace"):
+            _make_every_shape_a_graph()
 
     def __call__(self, gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor]) -> Callable:
         """What Dynamo calls with each graph; the callable returned takes and gives flat tensors."""
@@ -266,10 +266,13 @@ def _hold_static(example_inputs: Sequence[Any]) -> None:
             )
 
 
-def _forbid_silent_eager() -> None:
-    """After recompile_limit shapes Dynamo runs a function eagerly, with only a log line: make it raise."""
+def _make_every_shape_a_graph() -> None:
+    """Dynamo would make a size that changes dynamic, and after recompile_limit shapes run a function eagerly
+    with only a log line: it is to keep them static, and to raise.
+    """
     import torch._dynamo
 
+    torch._dynamo.config.automatic_dynamic_shapes = False
     torch._dynamo.config.fail_on_recompile_limit_hit = True
 
 
