@@ -1085,7 +1085,7 @@ FAMILIES = {
     "lookups": {T.GATHER: draw_gather, T.EMBEDDING: draw_embedding, T.INDEX_SELECT: draw_index_select, T.INDEX: draw_index, T.SLICE_SCATTER: draw_slice_scatter, T.SELECT_SCATTER: draw_select_scatter, T.INDEX_PUT: draw_index_put,
                 T.SCATTER: draw_scatter(torch.scatter), T.SCATTER_ADD: draw_scatter(torch.scatter_add), T.SCATTER_REDUCE: draw_scatter(functools.partial(torch.scatter_reduce, reduce="amax")), T.TOPK: draw_topk(0), T.TOPK_INDICES: draw_topk(1), T.SORT: draw_sort(0), T.SORT_INDICES: draw_sort(1)},
 }
-EACH = 3
+EACH = 4
 """Cases of one op in one graph."""
 
 
@@ -1095,7 +1095,7 @@ def test_every_row_has_drawn_cases():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_ops_compute_what_pytorch_computes_on_whatever_shapes(family, tmp_path_factory):
-    @settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=2, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(st.data())
     def check(data):
         names = [type for type in FAMILIES[family] for _ in range(EACH)]

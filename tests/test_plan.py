@@ -11,15 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import zoo_fixtures
 from acalsim_backend import plan as planning
-from acalsim_backend.capture import capture_model
 from acalsim_backend.codegen import plan_json
 from acalsim_backend.errors import PlanError
 from acalsim_backend.ir import ITEM_BYTES, ACALSimOpType
 from acalsim_backend.machine import load_machine
-from acalsim_backend.modelfile import ModelFile
 from acalsim_backend.ops import ROWS
-from conftest import ROOT
 from host_fixtures import Library
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -28,7 +26,6 @@ from random_graphs import INTERPRETED, Chain, chains, interpret
 T = ACALSimOpType
 MACHINE = load_machine("cpu")
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
-ZOO = sorted(path.stem for path in (ROOT / "models").glob("[!_]*.py"))
 IDENTITIES = {T.VIEW, T.PERMUTE, T.EXPAND, T.SLICE, T.SELECT, T.FLIP, T.COPY, T.CAT, T.PAD}
 """Ops whose elements are those of their operands."""
 
@@ -269,11 +266,9 @@ def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
                 assert offsets[one.name] + one.size_bytes <= offsets[other.name] or offsets[other.name] + other.size_bytes <= offsets[one.name]
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", zoo_fixtures.MODELS)
 def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(name):
-    file = ModelFile(ROOT / "models" / f"{name}.py")
-    file.load()
-    plan = planning.make_plan(capture_model(file).ir, MACHINE)
+    plan = planning.make_plan(zoo_fixtures.captured_model(name).ir, MACHINE)
     placed = {each for each, place in plan.places.items() if place.section != ".buffers"}
     arena = planning.lifetimes(plan.schedule, placed)
     least = planning.least_bytes(planning.merge(arena, planning.in_place(plan.schedule, arena)))

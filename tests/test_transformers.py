@@ -68,7 +68,6 @@ MODELS = {
                    {"vocab_size": 99, "dim": 32, "n_layers": 1, "n_heads": 4, "hidden_dim": 48}, sentences),
     "roberta": ("RobertaModel", "RobertaConfig", TEXT, sentences),
     "albert": ("AlbertModel", "AlbertConfig", {**TEXT, "num_hidden_layers": 2, "embedding_size": 16}, sentences),
-    "electra": ("ElectraForTokenClassification", "ElectraConfig", {**TEXT, "embedding_size": 16}, sentences),
     "deberta-v2": ("DebertaV2Model", "DebertaV2Config",
                    {**TEXT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}, sentences),
     "modernbert": ("ModernBertForMaskedLM", "ModernBertConfig",
@@ -80,7 +79,6 @@ MODELS = {
     "mistral": ("MistralForCausalLM", "MistralConfig", {**GROUPED, "sliding_window": 4}, prompt),
     "mixtral": ("MixtralForCausalLM", "MixtralConfig",
                 {**GROUPED, "num_local_experts": 4, "experts_implementation": "batched_mm"}, prompt),
-    "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", GROUPED, prompt),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", GROUPED, prompt),
     "gemma": ("GemmaForCausalLM", "GemmaConfig", GROUPED, prompt),
     "gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig", WINDOWED, prompt),
@@ -92,7 +90,6 @@ MODELS = {
            {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 1, "num_heads": 4}, translation),
     "bart": ("BartForConditionalGeneration", "BartConfig", {**SEQ2SEQ, "max_position_embeddings": 64}, translation),
     "vit": ("ViTForImageClassification", "ViTConfig", IMAGE, image),
-    "deit": ("DeiTModel", "DeiTConfig", IMAGE, image),
     "swin": ("SwinForImageClassification", "SwinConfig",
              {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [2, 1], "num_heads": [2, 4], "window_size": 4},
              image),
@@ -113,7 +110,7 @@ MODELS = {
                 {**SEQ2SEQ, "num_mel_bins": 8, "max_source_positions": 20, "max_target_positions": 16, "pad_token_id": 0,
                  "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}, spectrogram),
 }  # fmt: skip
-DECODERS = ("gpt2", "llama", "mistral", "qwen3", "gemma3", "gpt-neox")
+DECODERS = ("gpt2", "llama", "qwen3", "gemma3", "gpt-neox")
 """Those that also decode one word from a cache; the others' attention is as one of these."""
 
 

@@ -1,46 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models of models/: each is one graph, its program computes what PyTorch computes, and its outputs say something."""
 
-import functools
-from pathlib import Path
-
 import pytest
 import torch
 from acalsim_backend.capture import capture_model
 from acalsim_backend.capture.model import tensors_of
-from acalsim_backend.modelfile import DEFAULT_TOLERANCE, ModelFile
+from acalsim_backend.modelfile import DEFAULT_TOLERANCE
 from acalsim_backend.ops import ROWS
 from conftest import ROOT
 from host_fixtures import run_on_host
-from zoo_fixtures import generate, relative_error
+from zoo_fixtures import MODELS, captured_model, generate, loaded, relative_error
 
-MODELS = {path.stem: path for path in sorted((ROOT / "models").glob("[!_]*.py"))}
 LARGE = {path.stem: path for path in sorted((ROOT / "models" / "large").glob("[!_]*.py"))}
 LARGEST_MACS = 40_000_000
 """Of a model in models/, so that all-reports stays a matter of a minute."""
 
 
-def loaded(path: Path) -> ModelFile:
-    file = ModelFile(path)
-    file.load()
-    return file
-
-
-@pytest.fixture(scope="module")
-def graphs():
-    """Captures a model of models/ once."""
-    return functools.cache(lambda name: capture_model(loaded(MODELS[name])))
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_computes_what_pytorch_computes(graphs, name, tmp_path):
-    captured = graphs(name)
+def test_a_model_computes_what_pytorch_computes(name, tmp_path):
+    captured = captured_model(name)
     assert relative_error(run_on_host(captured, tmp_path), captured.references) <= DEFAULT_TOLERANCE
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_small_enough_for_all_reports(graphs, name):
-    ir = graphs(name).ir
+def test_a_model_is_small_enough_for_all_reports(name):
+    ir = captured_model(name).ir
     assert sum(ROWS[op.op_type].count_macs(ir, op) for op in ir.ops) < LARGEST_MACS
 
 

@@ -1,13 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole models on this machine: captured, printed as C, compiled by its own gcc, run, and held to PyTorch."""
 
+import functools
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+from acalsim_backend.capture import capture_model
 from acalsim_backend.codegen import code_files, data_files, placed_inputs, write_files
 from acalsim_backend.machine import load_machine
+from acalsim_backend.modelfile import ModelFile
 from acalsim_backend.plan import make_plan
+from conftest import ROOT
 from host_fixtures import captured_function, run_on_host
+
+MODELS = {path.stem: path for path in sorted((ROOT / "models").glob("[!_]*.py"))}
+
+
+def loaded(path: Path) -> ModelFile:
+    file = ModelFile(path)
+    file.load()
+    return file
+
+
+@functools.cache
+def captured_model(name):
+    """A model of models/, captured once."""
+    return capture_model(loaded(MODELS[name]))
+
 
 
 def generate(captured, folder):
