@@ -52,6 +52,16 @@ def test_it_works_from_another_folder(project, tmp_path):
     assert run(project, "pwd", cwd=tmp_path).stdout.strip() == str(tmp_path)
 
 
+def test_another_folders_environment_behind_a_link_is_left_alone(project, tmp_path):
+    (project / ".venv").rename(tmp_path / "other")
+    (tmp_path / "other/ready").write_text("another folder\n")
+    (project / ".venv").symlink_to(tmp_path / "other")
+    done = run(project, "tool")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"run: .venv is a link to {tmp_path}/other, ") and done.stderr.count("\n") == 1
+    assert (tmp_path / "other/bin/tool").exists()
+
+
 def test_without_a_command_it_says_how_it_is_used(project):
     done = run(project)
     assert done.returncode == 2 and done.stderr == "run: usage: ./run CMD..., for example: ./run scons sim-matmul\n"
