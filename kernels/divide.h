@@ -9,6 +9,7 @@
 
 #include "elementary.h"
 #include "inline.h"
+#include "rounding.h"
 
 /* Has the sign of b. */
 INLINE float remainder_f32(float a, float b) {
@@ -22,11 +23,11 @@ INLINE float divide_floor_f32(float a, float b) {
     float quotient = (a - rest) / b;
     if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;
     if (quotient == 0) return copysignf(0.0f, a / b);
-    const float whole = floorf(quotient);
+    const float whole = floored(quotient);
     return quotient - whole > 0.5f ? whole + 1 : whole;
 }
 
-INLINE float divide_trunc_f32(float a, float b) { return truncf(a / b); }
+INLINE float divide_trunc_f32(float a, float b) { return truncated(a / b); }
 
 INLINE int64_t remainder_i64(int64_t a, int64_t b) {
     const int64_t rest = b == -1 ? 0 : a % b;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Elementary functions of float32, without tables, calls and branches that depend on the argument,
- * so that a loop over them vectorises; long polynomials in halves, so that a scalar pipeline need not wait. NaN, infinities, overflow and results below the normal
- * range come out as PyTorch has them. They count on multiply-adds being fused.
+ * so that a loop over them vectorises; long polynomials in halves, so that a scalar pipeline need
+ * not wait. NaN, infinities, overflow and results below the normal range come out as PyTorch has
+ * them. They count on multiply-adds being fused.
  *
  * Largest errors, in units of the result's last place: exp, log 1; expm1, log1p, sin, cos, erf 2;
  * sigmoid 4, tanh 3. Of gelu 1e-7 of the argument.
@@ -13,33 +14,9 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "bits.h"
 #include "inline.h"
 #include "minmax.h"
-
-union float_bits {
-    float value;
-    int32_t bits;
-};
-
-INLINE int32_t bits_of(float value) { return (union float_bits){.value = value}.bits; }
-INLINE float float_of(int32_t bits) { return (union float_bits){.bits = bits}.value; }
-
-/* fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them. */
-INLINE float magnitude(float x) {
-#ifdef __riscv_vector
-    return float_of(bits_of(x) & INT32_MAX);
-#else
-    return __builtin_fabsf(x);
-#endif
-}
-
-INLINE float with_sign_of(float size, float sign) {
-#ifdef __riscv_vector
-    return float_of((bits_of(size) & INT32_MAX) | (bits_of(sign) & INT32_MIN));
-#else
-    return __builtin_copysignf(size, sign);
-#endif
-}
 
 /* A maximum on the way: clang vectorises it over whole numbers, into which floats go in their order. */
 #ifdef __riscv_vector

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of int8 with sums of int32, which are handed on as float32; and float32 to int8.
+ * Products of int8 with sums of int32, which are handed on as float32.
  */
 #ifndef ACALSIM_INT8_H
 #define ACALSIM_INT8_H
@@ -10,20 +10,6 @@
 #include "conv.h"
 #include "inline.h"
 #include "matmul.h"
-#include "minmax.h"
-
-/* To nearest, halves to even, saturated; NaN becomes the lowest. */
-INLINE int8_t quantise_i8(float x) {
-    const float inside = smaller(larger(x, -128.0f), 127.0f);
-#if defined(__riscv) && !defined(__clang__)
-    long result;
-    __asm__("fcvt.l.s %0, %1, rne" : "=r"(result) : "f"(inside));
-    return (int8_t)result;
-#else
-    const float round = 12582912.0f; /* 1.5 * 2^23: the sum has no room for fractions */
-    return (int8_t)((inside + round) - round);
-#endif
-}
 
 enum { INT8_ROWS = 4, INT8_COLUMNS = 4, INT8_PIXELS = 8 };
 

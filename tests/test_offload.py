@@ -177,7 +177,7 @@ def test_all_tilings_give_the_same_bits(small, tmp_path):
         plain.__dict__["offloaded"] = {}
         places = small.memory.place(plain, values)
         for tiling in [tilings[0], *random.Random(0).sample(tilings, 25), tilings[-1]]:
-            small.memory.execute(program(product, tiling), places)
+            small.memory.execute([(small.target.devices[0], program(product, tiling))], places)
             seen.add(small.memory.tensor(plain, places, captured.ir.outputs[0]).tobytes())
         assert len(seen) == 1
 

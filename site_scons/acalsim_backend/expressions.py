@@ -42,18 +42,18 @@ E = Expression
 UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]] = {
     # type: expression, header, dtypes, dtype of the result
     T.NEG: (E("-{0}"), None, NUMBERS, "promoted"),
-    T.ABS: (E("fabsf({0})", "{0} < 0 ? -{0} : {0}"), None, NUMBERS, "promoted"),
+    T.ABS: (E("magnitude({0})", "{0} < 0 ? -{0} : {0}"), "bits.h", NUMBERS, "promoted"),
     T.SIGN: (E("({0} > 0) - ({0} < 0)"), None, NUMBERS, "promoted"),
     T.RELU: (E("{0} < 0 ? 0 : {0}"), None, NUMBERS, "promoted"),
     T.RECIPROCAL: (E("1.0f / {0}"), None, ANY, FLOATS),
     T.SQRT: (E("sqrtf({0})"), None, ANY, FLOATS),
     T.RSQRT: (E("1.0f / sqrtf({0})"), None, ANY, FLOATS),
-    T.FLOOR: (E("floorf({0})", "{0}"), None, NUMBERS, "promoted"),
-    T.CEIL: (E("ceilf({0})", "{0}"), None, NUMBERS, "promoted"),
-    T.ROUND: (E("rintf({0})", "{0}"), None, NUMBERS, "promoted"),
-    T.TRUNC: (E("truncf({0})", "{0}"), None, NUMBERS, "promoted"),
+    T.FLOOR: (E("floored({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.CEIL: (E("ceiled({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.ROUND: (E("rounded({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.TRUNC: (E("truncated({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
     T.ISNAN: (E("{0} != {0}"), None, ANY, BOOL),
-    T.ISINF: (E("fabsf({0}) == INFINITY", "0 * {0}"), None, ANY, BOOL),
+    T.ISINF: (E("magnitude({0}) == INFINITY", "0 * {0}"), "bits.h", ANY, BOOL),
     T.SIGNBIT: (E("__builtin_signbit({0}) != 0", "{0} < 0"), None, NUMBERS, BOOL),
     T.LOGICAL_NOT: (E("!{0}"), None, ANY, BOOL),
     **{type: (function(name), "elementary.h", ANY, FLOATS) for type, name in {
@@ -119,7 +119,10 @@ def where(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
     from .emit import C_TYPES
 
-    return f"{operands[0]} != 0" if out.dtype == "bool" else f"({C_TYPES[out.dtype]}){operands[0]}"
+    if out.dtype == "bool":
+        return f"{operands[0]} != 0"
+    value = f"whole_of({operands[0]})" if inputs[0].dtype == "float32" and out.dtype in WHOLE else operands[0]
+    return f"({C_TYPES[out.dtype]}){value}"
 
 
 def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:

@@ -231,7 +231,7 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             computing(T.CONV_INT8, (), ("input", "weight", "scales", "bias?"), shapes.first_two(shapes.convolution), kernels.convolution,
                       attrs=CONV_ATTRS, reads=kernels.reads_image, index_space=kernels.image_space, header="int8.h", macs=conv_macs,
                       dtypes=("int8", "float32"), result=FLOATS),
-            pointwise(T.QUANTIZE, (), ("self",), expressions.quantise, attrs=("scale",), header="int8.h", dtypes=FLOATS, result=("int8",)),
+            pointwise(T.QUANTIZE, (), ("self",), expressions.quantise, attrs=("scale",), header="rounding.h", dtypes=FLOATS, result=("int8",)),
             pointwise(T.DEQUANTIZE, (), ("self",), expressions.dequantise, attrs=("scale",), dtypes=("int8",), result=FLOATS),
             # One element at a time.
             *map(unary, UNARY),
@@ -254,7 +254,7 @@ ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
             pointwise(T.ELU, ("aten.elu.default",), ("self",), expressions.elu, attrs=("alpha", "scale", "input_scale"), header="elementary.h",
                       dtypes=FLOATS),
             pointwise(T.CAST, ("aten._to_copy.default", "prims.convert_element_type.default"), ("self",), expressions.cast, attrs=("dtype",),
-                      result="attr"),
+                      header="rounding.h", result="attr"),
             # Reductions.
             reducing(T.SUM, ("aten.sum.dim_IntList", "aten.sum.default"), result=("float32", "int64")),
             reducing(T.MEAN, ("aten.mean.dim", "aten.mean.default"), dtypes=FLOATS),

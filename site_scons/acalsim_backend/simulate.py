@@ -162,9 +162,9 @@ class _Session:
         if qemu == 0 and simulator == 0:
             return
         if simulator is not None and simulator < 0:
-            raise SimulateError(f"the simulator was killed by {signal_name(simulator)} in the middle of the run")
+            raise SimulateError(self.killed("simulator", simulator))
         if qemu is not None and qemu < 0:
-            raise SimulateError(f"QEMU was killed by {signal_name(qemu)} in the middle of the run")
+            raise SimulateError(self.killed("qemu", qemu))
         if simulator and qemu in (None, 0, SIMULATOR_LOST):
             raise SimulateError(f"the simulator failed: {self.said('simulator')}")
         if qemu and self.said("qemu"):
@@ -177,6 +177,11 @@ class _Session:
         pc = guest_pc(self.folder / "monitor", GRACE_S)
         where = self.firmware.place(pc) if pc is not None else "an access that the simulator does not answer"
         return f"the guest had not ended after {timeout_s:g} s; it is in {where}; a larger limit is TIMEOUT=SECONDS"
+
+    def killed(self, name: str, status: int) -> str:
+        last_words = self.said(name)
+        who = {"qemu": "QEMU", "simulator": "the simulator"}[name]
+        return f"{who} was killed by {signal_name(status)} in the middle of the run" + f": {last_words}" * bool(last_words)
 
     def said(self, name: str) -> str:
         """The last line a process wrote to stderr."""

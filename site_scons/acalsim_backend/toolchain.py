@@ -37,13 +37,13 @@ COMMON_FLAGS = (
     "-fno-strict-aliasing",
     # Integers overflow as PyTorch's do.
     "-fwrapv",
-    # Generated code compares a value with itself to find NaN.
-    "-Wno-tautological-compare",
     "-ffunction-sections",
     "-g",
     "-Wall",
     "-Wextra",
     "-Werror",
+    # Generated code compares a value with itself to find NaN.
+    "-Wno-tautological-compare",
 )
 GCC_FLAGS = (
     "--specs=picolibc.specs",
@@ -69,6 +69,9 @@ CLANG_FLAGS = (
     # Loops that copy or clear are to become vector code, not calls of picolibc's scalar functions.
     "-fno-builtin-memcpy",
     "-fno-builtin-memset",
+    # Generated code has a model's constants as they are, whatever they meet.
+    "-Wno-tautological-bitwise-compare",
+    "-Wno-implicit-const-int-float-conversion",
     # A loop that is too short for what its pragma asks is no mistake.
     "-Wno-pass-failed",
     # Loops take vectors of four registers, and as many elements as just suit their count.

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A float32's bits, and its sign.
+ */
+#ifndef ACALSIM_BITS_H
+#define ACALSIM_BITS_H
+
+#include <stdint.h>
+
+#include "inline.h"
+
+union float_bits {
+    float value;
+    int32_t bits;
+};
+
+INLINE int32_t bits_of(float value) { return (union float_bits){.value = value}.bits; }
+INLINE float float_of(int32_t bits) { return (union float_bits){.bits = bits}.value; }
+
+/* fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them. */
+INLINE float magnitude(float x) {
+#ifdef __riscv_vector
+    return float_of(bits_of(x) & INT32_MAX);
+#else
+    return __builtin_fabsf(x);
+#endif
+}
+
+INLINE float with_sign_of(float size, float sign) {
+#ifdef __riscv_vector
+    return float_of((bits_of(size) & INT32_MAX) | (bits_of(sign) & INT32_MIN));
+#else
+    return __builtin_copysignf(size, sign);
+#endif
+}
+
+#endif

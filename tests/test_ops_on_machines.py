@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All cases of all ops as one model, on simulated machines: what clang and gcc make of the C that test_ops.py tries on this one."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+MODEL = f"""
+import sys
+
+from torch import nn
+
+sys.path[:0] = {[str(Path(__file__).parent), *sys.path]}
+from test_ops import CASES, DECOMPOSED, together
+
+cases = [case for type, cases in CASES.items() if type not in DECOMPOSED for case in cases.values()]
+every, values = together(cases)
+
+
+class Every(nn.Module):
+    def forward(self, *values):
+        return every(*values)
+
+
+def model():
+    return Every()
+
+
+def inputs():
+    return values
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "every.py").write_text(MODEL)
+    return f"MODELS={folder}"
+
+
+@pytest.mark.parametrize("machine", ["cpu", "vector"])
+def test_a_machine_computes_what_pytorch_computes(host_tree, models, machine):
+    host_tree.scons(models, f"MACHINE={machine}", "sim-every")
+    report = json.loads((host_tree / f"build/{machine}/reports/every.json").read_text())
+    assert report["check"]["passed"]
+    assert len({op["type"] for op in report["ops"]}) > 100
