@@ -3,14 +3,14 @@
 
     ./run python bench/accelerator.py
 
-Simulated cycles: the same on every host. `of peak` are multiply-accumulates over all that the array could have done, `while busy`
-in the cycles in which the device works, `over the run` in all cycles of the program, CPU work included.
+Simulated cycles: the same on every host. Seconds are those of the simulate stage on one core, values computed, and `MACs/s` what they
+come to. Shares of the array's peak are multiply-accumulates over all that it could have done, `while busy` in the cycles in
+which the device works, `over the run` in all cycles of the program, CPU work included.
 """
 
-import json
 import sys
 
-from project import build_folder, on_one_core, scons, simulated
+from project import on_one_core, simulated, timed
 
 GAIN, PEAK, RUN, SECONDS = 200, 0.85, 0.55, 15
 """What is wanted: cycles saved and array's share of its peak for the product, over ResNet-18; seconds to simulate that."""
@@ -29,15 +29,11 @@ def main():
           f"{gain:.0f} times fewer (wanted {GAIN}); array at {busy:.1%} of peak while busy (wanted {PEAK:.0%})")
     right = gain >= GAIN and busy >= PEAK
     on_one_core()
-    print(f"{'ResNet-18, 224x224':18} {'cycles':>12} {'while busy':>11} {'over the run':>13} {'max_rel_error':>14} {'host seconds':>13}")
+    print(f"{'ResNet-18, 224x224':18} {'cycles':>12} {'while busy':>11} {'over the run':>13} {'max_rel_error':>14} {'host seconds':>13} {'MACs/s':>14}")
     for machine, precision in (("default", "float32"), ("default", "int8"), ("edge", "float32"), ("edge", "int8"), ("large", "float32")):
-        folder = build_folder(machine, precision)
-        (folder / "reports/resnet18.json").unlink(missing_ok=True)
-        scons("MODELS=models/large", f"MACHINE={machine}", f"PRECISION={precision}", folder / "resnet18.elf")
-        report = simulated(machine, ["resnet18"], "models/large", precision)["resnet18"]
-        seconds = json.loads((folder / "reports/resnet18.host.json").read_text())["simulate_wall_s"]
+        report, seconds = timed(machine, "resnet18", "models/large", precision)
         busy, run = shares(report)
-        print(f"{machine + ' ' + precision:18} {report['total_cycles']:12,} {busy:11.1%} {run:13.1%} {report['check']['max_rel_error']:14.2g} {seconds:13.2f}")
+        print(f"{machine + ' ' + precision:18} {report['total_cycles']:12,} {busy:11.1%} {run:13.1%} {report['check']['max_rel_error']:14.2g} {seconds:13.2f} {report['devices']['compute']['macs'] / seconds:14,.0f}")
         if (machine, precision) == ("default", "float32"):
             right &= run >= RUN and seconds < SECONDS
     print(f"wanted on default: {RUN:.0%} over the run, less than {SECONDS} s")

@@ -29,6 +29,16 @@ def simulated(machine, names, models="models", precision="float32"):
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
 
 
+def timed(machine, name, models="models", precision="float32", rounds=3):
+    """The report, and the least wall time of the simulate stage in so many runs of it: QEMU, engine and firmware, start included."""
+    folder, seconds = build_folder(machine, precision), []
+    for _ in range(rounds):
+        (folder / f"{name}/run/host.json").unlink(missing_ok=True)
+        report = simulated(machine, [name], models, precision)[name]
+        seconds.append(json.loads((folder / f"reports/{name}.host.json").read_text())["simulate_wall_s"])
+    return report, min(seconds)
+
+
 def on_one_core():
     """Keeps this process and its children on one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

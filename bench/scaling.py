@@ -8,15 +8,13 @@ time of QEMU and simulator, the least of three runs.
 """
 
 import argparse
-import json
 import re
 import tempfile
 from pathlib import Path
 
-from project import ROOT, build_folder, simulated
+from project import ROOT, timed
 
 DEFAULT = ROOT / "sim/machines/default.toml"
-ROUNDS = 3
 
 
 def machine_with(folder, count, channels):
@@ -25,16 +23,6 @@ def machine_with(folder, count, channels):
     text = re.sub(r"(\[devices\.compute\])", rf"\1\ncount = {count}", DEFAULT.read_text())
     path.write_text(re.sub(r"(bytes_per_cycle = 32)", rf"channels = {channels}\n\1", text))
     return path
-
-
-def host_seconds(machine, name, folder):
-    """The least of several simulations' wall times, and the report."""
-    found, build = [], build_folder(machine)
-    for _ in range(ROUNDS):
-        (build / f"{name}/run/host.json").unlink(missing_ok=True)
-        report = simulated(machine, [name], folder)[name]
-        found.append(json.loads((build / f"reports/{name}.host.json").read_text())["simulate_wall_s"])
-    return min(found), report
 
 
 def main():
@@ -49,7 +37,7 @@ def main():
         for name in options.models:
             first = None
             for count in options.devices:
-                seconds, report = host_seconds(machine_with(folder, count, options.channels), name, options.folder)
+                report, seconds = timed(machine_with(folder, count, options.channels), name, options.folder)
                 own = sum(op["cycles"] for op in report["ops"] if op["placed_on"] != "cpu")
                 first = first or (report["total_cycles"], own)
                 print(f"{name:12} {count:7} {report['total_cycles']:12,} {first[0] / report['total_cycles']:9.2f} "
