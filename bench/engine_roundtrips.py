@@ -109,14 +109,19 @@ def compile_program(folder: Path) -> str:
 
 def serve_commands(socket: str) -> dict[str, list[str]]:
     """What serves the socket, by engine; SST only if it is there."""
-    library = str(engine.build(ROOT / "build/tests/engine"))
-    embedded = [sys.executable, "-m", "acalsim_backend.serve", "--socket", socket, "--library", library]
+    embedded = serve_command(socket)
     try:
         sst_host.find_sst(), sst_host.find_sst_library()
     except AcalsimError as error:
         print(f"{SST:18} left out: {error}")
         return {EMBEDDED: embedded}
     return {EMBEDDED: embedded, SST: [*embedded, "--engine", "sst"]}
+
+
+def serve_command(socket: str) -> list[str]:
+    """What serves the socket with the embedded engine."""
+    library = str(engine.build(ROOT / "build/tests/engine"))
+    return [sys.executable, "-m", "acalsim_backend.serve", "--socket", socket, "--library", library]
 
 
 def round_trips(server: list[str], program: str, socket: str, count: int) -> float:

@@ -23,8 +23,9 @@ def build_folder(machine, precision="float32"):
     return ROOT / ("build" if name == "default" else f"build/{name}")
 
 
-def simulated(machine, names, models="models", precision="float32"):
-    scons("-j2", f"MODELS={models}", f"MACHINE={machine}", f"PRECISION={precision}", *(f"sim-{name}" for name in names))
+def simulated(machine, names, models="models", precision="float32", engine="embedded"):
+    variables = {"MODELS": models, "MACHINE": machine, "PRECISION": precision, "ENGINE": engine}
+    scons("-j2", *(f"{name}={value}" for name, value in variables.items()), *(f"sim-{name}" for name in names))
     folder = build_folder(machine, precision) / "reports"
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
 

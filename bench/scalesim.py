@@ -17,9 +17,8 @@ import time
 import venv
 from pathlib import Path
 
-from project import ROOT, on_one_core, timed
-
 from acalsim_backend.timing import load_engine
+from project import ROOT, on_one_core, timed
 
 WANTED = 100
 FOLDER = ROOT / "build/bench/scalesim"
