@@ -26,7 +26,8 @@ public:
     IntroductionEvent(std::string name, std::uint64_t base, std::uint64_t peer_bytes)
         : name(std::move(name)), base(base), peer_bytes(peer_bytes) {}
 
-    Event* clone() override { return new IntroductionEvent(*this); }  // networks do before time begins
+    // Networks clone what they carry before time begins.
+    Event* clone() override { return new IntroductionEvent(*this); }
 
     std::string name;
     std::uint64_t base = 0, peer_bytes = 0;
@@ -45,6 +46,8 @@ class PeersEvent : public SST::Event {
 public:
     PeersEvent() = default;
     explicit PeersEvent(Peers peers) : peers(std::move(peers)) {}
+
+    Event* clone() override { return new PeersEvent(*this); }
 
     Peers peers;
 
