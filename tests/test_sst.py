@@ -507,6 +507,12 @@ def test_options_go_to_sst(sst_server):
 
 
 @needs_sst
+def test_an_option_that_sst_does_not_know_is_told_in_its_words(sst_server):
+    status, _, err = sst_server("--sst-options=--no-such-option").finish()
+    assert status == 1 and re.fullmatch("serve: SST ended before the simulation did: .*unrecognized option '--no-such-option'\n", err), err
+
+
+@needs_sst
 @needs_mpirun
 def test_a_launcher_starts_sst(sst_server):
     process = sst_server("--sst-launcher", RANKS, "--sst-options=--print-timing-info")

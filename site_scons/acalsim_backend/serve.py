@@ -82,16 +82,18 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
         with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
             results = Path(folder, "results.json")
             try:
-                run_sst([*command, "--socket", path, "--stats", str(results)])
+                complaint = run_sst([*command, "--socket", path, "--stats", str(results)])
             finally:
                 remove_unserved(path)
+            if not results.exists():
+                raise ServeError(": ".join(["SST ended before the simulation did", *complaint[:1]]))
             return sst_results(results)
 
     return serve
 
 
-def run_sst(command: list[str]) -> None:
-    """Run SST to its end, with one line if that was none; it never outlives this process."""
+def run_sst(command: list[str]) -> list[str]:
+    """Run SST to its end, with one line if that was none; it never outlives this process. Returns its lines to stderr."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent)
     try:
         complaint = process.communicate()[1].strip().splitlines()
@@ -102,6 +104,7 @@ def run_sst(command: list[str]) -> None:
         own = [line.removeprefix("acalsim: ") for line in complaint if line.startswith("acalsim: ")]
         fatal = [line for line in complaint if "FATAL" in line]
         raise ServeError((own or fatal or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0])
+    return complaint
 
 
 def die_with_parent() -> None:
@@ -113,8 +116,6 @@ def sst_results(path: Path) -> dict[str, Any]:
     """What the bridge wrote."""
     try:
         results = read_json(path)
-    except FileNotFoundError:
-        raise ServeError("SST ended before the simulation did") from None
     except ValueError:
         raise ServeError(NO_OBJECT) from None
     if not isinstance(results["guest"], dict | NoneType):

@@ -12,7 +12,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sst  # noqa: E402
 from config import build_node, main  # noqa: E402
 
-
 COLUMN_ACCESS = 14
 """Cycles from an open row to the first data, CL in a data sheet."""
 LINE_BYTES = 64
