@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host time of simulating 1 to 64 compute devices, in the embedded engine and in SST.
 
-    ./run python bench/devices.py [--rounds 50] [--sst-options="-n 2"]
+    ./run python bench/devices.py [--lists 3200] [--sst-options="-n 2"]
 
-In each round every device is started on the same list of 48 commands, then waited for; the work grows
-with the devices, and its host time should do no more. A machine's graph is built before the clock runs.
+In each round every device is started on the same list of 48 commands, then waited for; there are so many rounds that all
+devices together do --lists of them. A list's host time should not grow with the devices. A machine's graph is built before the clock runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TILE = 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--lists", type=int, default=3200)
     parser.add_argument("--sst-options", default="")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -42,8 +42,9 @@ def main() -> None:
             command += [f"--sst-options={options.sst_options}"] if name == SST else []
             first = None
             for count in COUNTS:
-                seconds = measure(Path(folder), command, count, options.rounds)
-                each = 1000 * seconds / (count * options.rounds)
+                rounds = max(1, options.lists // count)
+                seconds = measure(Path(folder), command, count, rounds)
+                each = 1000 * seconds / (count * rounds)
                 first = first or each
                 print(f"{name:16} {count:3} {seconds:9.3f}  {each:9.3f}  {each / first:11.2f}", flush=True)
 
