@@ -9,6 +9,7 @@ the same flags.
 """
 
 import argparse
+import itertools
 import re
 import subprocess
 import sys
@@ -55,14 +56,15 @@ def replaced(text, loops):
         return found[1] + (unused if found[2] else given + loops) + found[4]
 
     text = re.sub(head, body, text, flags=re.DOTALL)
-    return text.replace("#include <math.h>", '#include <math.h>\n#include "graph_0.h"', 1)
+    head = '#pragma GCC diagnostic ignored "-Wunused-function"\n#include <math.h>\n#include "graph_0.h"'
+    return text.replace("#include <math.h>", head, 1)
 
 
-def measured(python, name, folder):
+def measured(python, name, machine, folder):
     file = ModelFile(ROOT / f"bench/models/{name}.py")
     file.load()
     captured = capture_model(file)
-    program = build_graph(folder, captured.ir, captured.inputs, "cpu")
+    program = build_graph(folder, captured.ir, captured.inputs, machine)
     source = folder / "graph_0.c"
     source.write_text(replaced(source.read_text(), tvm_loops(python, *MODELS[name])))
     build_elf(folder)
@@ -75,10 +77,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has apache-tvm")
     python = parser.parse_args().python
-    for name in MODELS:
+    for machine, name in itertools.product(("cpu", "vector"), MODELS):
         with tempfile.TemporaryDirectory() as folder:
-            macs, instructions = measured(python, name, Path(folder))
-        print(f"{name:14} {macs:10,} {instructions:13,} {instructions / macs:8.3f}")
+            macs, instructions = measured(python, name, machine, Path(folder))
+        print(f"{machine:8} {name:14} {macs:10,} {instructions:13,} {instructions / macs:8.3f}")
 
 
 if __name__ == "__main__":
