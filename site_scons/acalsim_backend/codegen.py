@@ -182,7 +182,10 @@ class _Program:
         fields = [] if not site.functions else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
         used = set(re.findall(r"\bp\d+\b", "\n".join(body)))
         unused = [f"    (void){name};" for name in site.pointers.values() if name not in used]
-        return "\n".join([*fields, *site.functions, f"OP void KERNEL({', '.join(parameters) or 'void'})", "{", *unused,
+        head = "OP void"
+        if "elementary.h" in site.headers | {site.kernel.row.header} and not site.functions:
+            head, body = "CHAINS OP void", [line.replace("EACH_ELEMENT", "EACH_CHAIN") for line in body]
+        return "\n".join([*fields, *site.functions, f"{head} KERNEL({', '.join(parameters) or 'void'})", "{", *unused,
                           *(f"    {line}" for line in body), "}"])
 
     def kernel_functions(self) -> list[str]:
