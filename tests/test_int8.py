@@ -48,6 +48,7 @@ def relative_error(found, expected):
     return float(np.abs(np.asarray(found) - np.asarray(expected)).max() / np.abs(np.asarray(expected)).max())
 
 
+torch.manual_seed(0)
 PRODUCTS = {
     "conv": (nn.Conv2d(5, 7, 3, padding=1), (2, 5, 9, 11), 0),
     "strided conv": (nn.Conv2d(4, 6, (3, 2), stride=(2, 1), dilation=(1, 2), bias=False), (1, 4, 9, 11), 0),
@@ -82,6 +83,7 @@ def test_a_product_is_pytorchs_of_rounded_operands(name, tmp_path):
 @st.composite
 def products(draw):
     """(module, input's shape, axis of the output channels), of any size that a tile could get wrong."""
+    torch.manual_seed(0)
     few = st.integers(1, 9)
     if draw(st.booleans()):
         rows, depth, columns = (draw(st.integers(1, 40)) for _ in range(3))

@@ -68,8 +68,13 @@ def channel_scales(weight: np.ndarray, axis: int) -> np.ndarray:
     return observer.calculate_qparams()[0].numpy().astype(np.float32)
 
 
+def inverse(scale: Any) -> Any:
+    """What PyTorch multiplies by to quantise, in float32: a quotient may lie on the other side of a half."""
+    return np.float32(1) / np.float32(scale)
+
+
 def rounded(array: np.ndarray, scale: Any) -> np.ndarray:
-    return np.clip(np.rint(array / scale), -LARGEST, LARGEST).astype(np.int8)
+    return np.clip(np.rint(array * inverse(scale)), -LARGEST, LARGEST).astype(np.int8)
 
 
 class _Quantiser:
@@ -124,7 +129,7 @@ class _Quantiser:
             self.ir.add_tensor(TensorDesc(f"{name}_i8", desc.shape, "int8"))
             self.forms[f"{name}_i8"] = name, self.scales[name]
             producer = next((op for op in self.ir.ops if name in op.outputs), None)
-            op = ACALSimOp(T.QUANTIZE, f"quantize_{name}", (name,), (f"{name}_i8",), {"scale": 1 / self.scales[name]},
+            op = ACALSimOp(T.QUANTIZE, f"quantize_{name}", (name,), (f"{name}_i8",), {"scale": float(inverse(self.scales[name]))},
                            source=producer.source if producer else "")
             self.ir.ops.insert(self.ir.ops.index(producer) + 1 if producer else 0, op)
         return self.scales[name]
