@@ -188,7 +188,6 @@ CASES = {**{name: (whole, name) for name in MODELS}, **{f"{name} with a cache": 
 
 @pytest.fixture(scope="module")
 def programs(request, tmp_path_factory):
-    pytest.importorskip("transformers")
     return Programs(request, tmp_path_factory.mktemp("transformers"), lambda case: CASES[case][0](CASES[case][1]))
 
 
