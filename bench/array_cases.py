@@ -26,7 +26,19 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from array_formulas import MODES, NO_FETCH, ceil_divide, expected  # noqa: E402
 
-HEADER = ("dataflow", "overlap", "rows", "cols", "M", "N", "K", "tile_m", "bw_bytes_per_cycle", "latency", "depth")
+HEADER = (
+    "dataflow",
+    "overlap",
+    "rows",
+    "cols",
+    "M",
+    "N",
+    "K",
+    "tile_m",
+    "bw_bytes_per_cycle",
+    "latency",
+    "depth",
+)
 SECONDS, MEAN, MEAN_FETCHED, LARGEST = 5, 0.005, 0.03, 0.01
 """What is wanted at most: seconds, mean error with operands ready and behind DMA; without DMA no case is off by more than LARGEST
 or rows + columns cycles."""
@@ -42,7 +54,11 @@ def case(chooser, mode, fetched):
         chunk = tile_m or (m if mode[0] == "ws" else rows)
         chunk_tiles = ceil_divide(k, rows) if mode[0] == "ws" else ceil_divide(chunk, rows)
         if ceil_divide(n, columns) * ceil_divide(m, chunk) * chunk_tiles <= MOST_TILES:
-            fetch = (chooser.randint(1, 256), chooser.randint(0, 300), chooser.randint(1, 16)) if fetched else NO_FETCH
+            fetch = (
+                (chooser.randint(1, 256), chooser.randint(0, 300), chooser.randint(1, 16))
+                if fetched
+                else NO_FETCH
+            )
             return (*mode, rows, columns, m, n, k, tile_m, *fetch)
 
 
@@ -55,7 +71,13 @@ def timed(cases, rounds):
         command, times = [sys.executable, "-m", "acalsim_backend.timing", str(path)], []
         for _ in range(rounds):
             start = time.perf_counter()
-            done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "site_scons")})
+            done = subprocess.run(
+                command,
+                check=True,
+                capture_output=True,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "site_scons")},
+            )
             times.append(time.perf_counter() - start)
     return [int(row["cycles"]) for row in csv.DictReader(io.StringIO(done.stdout))], times
 
@@ -65,9 +87,14 @@ def report(mode, fetched, cases, cycles):
     right = [expected(*each) for each in cases]
     off = [abs(found - wanted) for found, wanted in zip(cycles, right, strict=True)]
     errors = [each / wanted for each, wanted in zip(off, right, strict=True)]
-    beyond = sum(each > max(LARGEST * wanted, rows + columns) for each, wanted, (_, _, rows, columns, *_) in zip(off, right, cases, strict=True))
+    beyond = sum(
+        each > max(LARGEST * wanted, rows + columns)
+        for each, wanted, (_, _, rows, columns, *_) in zip(off, right, cases, strict=True)
+    )
     mean = statistics.mean(errors)
-    print(f"{mode[0]:9} {mode[1]:8} {'DMA' if fetched else 'ready':9} {len(cases):6,} {sum(each == 0 for each in off):7,} {mean:11.3%} {max(errors):14.3%} {beyond:7}")
+    print(
+        f"{mode[0]:9} {mode[1]:8} {'DMA' if fetched else 'ready':9} {len(cases):6,} {sum(each == 0 for each in off):7,} {mean:11.3%} {max(errors):14.3%} {beyond:7}"
+    )
     return mean <= MEAN_FETCHED if fetched else mean <= MEAN and not beyond
 
 
@@ -81,13 +108,21 @@ def main():
     groups = [kinds[index % len(kinds)] for index in range(options.cases)]
     cases = [case(chooser, *group) for group in groups]
     cycles, times = timed(cases, options.rounds)
-    print(f"{len(cases):,} cases: {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}; wanted: less than {SECONDS})")
-    print(f"{'dataflow':9} {'overlap':8} {'operands':9} {'cases':>6} {'exact':>7} {'mean error':>11} {'largest error':>14} {'beyond':>7}")
+    print(
+        f"{len(cases):,} cases: {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}; wanted: less than {SECONDS})"
+    )
+    print(
+        f"{'dataflow':9} {'overlap':8} {'operands':9} {'cases':>6} {'exact':>7} {'mean error':>11} {'largest error':>14} {'beyond':>7}"
+    )
     right = statistics.median(times) < SECONDS
     for group in kinds:
-        found = [pair for pair, kind in zip(zip(cases, cycles, strict=True), groups, strict=True) if kind == group]
+        found = [
+            pair for pair, kind in zip(zip(cases, cycles, strict=True), groups, strict=True) if kind == group
+        ]
         right &= report(*group, *zip(*found, strict=True))
-    print(f"wanted: mean error {MEAN:.1%} at most, behind DMA {MEAN_FETCHED:.0%}; none beyond {LARGEST:.0%} or rows + columns cycles")
+    print(
+        f"wanted: mean error {MEAN:.1%} at most, behind DMA {MEAN_FETCHED:.0%}; none beyond {LARGEST:.0%} or rows + columns cycles"
+    )
     return int(not right)
 
 

@@ -59,7 +59,9 @@ def measure(folder: Path, command: list[str], program: str, nodes: int, count: i
         for _ in range(nodes):
             server.stdout.readline()
         clients = [
-            subprocess.Popen([program, f"{socket}.node{node}", "10200000", str(count)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [program, f"{socket}.node{node}", "10200000", str(count)], stdout=subprocess.PIPE, text=True
+            )
             for node in range(nodes)
         ]
         rates = [float(client.communicate()[0]) for client in clients]

@@ -22,7 +22,18 @@ sys.path[:0] = [str(ROOT / "site_scons"), str(ROOT / "tests")]
 
 from compute_fixtures import load, matmul, packed, store  # noqa: E402
 from engine_roundtrips import SST, serve_commands  # noqa: E402
-from simulator_fixtures import CONTROL, DATA_IN, RAM, RESULT, SIZE, START, TEXT, TEXT_RAM, Client, request  # noqa: E402
+from simulator_fixtures import (  # noqa: E402
+    CONTROL,
+    DATA_IN,
+    RAM,
+    RESULT,
+    SIZE,
+    START,
+    TEXT,
+    TEXT_RAM,
+    Client,
+    request,
+)
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 BASE, STEP = 0x10300000, 0x100000
@@ -57,7 +68,9 @@ def measure(folder: Path, command: list[str], count: int, rounds: int) -> float:
     words = packed(*command_list())
     ram.write_bytes(words.ljust(0x20000, b"\0"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
-    with subprocess.Popen([*command, "--machine", machine], stdout=subprocess.PIPE, text=True, env=environment) as server:
+    with subprocess.Popen(
+        [*command, "--machine", machine], stdout=subprocess.PIPE, text=True, env=environment
+    ) as server:
         server.stdout.readline()
         client = Client(folder / "socket")
         share(client, ram)

@@ -27,7 +27,22 @@ RTL_CYCLES, RTL_INSTRUCTIONS, RUNS = 241_070, 199_268, 500
 """Of Rocket between the program's two readings of its counters, and how many Dhrystones lie between them."""
 VAX = 1757
 """Dhrystones a second of the machine that does one MIPS."""
-FLAGS = ["-DPREALLOCATE=1", "-mcmodel=medany", "-static", "-std=gnu99", "-O2", "-ffast-math", "-fno-common", "-fno-builtin-printf", "-fno-tree-loop-distribute-patterns", "-Wno-implicit-int", "-Wno-implicit-function-declaration", "-march=rv64gc", "-mabi=lp64d", "-w"]
+FLAGS = [
+    "-DPREALLOCATE=1",
+    "-mcmodel=medany",
+    "-static",
+    "-std=gnu99",
+    "-O2",
+    "-ffast-math",
+    "-fno-common",
+    "-fno-builtin-printf",
+    "-fno-tree-loop-distribute-patterns",
+    "-Wno-implicit-int",
+    "-Wno-implicit-function-declaration",
+    "-march=rv64gc",
+    "-mabi=lp64d",
+    "-w",
+]
 SHIM = """
 #define READ(csr) ({ long value; __asm__ volatile("csrr %0, " #csr : "=r"(value)); value; })
 static long cycles, instructions;
@@ -72,13 +87,29 @@ def main():
 
 def build(folder, benchmarks):
     (folder / "shim.c").write_text(SHIM)
-    sources = [*(benchmarks / "dhrystone").glob("*.c"), *(benchmarks / "common").glob("*.[cS]"), folder / "shim.c"]
+    sources = [
+        *(benchmarks / "dhrystone").glob("*.c"),
+        *(benchmarks / "common").glob("*.[cS]"),
+        folder / "shim.c",
+    ]
     if len(sources) < 5:
         sys.exit(f"dhrystone: there is no riscv-tests in '{benchmarks.parent}'")
     elf = folder / "dhrystone.elf"
-    include = [f"-I{benchmarks / name}" for name in ("../env", "common", "dhrystone")] + ["-isystem", f"{toolchain.PICOLIBC}/include"]
-    link = ["-nostdlib", "-nostartfiles", "-T", benchmarks / "common/test.ld", "-Wl,--wrap=printf,--wrap=setStats", "-Wl,--no-warn-rwx-segments"]
-    subprocess.run(["riscv64-unknown-elf-gcc", *FLAGS, *include, *link, *sources, "-lgcc", "-o", elf], check=True)
+    include = [f"-I{benchmarks / name}" for name in ("../env", "common", "dhrystone")] + [
+        "-isystem",
+        f"{toolchain.PICOLIBC}/include",
+    ]
+    link = [
+        "-nostdlib",
+        "-nostartfiles",
+        "-T",
+        benchmarks / "common/test.ld",
+        "-Wl,--wrap=printf,--wrap=setStats",
+        "-Wl,--no-warn-rwx-segments",
+    ]
+    subprocess.run(
+        ["riscv64-unknown-elf-gcc", *FLAGS, *include, *link, *sources, "-lgcc", "-o", elf], check=True
+    )
     return elf
 
 
@@ -86,9 +117,23 @@ def counted(folder, plugin, elf):
     """Simulated (cycles, instructions) of all Dhrystones."""
     socket = folder / "socket"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
-    with subprocess.Popen(serve_command(str(socket)), stdout=subprocess.PIPE, text=True, env=environment) as simulator:
+    with subprocess.Popen(
+        serve_command(str(socket)), stdout=subprocess.PIPE, text=True, env=environment
+    ) as simulator:
         simulator.stdout.readline()
-        command = [qemu.find_qemu(), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "stdio", "-monitor", "none"]
+        command = [
+            qemu.find_qemu(),
+            "-M",
+            "virt",
+            "-bios",
+            "none",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-monitor",
+            "none",
+        ]
         command += ["-kernel", elf, "-plugin", plugin, "-device", f"sst-device,socket={socket}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     if not re.fullmatch(r"\d+ \d+ ", done.stdout):

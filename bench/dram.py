@@ -45,7 +45,11 @@ def scattered(seed=0):
 def there_and_back():
     """A tile loaded, another stored, in turns."""
     tile = (32, 32)
-    return [one for i in range(8) for one in (load(4096 * i, RAM + 0x100000 + 4096 * i, tile), store(32, 32, RAM + 0x200000 + 4096 * i))]
+    return [
+        one
+        for i in range(8)
+        for one in (load(4096 * i, RAM + 0x100000 + 4096 * i, tile), store(32, 32, RAM + 0x200000 + 4096 * i))
+    ]
 
 
 PATTERNS = {
@@ -71,9 +75,14 @@ def main():
         alone.write_text(re.sub(r"(?m)^\[sst\]\nconfig = .*\n", "", MACHINE.read_text()))
         print(f"{'':37} {'here':>9} {'memHierarchy':>13}")
         for pattern, commands in PATTERNS.items():
-            compare(pattern, cycles(folder, alone, "embedded", commands), cycles(folder, MACHINE, "sst", commands))
+            compare(
+                pattern, cycles(folder, alone, "embedded", commands), cycles(folder, MACHINE, "sst", commands)
+            )
         for models, names in MODELS.items():
-            own, other = (simulated(machine, names, models, engine=engine) for machine, engine in ((alone, "embedded"), (MACHINE, "sst")))
+            own, other = (
+                simulated(machine, names, models, engine=engine)
+                for machine, engine in ((alone, "embedded"), (MACHINE, "sst"))
+            )
             for model in names:
                 compare(model, own[model]["total_cycles"], other[model]["total_cycles"])
 

@@ -143,7 +143,9 @@ def report(rates: dict[str, list[float]], targets: dict[str, float]) -> None:
         low, middle, high = min(values), statistics.median(values), max(values)
         ratio = statistics.median(mine / theirs for mine, theirs in zip(values, bare, strict=True))
         target = f"  (target: at least {targets[name]})" if name in targets else ""
-        print(f"{name:18} {middle:9,.0f} round trips/s  ({low:,.0f} .. {high:,.0f})  ratio {ratio:.2f}{target}")
+        print(
+            f"{name:18} {middle:9,.0f} round trips/s  ({low:,.0f} .. {high:,.0f})  ratio {ratio:.2f}{target}"
+        )
 
 
 if __name__ == "__main__":

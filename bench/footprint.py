@@ -33,15 +33,33 @@ def main():
     options = parser.parse_args()
     names = sorted(path.stem for path in (ROOT / options.models).glob("[!_]*.py"))
     build = Path("build" if options.machine == "default" else f"build/{options.machine}")
-    subprocess.run([sys.executable, "-m", "SCons", "-Q", "-s", "-j2", f"MACHINE={options.machine}", f"MODELS={options.models}",
-                    *(f"{build}/{name}.elf" for name in names)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "SCons",
+            "-Q",
+            "-s",
+            "-j2",
+            f"MACHINE={options.machine}",
+            f"MODELS={options.models}",
+            *(f"{build}/{name}.elf" for name in names),
+        ],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     print(f"{'model':16} {'code':>9} {'weights':>11} {'buffers':>10} {'least':>10} {'peak/least':>10}")
     for name in names:
         ir, machine = parse((ROOT / build / name / "graph_0.ir").read_text()), load_machine(options.machine)
         plan, size = make_plan(ir, machine), sections(ROOT / build / f"{name}.elf")
-        arena = lifetimes(plan.schedule, {place for place, where in plan.places.items() if where.section != ".buffers"})
+        arena = lifetimes(
+            plan.schedule, {place for place, where in plan.places.items() if where.section != ".buffers"}
+        )
         least, peak = least_bytes(merge(arena, in_place(plan.schedule, arena))), plan.blocks[".buffers"]
-        print(f"{name:16} {size['.text']:9,} {size.get('.weights', 0):11,} {peak:10,} {least:10,} {peak / least if least else 1:10.3f}")
+        print(
+            f"{name:16} {size['.text']:9,} {size.get('.weights', 0):11,} {peak:10,} {least:10,} {peak / least if least else 1:10.3f}"
+        )
 
 
 if __name__ == "__main__":

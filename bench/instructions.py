@@ -28,13 +28,29 @@ def main():
     failed = False
     print(f"{'machine':8} {'model':14} {'MACs':>10} {'instructions':>13} {'per MAC':>8}  wanted")
     for machine in parser.parse_args().machines:
-        subprocess.run([sys.executable, "-m", "SCons", "-Q", "-s", "-j2", f"MODELS={MODELS}", f"MACHINE={machine}", "all-reports"],
-                       cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "SCons",
+                "-Q",
+                "-s",
+                "-j2",
+                f"MODELS={MODELS}",
+                f"MACHINE={machine}",
+                "all-reports",
+            ],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         for model, wanted in TARGETS.get(machine, TARGETS["cpu"]).items():
             report = json.loads((ROOT / f"build/{machine}/reports/{model}.json").read_text())
             macs, instructions = (sum(op[key] for op in report["ops"]) for key in ("macs", "instructions"))
             failed |= wanted is not None and instructions / macs > wanted or not report["check"]["passed"]
-            print(f"{machine:8} {model:14} {macs:10,} {instructions:13,} {instructions / macs:8.3f}  {f'<= {wanted}' if wanted else ''}")
+            print(
+                f"{machine:8} {model:14} {macs:10,} {instructions:13,} {instructions / macs:8.3f}  {f'<= {wanted}' if wanted else ''}"
+            )
     return int(failed)
 
 

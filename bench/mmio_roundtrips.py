@@ -83,7 +83,9 @@ def main() -> None:
         simulators = serve_commands(str(folder / "socket"))
         rates: dict[str, list[float]] = {name: [] for name in ("bare ping-pong", *simulators)}
         for _ in range(options.rounds):
-            rates["bare ping-pong"].append(float(subprocess.check_output([pair, str(options.count)], text=True)))
+            rates["bare ping-pong"].append(
+                float(subprocess.check_output([pair, str(options.count)], text=True))
+            )
             for name, simulator in simulators.items():
                 rates[name].append(options.count / guest_seconds(folder / "socket", simulator, plugin, guest))
     report(rates, {EMBEDDED: 0.8, SST: 0.6})
@@ -97,7 +99,13 @@ def compile_pair(folder: Path) -> Path:
 
 def compile_guest(folder: Path, count: int) -> Path:
     (folder / "guest.s").write_text(GUEST.format(count=count))
-    command = ["riscv64-unknown-elf-gcc", "-march=rv64gc", "-mabi=lp64d", "-nostdlib", "-Wl,-Ttext=0x80000000"]
+    command = [
+        "riscv64-unknown-elf-gcc",
+        "-march=rv64gc",
+        "-mabi=lp64d",
+        "-nostdlib",
+        "-Wl,-Ttext=0x80000000",
+    ]
     subprocess.run([*command, folder / "guest.s", "-o", folder / "guest.elf"], check=True)
     return folder / "guest.elf"
 
@@ -112,7 +120,16 @@ def guest_seconds(socket: Path, simulator: list[str], plugin: Path, guest: Path)
                 sys.exit(f"mmio_roundtrips: the simulator ended with {process.returncode} before it listened")
             time.sleep(0.01)
         command = [qemu.find_qemu(), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "none"]
-        command += ["-monitor", "none", "-kernel", guest, "-plugin", plugin, "-device", f"sst-device,socket={socket}"]
+        command += [
+            "-monitor",
+            "none",
+            "-kernel",
+            guest,
+            "-plugin",
+            plugin,
+            "-device",
+            f"sst-device,socket={socket}",
+        ]
         time.sleep(0.2)  # the simulator has made its socket, and is about to wait on it
         begin = time.perf_counter()
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True)

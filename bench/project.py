@@ -13,19 +13,30 @@ sys.path.insert(0, str(ROOT / "site_scons"))
 
 def scons(*arguments):
     """Builds targets; what it says is an error's explanation."""
-    done = subprocess.run([sys.executable, "-m", "SCons", "-Q", "-s", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "SCons", "-Q", "-s", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         sys.exit(f"scons {' '.join(map(str, arguments))}: {done.stderr.strip()}")
 
 
 def build_folder(machine, precision="float32", engine="embedded"):
-    name = Path(str(machine)).stem + ("" if precision == "float32" else f"-{precision}") + ("" if engine == "embedded" else f"-{engine}")
+    name = (
+        Path(str(machine)).stem
+        + ("" if precision == "float32" else f"-{precision}")
+        + ("" if engine == "embedded" else f"-{engine}")
+    )
     return ROOT / ("build" if name == "default" else f"build/{name}")
 
 
 def simulated(machine, names, models="models", precision="float32", engine="embedded"):
     variables = {"MODELS": models, "MACHINE": machine, "PRECISION": precision, "ENGINE": engine}
-    scons("-j2", *(f"{name}={value}" for name, value in variables.items()), *(f"sim-{name}" for name in names))
+    scons(
+        "-j2", *(f"{name}={value}" for name, value in variables.items()), *(f"sim-{name}" for name in names)
+    )
     folder = build_folder(machine, precision, engine) / "reports"
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
 

@@ -25,8 +25,11 @@ FOLDER = ROOT / "build/bench/scalesim"
 PACKAGES = ("scalesim==3.0.0", "numpy==1.26.4")
 LAYERS = {
     "gemm384": ("gemm", (384, 384, 384), "Layer, M, N, K,\nproduct, 384, 384, 384,\n"),
-    "conv28": ("conv", (28 * 28, 128, 9 * 64),
-               "Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\nconvolution, 30, 30, 3, 3, 64, 128, 1,\n"),
+    "conv28": (
+        "conv",
+        (28 * 28, 128, 9 * 64),
+        "Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\nconvolution, 30, 30, 3, 3, 64, 128, 1,\n",
+    ),
 }
 """What SCALE-Sim calls it, M, N, K, and the same in its words (the image with its padding), by the name in bench/models."""
 CONFIG = """\
@@ -82,8 +85,26 @@ def scalesim(python, kind, layer):
     (FOLDER / "layer.csv").write_text(layer)
     shutil.rmtree(FOLDER / "out", ignore_errors=True)
     start = time.perf_counter()
-    done = subprocess.run([python, "-m", "scalesim.scale", "-c", "array.cfg", "-t", "layer.csv", "-l", "layer.csv", "-i", kind, "-p", "out"],
-                          cwd=FOLDER, capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            python,
+            "-m",
+            "scalesim.scale",
+            "-c",
+            "array.cfg",
+            "-t",
+            "layer.csv",
+            "-l",
+            "layer.csv",
+            "-i",
+            kind,
+            "-p",
+            "out",
+        ],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+    )
     seconds = time.perf_counter() - start
     reports = list(Path(FOLDER, "out").rglob("COMPUTE_REPORT.csv"))
     if done.returncode or not reports:
@@ -103,18 +124,24 @@ def ours(model, models="bench/models"):
 def main():
     on_one_core()
     python, rates, engine = install(), [], load_engine(None)
-    print(f"{'':18} {'MACs':>13} {'SCALE-Sim s':>12} {'MACs/s':>10} {'here s':>7} {'MACs/s':>14} {'ratio':>6}   cycles of a serial array")
+    print(
+        f"{'':18} {'MACs':>13} {'SCALE-Sim s':>12} {'MACs/s':>10} {'here s':>7} {'MACs/s':>14} {'ratio':>6}   cycles of a serial array"
+    )
     for model, (kind, size, layer) in LAYERS.items():
         macs, own_seconds = ours(model)
         assert macs == math.prod(size)
         cycles, seconds = scalesim(python, kind, layer)
         (own_cycles,) = engine.array_cycles([("ws", "serial", 16, 16, *size, 0, 0, 0, 2)])
         rates.append((macs / seconds, macs / own_seconds))
-        print(f"{model:18} {macs:13,} {seconds:12.2f} {macs / seconds:10,.0f} {own_seconds:7.2f} {macs / own_seconds:14,.0f} {seconds / own_seconds:6.0f}"
-              f"   SCALE-Sim {cycles:,}, here {own_cycles:,}: {own_cycles / cycles - 1:+.2%}")
+        print(
+            f"{model:18} {macs:13,} {seconds:12.2f} {macs / seconds:10,.0f} {own_seconds:7.2f} {macs / own_seconds:14,.0f} {seconds / own_seconds:6.0f}"
+            f"   SCALE-Sim {cycles:,}, here {own_cycles:,}: {own_cycles / cycles - 1:+.2%}"
+        )
     macs, seconds = ours("resnet18", "models/large")
     peer = max(rate for rate, _ in rates)
-    print(f"{'ResNet-18 224x224':18} {macs:13,} {'':12} {peer:10,.0f} {seconds:7.2f} {macs / seconds:14,.0f} {macs / seconds / peer:6.0f}")
+    print(
+        f"{'ResNet-18 224x224':18} {macs:13,} {'':12} {peer:10,.0f} {seconds:7.2f} {macs / seconds:14,.0f} {macs / seconds / peer:6.0f}"
+    )
     print(f"wanted: {WANTED} times as many at least; ResNet-18 against the better of SCALE-Sim's two rates")
     return int(min(own / other for other, own in rates) < WANTED)
 

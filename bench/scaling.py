@@ -32,7 +32,9 @@ def main():
     parser.add_argument("--folder", default="models")
     parser.add_argument("--channels", type=int, default=1)
     options = parser.parse_args()
-    print(f"{'model':12} {'devices':>7} {'cycles':>12} {'speed-up':>9} {'device cycles':>14} {'speed-up':>9} {'host s':>7}")
+    print(
+        f"{'model':12} {'devices':>7} {'cycles':>12} {'speed-up':>9} {'device cycles':>14} {'speed-up':>9} {'host s':>7}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
             first = None
@@ -40,8 +42,10 @@ def main():
                 report, seconds = timed(machine_with(folder, count, options.channels), name, options.folder)
                 own = sum(op["cycles"] for op in report["ops"] if op["placed_on"] != "cpu")
                 first = first or (report["total_cycles"], own)
-                print(f"{name:12} {count:7} {report['total_cycles']:12,} {first[0] / report['total_cycles']:9.2f} "
-                      f"{own:14,} {first[1] / (own or 1):9.2f} {seconds:7.2f}")
+                print(
+                    f"{name:12} {count:7} {report['total_cycles']:12,} {first[0] / report['total_cycles']:9.2f} "
+                    f"{own:14,} {first[1] / (own or 1):9.2f} {seconds:7.2f}"
+                )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ from acalsim_backend.capture import capture_model  # noqa: E402
 from acalsim_backend.modelfile import ModelFile  # noqa: E402
 from acalsim_backend.pipeline import build_elf, build_graph, run_program  # noqa: E402
 
-MODELS = {"conv3x3": ("conv2d_nchw", (32, 16, 3, 3)), "depthwise3x3": ("depthwise_conv2d_nchw", (64, 1, 3, 3))}
+MODELS = {
+    "conv3x3": ("conv2d_nchw", (32, 16, 3, 3)),
+    "depthwise3x3": ("depthwise_conv2d_nchw", (64, 1, 3, 3)),
+}
 GENERATE = """
 import sys, tvm
 from tvm import te, topi
@@ -41,7 +44,9 @@ def tvm_loops(python, kind, weight):
     """The statements that compute z from x, w and b, their workspace in static memory."""
     command = [python, "-c", GENERATE, kind, *map(str, weight)]
     source = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    buffers = re.findall(r"float\* (\w+) = .*TVMBackendAllocWorkspace\(1, dev_id, \(uint64_t\)(\d+)ULL", source)
+    buffers = re.findall(
+        r"float\* (\w+) = .*TVMBackendAllocWorkspace\(1, dev_id, \(uint64_t\)(\d+)ULL", source
+    )
     loops = source[source.index("  for (") : source.index("  if (TVMBackendFreeWorkspace")]
     return "".join(f"    static float {name}[{int(size) // 4}];\n" for name, size in buffers) + loops
 

@@ -8,7 +8,9 @@ def randomize(model, gain=2.0):
     """Give convolutions and linear layers weights of variance gain / fan-in, and batch norms statistics of their own."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            inputs = module.weight.shape[0] if isinstance(module, nn.ConvTranspose2d) else module.weight[0].numel()
+            inputs = (
+                module.weight.shape[0] if isinstance(module, nn.ConvTranspose2d) else module.weight[0].numel()
+            )
             nn.init.normal_(module.weight, std=(gain / inputs) ** 0.5)
             if isinstance(module, nn.Conv2d) and module.groups == 1:
                 module.weight.data -= module.weight.data.mean((1, 2, 3), keepdim=True)

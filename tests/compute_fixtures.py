@@ -121,7 +121,9 @@ class Matrices:
 
 def machine_of(embedded, folder, ram=None, **given):
     """Matrices on a machine with one compute device of those parameters."""
-    simulator = embedded.Engine(**{"latency_cycles": LATENCY, "bytes_per_cycle": BYTES_PER_CYCLE, **(ram or {})})
+    simulator = embedded.Engine(
+        **{"latency_cycles": LATENCY, "bytes_per_cycle": BYTES_PER_CYCLE, **(ram or {})}
+    )
     simulator.add_device("echo", "echo", ECHO, {"access_cycles": 1, "latency_cycles": 10})
     simulator.add_device("compute", "compute", COMPUTE, parameters(**given))
     return Matrices(simulator, folder)
@@ -206,13 +208,17 @@ class Reference:
         where = x["c"] + np.arange(x["m"])[:, None] * x["c_row_stride"] + 4 * np.arange(x["n"])
         shape = (planes, x["rows"], x["row_bytes"] // size)
         tile = tile_offsets(shape, size, x["dram_plane_stride"], x["dram_row_stride"])
-        value = gather(self.accumulator, where, np.int32 if "INT32_SUMS" in flags else np.float32).astype(np.float32)
+        value = gather(self.accumulator, where, np.int32 if "INT32_SUMS" in flags else np.float32).astype(
+            np.float32
+        )
         value = value * np.float32(x["scale"]) if "SCALE" in flags else value
         address = x["b"]
         for what in ("SCALE", "BIAS"):
             for which, shape_of in (("ROWS", (x["m"], 1)), ("COLUMNS", (1, x["n"]))):
                 if f"{what}_{which}" in flags:
-                    vector = gather(self.scratchpad, address + 4 * np.arange(max(shape_of)), np.float32).reshape(shape_of)
+                    vector = gather(
+                        self.scratchpad, address + 4 * np.arange(max(shape_of)), np.float32
+                    ).reshape(shape_of)
                     value = value * vector if what == "SCALE" else value + vector
                     address += vector.nbytes
         if "RESIDUAL" in flags:
@@ -225,7 +231,9 @@ class Reference:
         value = pooled(x, value) if "POOL" in flags else value
         assert value.dtype == np.float32
         if out is np.int8:
-            value = np.clip(np.rint(np.nan_to_num(value, nan=-128, posinf=127, neginf=-128)), -128, 127).astype(np.int8)
+            value = np.clip(
+                np.rint(np.nan_to_num(value, nan=-128, posinf=127, neginf=-128)), -128, 127
+            ).astype(np.int8)
         scatter(self.ram, x["dram"] - RAM + tile, value.reshape(tile.shape))
 
 

@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is generated now")
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from what is generated now"
+    )
 
 
 @pytest.fixture
@@ -26,7 +28,11 @@ SMALL_MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 
 def unwanted(folder, names):
     """What a tree does without: caches, and models that take longer than a moment."""
-    models = [name for name in names if name.removesuffix(".py") not in SMALL_MODELS] if Path(folder) == ROOT / "models" else []
+    models = (
+        [name for name in names if name.removesuffix(".py") not in SMALL_MODELS]
+        if Path(folder) == ROOT / "models"
+        else []
+    )
     return {"__pycache__", *models} & set(names)
 
 
@@ -45,7 +51,9 @@ class Tree:
         options = {"cwd": self.folder, "capture_output": True, "text": True, **options}
         done = subprocess.run(command, timeout=timeout, **options)
         if check and done.returncode:
-            raise AssertionError(f"scons {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(
+                f"scons {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def __truediv__(self, path) -> Path:
@@ -76,8 +84,12 @@ def built_tree(host_tree) -> Tree:
 @pytest.fixture
 def tree(host_tree):
     """The built tree; what a test edits in it is put back as it was."""
-    kept = {path: path.read_bytes() for part in ("models", "kernels", "sim", "site_scons", "SConstruct")
-            for path in sorted([host_tree / part, *(host_tree / part).rglob("*")]) if path.is_file()}
+    kept = {
+        path: path.read_bytes()
+        for part in ("models", "kernels", "sim", "site_scons", "SConstruct")
+        for path in sorted([host_tree / part, *(host_tree / part).rglob("*")])
+        if path.is_file()
+    }
     yield host_tree
     for part in ("models", "kernels", "sim"):
         for path in (host_tree / part).rglob("*"):

@@ -71,23 +71,51 @@ class Library:
     """The programs of captured graphs by name, compiled for this machine and callable."""
 
     def __init__(self, folder, graphs, kernels=KERNELS, keep_all=False, optimise="-O1"):
-        self.machine, self.kernels, self.keep_all, self.optimise = load_machine("cpu"), kernels, keep_all, optimise
+        self.machine, self.kernels, self.keep_all, self.optimise = (
+            load_machine("cpu"),
+            kernels,
+            keep_all,
+            optimise,
+        )
         self.graphs = graphs
-        self.plans = {name: make_plan(captured.ir, self.machine, keep_all) for name, captured in graphs.items()}
+        self.plans = {
+            name: make_plan(captured.ir, self.machine, keep_all) for name, captured in graphs.items()
+        }
         self.index = {name: index for index, name in enumerate(graphs)}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(lambda name: self._object(folder / f"case_{self.index[name]}", name), graphs))
+            objects = list(
+                pool.map(lambda name: self._object(folder / f"case_{self.index[name]}", name), graphs)
+            )
         library = folder / "cases.so"
         subprocess.run(["gcc", "-shared", "-Wl,-Bsymbolic", "-o", library, *objects, "-lm"], check=True)
         self.library = ctypes.CDLL(library)
 
     def _object(self, place, name):
         ir, plan, index = self.graphs[name].ir, self.plans[name], self.index[name]
-        write_files({"graph_0.c": c_source(ir, plan, self.machine), "graph_0.h": c_header(ir, plan),
-                     "machine.h": machine_header(self.machine), "registers.h": registers_header()}, place)
-        symbols = [f"{ir.name}_{what}" for what in ("init", "forward", "cleanup", "inputs", "buffers", "outputs")]
-        renamed = [*symbols, *(name for name in ir.params if ir.tensors[name].elements), "main", "graph_symbols", "graph_symbol_count", "index_error", "host_forward"]
-        (place / "parameters.bin").write_bytes(b"".join(ir.constants[param].tobytes().ljust(1, b"\0") for param in ir.params))
+        write_files(
+            {
+                "graph_0.c": c_source(ir, plan, self.machine),
+                "graph_0.h": c_header(ir, plan),
+                "machine.h": machine_header(self.machine),
+                "registers.h": registers_header(),
+            },
+            place,
+        )
+        symbols = [
+            f"{ir.name}_{what}" for what in ("init", "forward", "cleanup", "inputs", "buffers", "outputs")
+        ]
+        renamed = [
+            *symbols,
+            *(name for name in ir.params if ir.tensors[name].elements),
+            "main",
+            "graph_symbols",
+            "graph_symbol_count",
+            "index_error",
+            "host_forward",
+        ]
+        (place / "parameters.bin").write_bytes(
+            b"".join(ir.constants[param].tobytes().ljust(1, b"\0") for param in ir.params)
+        )
         (place / "host.c").write_text(
             "".join(f"#define {symbol} {symbol}_{index}\n" for symbol in renamed)
             + f'#include "graph_0.c"\nchar graph_0_inputs[{max(plan.blocks[".inputs"], 1)}];\n'
@@ -97,8 +125,18 @@ class Library:
         warnings = [flag for flag in toolchain.CFLAGS if flag.startswith(("-W", "-f", "-std"))]
         # gcc 12 for x86 may take an op for a function without effect, and leave out its call.
         warnings += ["-fno-ipa-pure-const", "-fno-ipa-modref"]
-        flags = [*warnings, "-Wno-unused-function", self.optimise, "-fPIC", "-ffp-contract=fast", f"-I{self.kernels}", f"-I{place}"]
-        done = subprocess.run(["gcc", *flags, "-c", place / "host.c", "-o", place / "host.o"], capture_output=True, text=True)
+        flags = [
+            *warnings,
+            "-Wno-unused-function",
+            self.optimise,
+            "-fPIC",
+            "-ffp-contract=fast",
+            f"-I{self.kernels}",
+            f"-I{place}",
+        ]
+        done = subprocess.run(
+            ["gcc", *flags, "-c", place / "host.c", "-o", place / "host.o"], capture_output=True, text=True
+        )
         assert not done.returncode, f"{name}: {done.stderr}"
         return place / "host.o"
 
@@ -107,8 +145,10 @@ class Library:
         lines, offset = [], 0
         for param in ir.params:
             size = max(ir.tensors[param].size_bytes, 1)
-            lines.append(f'__asm__(".pushsection .rodata\\n.balign 64\\n.globl {param}_{index}\\n{param}_{index}:\\n'
-                         f'.incbin \\"{place}/parameters.bin\\", {offset}, {size}\\n.popsection");\n')
+            lines.append(
+                f'__asm__(".pushsection .rodata\\n.balign 64\\n.globl {param}_{index}\\n{param}_{index}:\\n'
+                f'.incbin \\"{place}/parameters.bin\\", {offset}, {size}\\n.popsection");\n'
+            )
             offset += size
         return "".join(lines)
 
@@ -129,7 +169,11 @@ class Library:
 
     @staticmethod
     def _tensor(desc, place, block):
-        return np.frombuffer(block, desc.dtype, desc.elements, place.offset).reshape(desc.shape) if desc.elements else np.empty(desc.shape, desc.dtype)
+        return (
+            np.frombuffer(block, desc.dtype, desc.elements, place.offset).reshape(desc.shape)
+            if desc.elements
+            else np.empty(desc.shape, desc.dtype)
+        )
 
 
 def captured_function(function, inputs, keep_all=False):

@@ -53,9 +53,20 @@ class Device:
         values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
         places = self.memory.place(schedule, values)
         for step in schedule.spread.steps:
-            self.memory.execute([each for kernel in step for each in schedule.offloaded[kernel.name].lists], places)
-        found = {name: self.memory.tensor(schedule, places, name) for kernel in schedule.kernels for name in kernel.results}
-        return [self.memory.tensor(schedule, places, name) for name in captured.ir.outputs], captured.references, schedule, found
+            self.memory.execute(
+                [each for kernel in step for each in schedule.offloaded[kernel.name].lists], places
+            )
+        found = {
+            name: self.memory.tensor(schedule, places, name)
+            for kernel in schedule.kernels
+            for name in kernel.results
+        }
+        return (
+            [self.memory.tensor(schedule, places, name) for name in captured.ir.outputs],
+            captured.references,
+            schedule,
+            found,
+        )
 
 
 class Memory(Matrices):
@@ -71,7 +82,11 @@ class Memory(Matrices):
         places, at = {}, RAM + (1 << 21)  # behind the longest list
         for name, desc in schedule.storages.items():
             places[name] = at
-            data = values[name].tobytes() if name in values else np.full(desc.elements, np.nan, np.float32).tobytes()
+            data = (
+                values[name].tobytes()
+                if name in values
+                else np.full(desc.elements, np.nan, np.float32).tobytes()
+            )
             self.put(at, pack(schedule.packed[name], data) if name in schedule.packed else data)
             at += -(-len(data) // 64) * 64 + 64
         return places

@@ -48,9 +48,14 @@ INTERPRETED = {
 
 def interpret(ir, inputs):
     """The value of every tensor of a graph."""
-    values = {name: torch.from_numpy(np.array(array)) for name, array in [*zip(ir.inputs, inputs, strict=True), *ir.constants.items()]}
+    values = {
+        name: torch.from_numpy(np.array(array))
+        for name, array in [*zip(ir.inputs, inputs, strict=True), *ir.constants.items()]
+    }
     for op in ir.ops:
-        values[op.outputs[0]] = INTERPRETED[op.op_type](op.attrs, *(values[name] for name in op.inputs)).contiguous()
+        values[op.outputs[0]] = INTERPRETED[op.op_type](
+            op.attrs, *(values[name] for name in op.inputs)
+        ).contiguous()
     return values
 
 
@@ -67,7 +72,11 @@ class Chain:
     def tensor(self, shape, dtype="float32", **roles):
         name = self.ir.add_tensor(TensorDesc(f"t_{len(self.ir.tensors)}", tuple(shape), dtype, **roles)).name
         generator = np.random.default_rng(len(self.values))
-        array = generator.standard_normal(shape).astype(dtype) if dtype == "float32" else generator.integers(0, 2, shape).astype(dtype)
+        array = (
+            generator.standard_normal(shape).astype(dtype)
+            if dtype == "float32"
+            else generator.integers(0, 2, shape).astype(dtype)
+        )
         self.values[name] = torch.from_numpy(np.asarray(array))
         if roles.get("is_param"):
             self.ir.constants[name] = np.asarray(array)
@@ -125,7 +134,9 @@ def _slice(draw, chain, x):
     dim = draw(st.integers(0, len(chain.shape(x)) - 1))
     size = chain.shape(x)[dim]
     start = draw(st.integers(0, max(size - 1, 0)))
-    return chain.op(T.SLICE, x, dim=dim, start=start, end=draw(st.integers(start, size)) + 1, step=draw(st.integers(1, 2)))
+    return chain.op(
+        T.SLICE, x, dim=dim, start=start, end=draw(st.integers(start, size)) + 1, step=draw(st.integers(1, 2))
+    )
 
 
 def _select(draw, chain, x):
@@ -150,7 +161,11 @@ def _unary(draw, chain, x):
 
 
 def _binary(draw, chain, x):
-    others = [name for name, desc in chain.ir.tensors.items() if desc.dtype == "float32" and broadcast(desc.shape, chain.shape(x))]
+    others = [
+        name
+        for name, desc in chain.ir.tensors.items()
+        if desc.dtype == "float32" and broadcast(desc.shape, chain.shape(x))
+    ]
     other = draw(st.sampled_from(others))
     kind = draw(st.sampled_from([T.ADD, T.SUB, T.MUL, T.MAXIMUM]))
     return chain.op(kind, *draw(st.permutations([x, other])))
@@ -176,15 +191,29 @@ def _cast(draw, chain, x):
 def _cat(draw, chain, x):
     dim = draw(st.integers(0, len(chain.shape(x)) - 1))
     rest = [size for each, size in enumerate(chain.shape(x)) if each != dim]
-    others = [name for name, desc in chain.ir.tensors.items() if desc.dtype == "float32" and len(desc.shape) == len(rest) + 1
-              and [size for each, size in enumerate(desc.shape) if each != dim] == rest]
-    return chain.op(T.CAT, *draw(st.permutations([x, *draw(st.lists(st.sampled_from(others), min_size=1, max_size=2))])), dim=dim)
+    others = [
+        name
+        for name, desc in chain.ir.tensors.items()
+        if desc.dtype == "float32"
+        and len(desc.shape) == len(rest) + 1
+        and [size for each, size in enumerate(desc.shape) if each != dim] == rest
+    ]
+    return chain.op(
+        T.CAT,
+        *draw(st.permutations([x, *draw(st.lists(st.sampled_from(others), min_size=1, max_size=2))])),
+        dim=dim,
+    )
 
 
 def _pad(draw, chain, x):
     pad = draw(st.lists(st.integers(-1, 2), min_size=2, max_size=2))
     pad = [max(pad[0], 0), max(pad[1], 0)] if chain.shape(x)[-1] < 3 else pad
-    return chain.op(T.PAD, x, pad=pad + ([0, 1] if len(chain.shape(x)) > 1 and draw(st.booleans()) else []), value=draw(st.sampled_from([0.0, 2.5])))
+    return chain.op(
+        T.PAD,
+        x,
+        pad=pad + ([0, 1] if len(chain.shape(x)) > 1 and draw(st.booleans()) else []),
+        value=draw(st.sampled_from([0.0, 2.5])),
+    )
 
 
 def _reduce(draw, chain, x):
@@ -195,7 +224,11 @@ def _reduce(draw, chain, x):
 
 def _along(draw, chain, x):
     dim = draw(st.integers(0, len(chain.shape(x)) - 1))
-    kind = draw(st.sampled_from([T.SOFTMAX, T.CUMSUM, T.SORT, T.LAYER_NORM])) if 0 not in chain.shape(x) else T.CUMSUM
+    kind = (
+        draw(st.sampled_from([T.SOFTMAX, T.CUMSUM, T.SORT, T.LAYER_NORM]))
+        if 0 not in chain.shape(x)
+        else T.CUMSUM
+    )
     if kind is T.LAYER_NORM:
         return chain.op(kind, x, normalized_shape=[chain.shape(x)[-1]], eps=0.5)
     return chain.op(kind, x, dim=dim)
@@ -205,7 +238,11 @@ def _matmul(draw, chain, x):
     if len(chain.shape(x)) != 2:
         x = chain.view(x, (chain.shape(x)[0], int(np.prod(chain.shape(x)[1:]))))
     other = chain.op(T.PERMUTE, x, dims=[1, 0])
-    return chain.op(T.TANH, chain.op(T.MATMUL, *draw(st.permutations([x, other])))) if draw(st.booleans()) else chain.op(T.MATMUL, x, other)
+    return (
+        chain.op(T.TANH, chain.op(T.MATMUL, *draw(st.permutations([x, other]))))
+        if draw(st.booleans())
+        else chain.op(T.MATMUL, x, other)
+    )
 
 
 def _conv(draw, chain, x):
@@ -239,22 +276,58 @@ def _copy(draw, chain, x):
     return chain.op(T.COPY, x)
 
 
-STEPS = (_unary, _unary, _binary, _binary, _view, _permute, _slice, _select, _flip, _expand, _where, _cast, _cat, _cat, _pad, _pad, _reduce, _along, _matmul, _conv, _pick, _scatter, _copy)
+STEPS = (
+    _unary,
+    _unary,
+    _binary,
+    _binary,
+    _view,
+    _permute,
+    _slice,
+    _select,
+    _flip,
+    _expand,
+    _where,
+    _cast,
+    _cat,
+    _cat,
+    _pad,
+    _pad,
+    _reduce,
+    _along,
+    _matmul,
+    _conv,
+    _pick,
+    _scatter,
+    _copy,
+)
 
 
 @st.composite
 def chains(draw, steps=STEPS, most=14, largest=300):
     """A graph of random ops with one to three outputs; some of its tensors have several readers."""
     chain = Chain()
-    for shape in draw(st.lists(st.sampled_from([(3, 4), (4, 3), (12,), (2, 3, 2), (1, 5), (4, 4), (0, 3), (2, 1, 6)]), min_size=1, max_size=2)):
+    for shape in draw(
+        st.lists(
+            st.sampled_from([(3, 4), (4, 3), (12,), (2, 3, 2), (1, 5), (4, 4), (0, 3), (2, 1, 6)]),
+            min_size=1,
+            max_size=2,
+        )
+    ):
         chain.tensor(shape, is_input=True)
     chain.tensor(draw(st.sampled_from([(3, 4), (4,), (5, 1)])), is_param=True)
     for _ in range(draw(st.integers(2, most))):
-        floats = [name for name, desc in chain.ir.tensors.items() if desc.dtype == "float32" and 0 < len(desc.shape) < 4 and desc.elements <= largest]
+        floats = [
+            name
+            for name, desc in chain.ir.tensors.items()
+            if desc.dtype == "float32" and 0 < len(desc.shape) < 4 and desc.elements <= largest
+        ]
         recent = draw(st.sampled_from(floats[-3:] + floats))
         draw(st.sampled_from(steps))(draw, chain, recent)
     made = [op.outputs[0] for op in chain.ir.ops]
     read = {name for op in chain.ir.ops for name in op.inputs}
     last = [name for name in made if name not in read][-2:]
-    chain.returning(*dict.fromkeys([*last, *draw(st.lists(st.sampled_from(made), min_size=0 if last else 1, max_size=2))]))
+    chain.returning(
+        *dict.fromkeys([*last, *draw(st.lists(st.sampled_from(made), min_size=0 if last else 1, max_size=2))])
+    )
     return chain

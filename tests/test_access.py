@@ -77,7 +77,9 @@ def addresses(access):
         return torch.empty(access.shape, dtype=torch.int64)
     grid = torch.zeros(access.shape, dtype=torch.int64) + access.offset
     for dim, (size, step) in enumerate(zip(access.shape, access.strides, strict=True)):
-        grid += (torch.arange(size) * step).view([-1 if each == dim else 1 for each in range(len(access.shape))])
+        grid += (torch.arange(size) * step).view(
+            [-1 if each == dim else 1 for each in range(len(access.shape))]
+        )
     return grid
 
 
@@ -99,7 +101,13 @@ def test_strides_and_offset_are_those_that_torch_has(data):
     if pair.tensor.numel():
         seen = torch.as_strided(pair.memory, pair.access.shape, pair.access.strides, pair.access.offset)
         assert torch.equal(seen, pair.tensor)
-        steps = [(own, torchs) for own, torchs, size in zip(pair.access.strides, pair.tensor.stride(), pair.access.shape, strict=True) if size > 1]
+        steps = [
+            (own, torchs)
+            for own, torchs, size in zip(
+                pair.access.strides, pair.tensor.stride(), pair.access.shape, strict=True
+            )
+            if size > 1
+        ]
         assert all(own == torchs for own, torchs in steps)
 
 
@@ -148,13 +156,24 @@ def test_a_slice_may_run_backwards():
     assert addresses(access).tolist() == [[8, 9], [4, 5], [0, 1]]
 
 
-@pytest.mark.parametrize("shape, strides, other, possible", [
-    ((4, 6), (6, 1), (24,), True), ((4, 6), (1, 4), (24,), False), ((2, 3, 4), (12, 1, 3), (2, 12), False),
-    ((3, 4), (0, 1), (12,), False), ((3, 4), (0, 0), (12,), True), ((1, 5), (99, 1), (5,), True),
-    ((6, 5), (-5, -1), (30,), True), ((5,), (-1,), (5, 1), True), ((4, 3), (-3, -1), (12,), True),
-])
+@pytest.mark.parametrize(
+    "shape, strides, other, possible",
+    [
+        ((4, 6), (6, 1), (24,), True),
+        ((4, 6), (1, 4), (24,), False),
+        ((2, 3, 4), (12, 1, 3), (2, 12), False),
+        ((3, 4), (0, 1), (12,), False),
+        ((3, 4), (0, 0), (12,), True),
+        ((1, 5), (99, 1), (5,), True),
+        ((6, 5), (-5, -1), (30,), True),
+        ((5,), (-1,), (5, 1), True),
+        ((4, 3), (-3, -1), (12,), True),
+    ],
+)
 def test_neighbours_merge_only_if_one_stride_crosses_both(shape, strides, other, possible):
     found = Access("memory", shape, strides, 100).viewed(other)
     assert (found is not None) == possible
     if found is not None:
-        assert torch.equal(addresses(found).flatten(), addresses(Access("memory", shape, strides, 100)).flatten())
+        assert torch.equal(
+            addresses(found).flatten(), addresses(Access("memory", shape, strides, 100)).flatten()
+        )

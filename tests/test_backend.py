@@ -82,14 +82,23 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     shutil.copy(ROOT / "examples/matmul_demo.py", folder)
     environment = clean_environment(PYTHONPATH=str(ROOT / "site_scons"))
-    done = subprocess.run([sys.executable, "matmul_demo.py"], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "matmul_demo.py"], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, folder / "output_matmul"
 
 
 def test_the_demo_writes_the_tutorials_files_and_lists_them(demo):
     said, folder = demo
-    for name in ("graph_0.c", "graph_0.h", "graph_0_weights.c", "graph_0_weights.bin", "graph_0.ld", "Makefile"):
+    for name in (
+        "graph_0.c",
+        "graph_0.h",
+        "graph_0_weights.c",
+        "graph_0_weights.bin",
+        "graph_0.ld",
+        "Makefile",
+    ):
         assert (folder / name).is_file() and f"  {name}\n" in said
 
 
@@ -139,7 +148,9 @@ def test_codegen_follows_weights_that_change_after_compilation(tmp_path):
 
 
 def test_an_unknown_mode_is_refused_with_the_modes_there_are():
-    with pytest.raises(ValueError, match="mode is 'fast'; the modes are eager, trace, compile, codegen, simulate"):
+    with pytest.raises(
+        ValueError, match="mode is 'fast'; the modes are eager, trace, compile, codegen, simulate"
+    ):
         ACALSimBackend(mode="fast")
 
 
@@ -156,10 +167,16 @@ def test_a_simulated_result_equals_pytorchs_and_has_a_report():
     backend, run = simulated(model)
     torch.testing.assert_close(run(x), model(x))
     (report,) = backend.reports
-    assert report["schema"] == 1 and (report["model"], report["machine"], report["engine"]) == ("graph_0", "default", "embedded")
+    assert report["schema"] == 1 and (report["model"], report["machine"], report["engine"]) == (
+        "graph_0",
+        "default",
+        "embedded",
+    )
     assert report["check"]["passed"] and report["ops"] and report["placement"][0]["region"] == "RAM"
     assert report["total_cycles"] == sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
-    assert {len(report["provenance"][f"{what}_sha256"]) for what in ("model", "weights", "elf", "machine")} == {64}
+    assert {
+        len(report["provenance"][f"{what}_sha256"]) for what in ("model", "weights", "elf", "machine")
+    } == {64}
     json.dumps(report)
 
 
@@ -169,7 +186,11 @@ def test_the_result_is_what_the_program_left_in_the_machines_memory(monkeypatch)
     def write_another(folder, *arguments):
         files = write_code(folder, *arguments)
         source = folder / "graph_0.c"
-        text, found = re.subn(r"(\n    graph_0_cleanup\(\);)", r"\n    ((float *)graph_0_outputs)[1] = 42.0f;\1", source.read_text())
+        text, found = re.subn(
+            r"(\n    graph_0_cleanup\(\);)",
+            r"\n    ((float *)graph_0_outputs)[1] = 42.0f;\1",
+            source.read_text(),
+        )
         assert found == 1
         source.write_text(text)
         return files
@@ -193,7 +214,9 @@ def test_a_poisoned_pytorch_changes_the_check_and_not_the_result(monkeypatch):
     with pytest.warns(UserWarning, match="outputs differ"):
         y = run(x)
     torch.testing.assert_close(y, right)
-    assert backend.reports[1]["check"]["max_abs_error"] == pytest.approx((right - 7).abs().max().item(), rel=1e-5)
+    assert backend.reports[1]["check"]["max_abs_error"] == pytest.approx(
+        (right - 7).abs().max().item(), rel=1e-5
+    )
 
 
 def test_every_call_runs_with_its_own_inputs_on_the_same_elf(tmp_path, monkeypatch):
@@ -234,7 +257,11 @@ def test_every_graph_after_a_graph_break_is_a_program_of_its_own(tmp_path):
     backend = ACALSimBackend(mode="simulate", output_dir=tmp_path)
     y = compiled_by(backend, model, fullgraph=False)(x)
     torch.testing.assert_close(y, model(x))
-    assert [report["model"] for report in backend.reports] == [ir.name for ir in backend.irs] == ["graph_0", "graph_1"]
+    assert (
+        [report["model"] for report in backend.reports]
+        == [ir.name for ir in backend.irs]
+        == ["graph_0", "graph_1"]
+    )
     assert (tmp_path / "graph_0.elf").exists() and (tmp_path / "graph_1/graph_1.elf").exists()
 
 
@@ -256,12 +283,19 @@ def test_a_dynamic_shape_is_refused_with_what_to_type():
 
 def test_too_many_shapes_raise_where_dynamo_would_go_on_without_the_machine():
     run = compiled_by(ACALSimBackend(mode="simulate"), Scaled(), fullgraph=False)
-    with torch._dynamo.config.patch(recompile_limit=1), pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
+    with (
+        torch._dynamo.config.patch(recompile_limit=1),
+        pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit),
+    ):
         for rows in (2, 3):
             run(torch.randn(rows, 4))
 
 
-@pytest.mark.parametrize("edit", [lambda weight: weight.mul_(2), lambda weight: weight.data.add_(1)], ids=["in place", "through .data"])
+@pytest.mark.parametrize(
+    "edit",
+    [lambda weight: weight.mul_(2), lambda weight: weight.data.add_(1)],
+    ids=["in place", "through .data"],
+)
 def test_weights_edited_after_compilation_are_never_stale(edit):
     model, x = Scaled(), torch.randn(2, 4)
     backend, run = simulated(model)
@@ -353,7 +387,9 @@ def test_a_model_of_many_products_builds_and_is_right():
     class Chain(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layers = nn.Sequential(*(nn.Linear(k, n) for k, n in ((16, 32), (32, 17), (17, 10), (10, 16))))
+            self.layers = nn.Sequential(
+                *(nn.Linear(k, n) for k, n in ((16, 32), (32, 17), (17, 10), (10, 16)))
+            )
 
         def forward(self, x):
             y = self.layers(x)
@@ -398,7 +434,10 @@ def test_an_unsupported_op_reaches_the_user_with_the_line_it_stands_on(suppress)
 
     run = compiled_by(ACALSimBackend(mode="compile"), singular)
     line = singular.__code__.co_firstlineno + 1
-    with torch._dynamo.config.patch(suppress_errors=suppress), pytest.raises(CaptureError, match=rf"svd.*test_backend\.py:{line}"):
+    with (
+        torch._dynamo.config.patch(suppress_errors=suppress),
+        pytest.raises(CaptureError, match=rf"svd.*test_backend\.py:{line}"),
+    ):
         run(torch.randn(3, 3))
 
 
@@ -420,7 +459,9 @@ def test_a_missing_cross_compiler_is_named_with_its_package(monkeypatch, tmp_pat
 def test_what_the_cross_compiler_refuses_is_one_line(demo, tmp_path):
     shutil.copytree(demo[1], tmp_path / "code")
     makefile = tmp_path / "code/Makefile"
-    makefile.write_text(re.sub(r"^KERNELS \?= .*$", f"KERNELS ?= {ROOT / 'kernels'}", makefile.read_text(), flags=re.M))
+    makefile.write_text(
+        re.sub(r"^KERNELS \?= .*$", f"KERNELS ?= {ROOT / 'kernels'}", makefile.read_text(), flags=re.M)
+    )
     with open(tmp_path / "code/graph_0.c", "a") as source:
         source.write("nonsense here;\n")
     with pytest.raises(ToolchainError, match=r"graph_0\.elf cannot be built: .*error.*nonsense") as refusal:
@@ -430,7 +471,9 @@ def test_what_the_cross_compiler_refuses_is_one_line(demo, tmp_path):
 
 def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    with pytest.raises(ToolchainError, match="cannot make the cache folder /dev/null/acalsim: .*XDG_CACHE_HOME"):
+    with pytest.raises(
+        ToolchainError, match="cannot make the cache folder /dev/null/acalsim: .*XDG_CACHE_HOME"
+    ):
         paths.cache_folder()
 
 
@@ -439,7 +482,11 @@ def test_a_cache_folder_that_cannot_be_made_is_named(monkeypatch):
 
 def sum_ir():
     ir = ACALSimIR("sum")
-    for name, roles in (("input_0", {"is_input": True}), ("input_1", {"is_input": True}), ("t_2", {"is_output": True})):
+    for name, roles in (
+        ("input_0", {"is_input": True}),
+        ("input_1", {"is_input": True}),
+        ("t_2", {"is_output": True}),
+    ):
         ir.add_tensor(TensorDesc(name, (2, 3), **roles))
     ir.add_op(ACALSimOp(ACALSimOpType.ADD, "add_0", ("input_0", "input_1"), ("t_2",)))
     ir.outputs.append("t_2")
@@ -450,7 +497,12 @@ def test_run_graph_takes_arrays_to_the_machines_arrays_and_a_report(tmp_path):
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((2, 3), np.float32)
     (c,), report = pipeline.run_graph(tmp_path, sum_ir(), [a, b], [a + b])
     np.testing.assert_array_equal(c, a + b)
-    assert report["check"] == {"passed": True, "max_abs_error": 0.0, "max_rel_error": 0.0, "first_bad_op": None}
+    assert report["check"] == {
+        "passed": True,
+        "max_abs_error": 0.0,
+        "max_rel_error": 0.0,
+        "first_bad_op": None,
+    }
     assert [op["type"] for op in report["ops"]] == ["ADD"]
 
 
@@ -483,8 +535,10 @@ def test_host_tools_are_built_once_and_for_all_processes(capfd):
 
 def test_the_public_names_load_on_first_use_and_without_torch():
     names = "ACALSimBackend ACALSimCompiler ACALSimIR ACALSimOp ACALSimOpType TensorDesc RISCVCodeGenerator"
-    program = ("import sys, acalsim_backend as a; assert 'numpy' not in sys.modules; "
-               f"[getattr(a, name) for name in '{names}'.split()]; assert 'torch' not in sys.modules")
+    program = (
+        "import sys, acalsim_backend as a; assert 'numpy' not in sys.modules; "
+        f"[getattr(a, name) for name in '{names}'.split()]; assert 'torch' not in sys.modules"
+    )
     environment = clean_environment(PYTHONPATH=str(ROOT / "site_scons"))
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
@@ -521,5 +575,8 @@ def test_an_installed_wheel_works_without_the_checkout(tmp_path):
     command = [sys.executable, "-c", SIMULATE_ELSEWHERE]
     done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(installed / "acalsim_backend/__init__.py"), str(installed / "acalsim_backend")]
+    assert done.stdout.splitlines() == [
+        str(installed / "acalsim_backend/__init__.py"),
+        str(installed / "acalsim_backend"),
+    ]
     assert not list(scratch.glob("acalsim-*")), "the temporary output folder was left behind"

@@ -60,19 +60,29 @@ BY_HAND = [
     ("a stride of a line", [(0, 2048, 64), (0, 2048, 64)], [32, 32]),
     ("two lines of one set", [(0, 1024, 512), (0, 1024, 512)], [2, 0]),
     ("three lines of one set", [(0, 1536, 512), (0, 1536, 512)], [3, 3]),
-    ("the one used last stays", [(0, 1024, 512), (0, 4, 4), (1024, 4, 4), (0, 4, 4), (512, 4, 4)], [2, 0, 1, 0, 1]),
+    (
+        "the one used last stays",
+        [(0, 1024, 512), (0, 4, 4), (1024, 4, 4), (0, 4, 4), (512, 4, 4)],
+        [2, 0, 1, 0, 1],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("what", "spans", "misses"), BY_HAND, ids=[what for what, *_ in BY_HAND])
 def test_a_walk_costs_what_its_misses_cost(firmware, run, what, spans, misses):
     elf = firmware("walk", assembly=walks(*spans))
-    without, with_cache = (run(elf, text=description() + text).simulator.written(SIZE) for text in ("", cache()))
-    assert [more - less for more, less in zip(with_cache, without, strict=True)] == [MISS * count for count in misses]
+    without, with_cache = (
+        run(elf, text=description() + text).simulator.written(SIZE) for text in ("", cache())
+    )
+    assert [more - less for more, less in zip(with_cache, without, strict=True)] == [
+        MISS * count for count in misses
+    ]
 
 
 def test_lines_that_were_written_cost_more_when_they_leave(firmware, run):
-    elf = firmware("written", assembly=walks((0, 1024, 64), (1024, 1024, 64), (0, 1024, 64), access="sw a0, 0(a0)"))
+    elf = firmware(
+        "written", assembly=walks((0, 1024, 64), (1024, 1024, 64), (0, 1024, 64), access="sw a0, 0(a0)")
+    )
     without, free, paid = (
         run(elf, text=description() + text).simulator for text in ("", cache(), cache(writeback=WRITEBACK))
     )
@@ -84,16 +94,24 @@ def test_lines_that_were_written_cost_more_when_they_leave(firmware, run):
 
 def test_an_access_across_the_border_of_lines_touches_both(firmware, run):
     elf = firmware("across", assembly=walks((60, 1, 1), (0, 1, 1), (64, 1, 1), access="ld t3, 0(a0)"))
-    without, with_cache = (run(elf, text=description() + text).simulator.written(SIZE) for text in ("", cache()))
+    without, with_cache = (
+        run(elf, text=description() + text).simulator.written(SIZE) for text in ("", cache())
+    )
     assert [more - less for more, less in zip(with_cache, without, strict=True)] == [2 * MISS, 0, 0]
 
 
 def test_the_simulator_is_told_what_the_caches_move(firmware, run):
     """Lines of 64 bytes in and, where they were written, out; with each access what has come since the last."""
-    elf = firmware("moved", assembly=walks((0, 1024, 64), (1024, 1024, 64), (1024, 1024, 64), access="sw a0, 0(a0)"))
+    elf = firmware(
+        "moved", assembly=walks((0, 1024, 64), (1024, 1024, 64), (1024, 1024, 64), access="sw a0, 0(a0)")
+    )
     simulator = run(elf, text=description() + cache()).simulator
     counted = simulator.statistics["cache"]
-    assert sum(simulator.moved) <= 64 * (counted["l1d_misses"] + counted["l1d_writebacks"]) < sum(simulator.moved) + 64 * 40
+    assert (
+        sum(simulator.moved)
+        <= 64 * (counted["l1d_misses"] + counted["l1d_writebacks"])
+        < sum(simulator.moved) + 64 * 40
+    )
     _, second, third, _ = simulator.moved[-4:]
     assert 32 * 64 <= second <= 36 * 64 and third <= 4 * 64  # 16 in and 16 out; then what is there already
     assert sum(run(elf, text=description()).simulator.moved) == 0
@@ -132,7 +150,9 @@ class Model:
             ways.insert(0, [line, write or bool(found and found[1])])
 
 
-@pytest.mark.parametrize(("size", "ways", "line"), [(512, 1, 16), (1024, 4, 32), (3072, 3, 64), (65536, 16, 64)])
+@pytest.mark.parametrize(
+    ("size", "ways", "line"), [(512, 1, 16), (1024, 4, 32), (3072, 3, 64), (65536, 16, 64)]
+)
 def test_every_access_is_a_hit_or_a_miss_as_a_model_says(firmware, run, tmp_path, size, ways, line):
     text = description() + cache(size=size, ways=ways, line=line, writeback=WRITEBACK)
     elf = firmware("mixed", MIXED)
@@ -202,7 +222,10 @@ ECHO_TABLE = "[devices.echo]\nbase = 0x10200000\n"
     ("text", "message"),
     [
         ("line_bytes = 48", "cpu.l1d.line_bytes is 48; it is a power of two"),
-        ("size_bytes = 5000", "cpu.l1d.size_bytes is 5000; 4 ways of 64 bytes a line take 256 times a power of two"),
+        (
+            "size_bytes = 5000",
+            "cpu.l1d.size_bytes is 5000; 4 ways of 64 bytes a line take 256 times a power of two",
+        ),
         ("size_bytes = 768", "cpu.l1d.size_bytes is 768; 4 ways"),
         ("ways = 0", "cpu.l1d.ways is 0; it lies between 1 and 64"),
         ("lines = 4", "unknown key 'cpu.l1d.lines'; known are size_bytes, ways, line_bytes, miss_cycles"),

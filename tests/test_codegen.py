@@ -26,13 +26,21 @@ MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 def matmul_graph():
     """The tutorial's model, with weights that need no PyTorch."""
     ir = ACALSimIR("graph_0")
-    for desc in (TensorDesc("input_0", (8, 16), is_input=True), TensorDesc("param_1", (16, 8), is_param=True),
-                 TensorDesc("t_2", (8, 8)), TensorDesc("param_3", (8,), is_param=True), TensorDesc("t_4", (8, 8), is_output=True)):
+    for desc in (
+        TensorDesc("input_0", (8, 16), is_input=True),
+        TensorDesc("param_1", (16, 8), is_param=True),
+        TensorDesc("t_2", (8, 8)),
+        TensorDesc("param_3", (8,), is_param=True),
+        TensorDesc("t_4", (8, 8), is_output=True),
+    ):
         ir.add_tensor(desc)
     ir.add_op(ACALSimOp(T.MATMUL, "matmul_0", ("input_0", "param_1"), ("t_2",), source="models/matmul.py:17"))
     ir.add_op(ACALSimOp(T.ADD, "add_1", ("t_2", "param_3"), ("t_4",), source="models/matmul.py:18"))
     ir.outputs = ["t_4"]
-    ir.constants = {"param_1": np.arange(128, dtype="f4").reshape(16, 8) / 3, "param_3": np.full(8, -0.0, "f4")}
+    ir.constants = {
+        "param_1": np.arange(128, dtype="f4").reshape(16, 8) / 3,
+        "param_3": np.full(8, -0.0, "f4"),
+    }
     return ir
 
 
@@ -74,7 +82,9 @@ def symbol_bytes(path, name):
 # --- text ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c", "graph_0_inputs.c"])
+@pytest.mark.parametrize(
+    "name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c", "graph_0_inputs.c"]
+)
 def test_the_tutorials_program_is_the_golden_one(tmp_path, name, update_golden):
     RISCVCodeGenerator(tmp_path).generate(matmul_graph())
     text, golden = (tmp_path / name).read_text(), GOLDEN / f"matmul.{name}"
@@ -87,18 +97,26 @@ def test_the_tutorials_program_is_the_golden_one(tmp_path, name, update_golden):
 def test_all_files_of_the_tutorial_are_written(tmp_path):
     paths = RISCVCodeGenerator(tmp_path).generate(matmul_graph())
     assert sorted(path.name for path in paths) == sorted(path.name for path in tmp_path.iterdir())
-    assert {f"graph_0{end}" for end in (".c", ".h", "_weights.c", "_weights.bin", ".ld", ".ir")} <= {path.name for path in paths}
+    assert {f"graph_0{end}" for end in (".c", ".h", "_weights.c", "_weights.bin", ".ld", ".ir")} <= {
+        path.name for path in paths
+    }
 
 
 def test_generating_twice_writes_the_same_bytes(tmp_path):
-    one, two = ({path.name: path.read_bytes() for path in RISCVCodeGenerator(tmp_path).generate(matmul_graph())} for _ in "ab")
+    one, two = (
+        {path.name: path.read_bytes() for path in RISCVCodeGenerator(tmp_path).generate(matmul_graph())}
+        for _ in "ab"
+    )
     assert one == two
 
 
 def test_other_weights_change_only_the_files_of_values(tmp_path):
     first, second = matmul_graph(), matmul_graph()
     second.constants["param_1"] = second.constants["param_1"] + 1
-    one, two = ({path.name: path.read_bytes() for path in RISCVCodeGenerator(tmp_path).generate(ir)} for ir in (first, second))
+    one, two = (
+        {path.name: path.read_bytes() for path in RISCVCodeGenerator(tmp_path).generate(ir)}
+        for ir in (first, second)
+    )
     assert {name for name in one if one[name] != two[name]} == {"graph_0_weights.c", "graph_0_weights.bin"}
 
 
@@ -108,11 +126,16 @@ def test_every_dtype_has_a_c_type():
 
 def test_a_machines_further_devices_are_reset(tmp_path):
     machine = tmp_path / "twin.toml"
-    machine.write_text('[devices.echo]\nbase = 0x10200000\n[devices.compute]\nbase = 0x10300000\n'
-                       '[devices.second]\nmodel = "compute"\nbase = 0x10400000\n')
+    machine.write_text(
+        "[devices.echo]\nbase = 0x10200000\n[devices.compute]\nbase = 0x10300000\n"
+        '[devices.second]\nmodel = "compute"\nbase = 0x10400000\n'
+    )
     built(matmul_graph(), tmp_path / "out", str(machine))
     text = (tmp_path / "out/graph_0.c").read_text()
-    assert re.findall(r"MMIO_WRITE32\((\w+) \+ REG_CONTROL, CONTROL_RESET\)", text) == ["COMPUTE_DEVICE_BASE", "SECOND_DEVICE_BASE"]
+    assert re.findall(r"MMIO_WRITE32\((\w+) \+ REG_CONTROL, CONTROL_RESET\)", text) == [
+        "COMPUTE_DEVICE_BASE",
+        "SECOND_DEVICE_BASE",
+    ]
 
 
 # --- exact values -------------------------------------------------------------------------------
@@ -177,15 +200,31 @@ def test_large_weights_are_built(tmp_path):
 def empty_graph():
     """Every kind of op on tensors without elements."""
     ir = ACALSimIR("graph_0")
-    for desc in (TensorDesc("x", (0, 3), is_input=True), TensorDesc("w", (3, 0), is_param=True), TensorDesc("b", (0,), is_param=True),
-                 TensorDesc("p", (0, 0)), TensorDesc("g", (0, 0)), TensorDesc("s", (0, 0)), TensorDesc("t", (0, 0)),
-                 TensorDesc("y", (3, 3)), TensorDesc("z", (3, 3), is_output=True), TensorDesc("r", (0, 0), is_output=True)):
+    for desc in (
+        TensorDesc("x", (0, 3), is_input=True),
+        TensorDesc("w", (3, 0), is_param=True),
+        TensorDesc("b", (0,), is_param=True),
+        TensorDesc("p", (0, 0)),
+        TensorDesc("g", (0, 0)),
+        TensorDesc("s", (0, 0)),
+        TensorDesc("t", (0, 0)),
+        TensorDesc("y", (3, 3)),
+        TensorDesc("z", (3, 3), is_output=True),
+        TensorDesc("r", (0, 0), is_output=True),
+    ):
         ir.add_tensor(desc)
     ir.constants = {"w": np.zeros((3, 0), "f4"), "b": np.zeros(0, "f4")}
-    for number, (type, inputs, output, attrs) in enumerate((
-        (T.MATMUL, ("x", "w"), "p", {}), (T.GEMM, ("x", "w", "b"), "g", {}), (T.SOFTMAX, ("p",), "s", {"dim": 1}),
-        (T.PERMUTE, ("s",), "t", {"dims": [1, 0]}), (T.MATMUL, ("w", "x"), "y", {}), (T.RELU, ("y",), "z", {}), (T.ADD, ("t", "g"), "r", {}),
-    )):
+    for number, (type, inputs, output, attrs) in enumerate(
+        (
+            (T.MATMUL, ("x", "w"), "p", {}),
+            (T.GEMM, ("x", "w", "b"), "g", {}),
+            (T.SOFTMAX, ("p",), "s", {"dim": 1}),
+            (T.PERMUTE, ("s",), "t", {"dims": [1, 0]}),
+            (T.MATMUL, ("w", "x"), "y", {}),
+            (T.RELU, ("y",), "z", {}),
+            (T.ADD, ("t", "g"), "r", {}),
+        )
+    ):
         ir.add_op(ACALSimOp(type, f"op_{number}", inputs, (output,), attrs))
     ir.outputs = ["z", "r"]
     return ir
@@ -200,8 +239,11 @@ def bare_graph():
     return ir
 
 
-@pytest.mark.parametrize("graph", [empty_graph, bare_graph, lambda: copies(w=np.ones(3, "f4")), lambda: copies()],
-                         ids=["empty tensors", "no parameters", "no inputs", "no ops at all"])
+@pytest.mark.parametrize(
+    "graph",
+    [empty_graph, bare_graph, lambda: copies(w=np.ones(3, "f4")), lambda: copies()],
+    ids=["empty tensors", "no parameters", "no inputs", "no ops at all"],
+)
 @pytest.mark.parametrize("machine", ["default", "cpu"])
 def test_it_builds_without_warning(tmp_path, graph, machine):
     assert "-Werror" in toolchain.CFLAGS
@@ -214,8 +256,13 @@ def test_the_makefile_builds_the_elf_that_scons_builds(built_tree, tmp_path, nam
     shutil.copytree(built_tree / f"build/{name}", folder, ignore=shutil.ignore_patterns("*.o", "run"))
     make(folder, f"KERNELS={built_tree / 'kernels'}")
     for end in ("elf", "bin"):
-        assert (folder / f"graph_0.{end}").read_bytes() == (built_tree / f"build/{name}.{end}").read_bytes(), end
-    listings = [path.read_text().split("file format")[1] for path in (folder / "graph_0.dump", built_tree / f"build/{name}.dump")]
+        assert (folder / f"graph_0.{end}").read_bytes() == (
+            built_tree / f"build/{name}.{end}"
+        ).read_bytes(), end
+    listings = [
+        path.read_text().split("file format")[1]
+        for path in (folder / "graph_0.dump", built_tree / f"build/{name}.dump")
+    ]
     assert listings[0] == listings[1]
 
 
@@ -229,9 +276,13 @@ def test_the_makefile_cleans_up_after_itself(tmp_path):
 
 
 def test_two_folders_make_the_same_elf_without_a_path_in_it(tmp_path):
-    one, two = (built(matmul_graph(), tmp_path / name) for name in ("a", "b/of another/depth".replace(" ", "_")))
+    one, two = (
+        built(matmul_graph(), tmp_path / name) for name in ("a", "b/of another/depth".replace(" ", "_"))
+    )
     assert one.read_bytes() == two.read_bytes()
-    for path in (p for folder in (one.parent, two.parent) for p in folder.iterdir() if p.suffix not in (".d", ".map")):
+    for path in (
+        p for folder in (one.parent, two.parent) for p in folder.iterdir() if p.suffix not in (".d", ".map")
+    ):
         text = path.read_bytes()
         assert str(tmp_path).encode() not in text, path
         assert os.path.expanduser("~").encode() + b"/" not in text, path
@@ -255,8 +306,10 @@ def test_a_missing_compiler_is_one_line_with_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError) as caught:
         toolchain.find_compiler()
-    assert str(caught.value) == ("no cross compiler 'riscv64-unknown-elf-gcc'; install it (Debian: apt install "
-                                 "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf) or set CROSS_COMPILE")
+    assert str(caught.value) == (
+        "no cross compiler 'riscv64-unknown-elf-gcc'; install it (Debian: apt install "
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf) or set CROSS_COMPILE"
+    )
 
 
 def test_inputs_are_placed_where_the_plan_has_them():

@@ -63,13 +63,15 @@ def op_of(run, symbol="op_product"):
 
 def test_the_same_work_is_done_in_the_same_time_however_it_is_waited_for(build, measure):
     runs = {word: measure(*build(word)) for word in WORDS}
-    assert {word: list(memoryview(run.outputs[:1024]).cast("f")) for word, run in runs.items()} == dict.fromkeys(
-        WORDS, outputs_wanted()
-    )
+    assert {
+        word: list(memoryview(run.outputs[:1024]).cast("f")) for word, run in runs.items()
+    } == dict.fromkeys(WORDS, outputs_wanted())
     busy = {run.statistics["devices"]["compute"]["busy_cycles"] for run in runs.values()}
     assert len(busy) == 1
     cycles = {word: op_of(run)["cycles"] for word, run in runs.items()}
-    assert cycles["stall"] < cycles["poll"] < cycles["stall"] + 20, "a poll comes up to a turn of its loop late"
+    assert cycles["stall"] < cycles["poll"] < cycles["stall"] + 20, (
+        "a poll comes up to a turn of its loop late"
+    )
     assert cycles["stall"] < cycles["interrupt"] < cycles["stall"] + 120
     transactions = {word: run.statistics["devices"]["compute"]["transactions"] for word, run in runs.items()}
     assert transactions["stall"] == transactions["interrupt"] == 4 and transactions["poll"] > 4
@@ -90,7 +92,7 @@ def test_an_interrupt_costs_the_same_cycles_every_time_and_under_load(build, mea
 
 # --- When interrupts come -------------------------------------------------------------------------
 
-SECOND = "\n[devices.second]\nmodel = \"compute\"\nbase = 0x10400000\n"
+SECOND = '\n[devices.second]\nmodel = "compute"\nbase = 0x10400000\n'
 
 DELAY = """
     for (int i = 0; i < 5000; i++) __asm__ volatile("nop");
@@ -148,7 +150,9 @@ def error_of(measure, elf, machine):
 
 def test_thousands_of_interrupts_are_all_taken(build, measure):
     once = op_of(measure(*build("interrupt")))["cycles"]
-    c = product().replace("graph_0_forward(); return", "for (int i = 0; i < 999; i++) op_product(); op_product(); return")
+    c = product().replace(
+        "graph_0_forward(); return", "for (int i = 0; i < 999; i++) op_product(); op_product(); return"
+    )
     op = op_of(measure(*build("interrupt", "many", c)))
     assert op["cycles"] == pytest.approx(1000 * once, abs=1000)
 
@@ -168,7 +172,7 @@ def test_a_wait_that_nothing_could_end_is_an_error_of_one_line(build, measure):
 
 
 def test_an_interrupt_that_is_not_enabled_wakes_nobody_and_is_named(build, measure):
-    masked = 'MMIO_WRITE32(0xc002004, 0);'
+    masked = "MMIO_WRITE32(0xc002004, 0);"
     said = error_of(measure, *build("interrupt", "masked", product(masked)))
     assert said.endswith("that could raise one; raised before: 37")
 
@@ -181,7 +185,9 @@ def test_an_exception_is_told_as_ever_where_interrupts_are_vectored(build, measu
 def test_a_simulator_that_knows_no_time_cannot_wake_anybody(build, run):
     elf, _ = build("stall", "legacy", 'int main(void) { __asm__ volatile("wfi"); return 0; }')
     outcome = run(elf, legacy=True)
-    assert outcome.status == 70 and "the guest waits for an interrupt (wfi); the simulator on" in outcome.errors
+    assert (
+        outcome.status == 70 and "the guest waits for an interrupt (wfi); the simulator on" in outcome.errors
+    )
 
 
 def test_qemu_can_be_stopped_while_the_cpu_sleeps(build, start, tmp_path):
@@ -261,8 +267,14 @@ ECHO_TABLE = "[devices.echo]\nbase = 0x10200000\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[firmware]\ncompletion = "soon"\n' + ECHO_TABLE, "completion is 'soon'; known are stall, poll, interrupt"),
-        (ECHO_TABLE + "interrupt = 10\n", "echo.interrupt is 10; 36 to 95 are free, those below are the board's"),
+        (
+            '[firmware]\ncompletion = "soon"\n' + ECHO_TABLE,
+            "completion is 'soon'; known are stall, poll, interrupt",
+        ),
+        (
+            ECHO_TABLE + "interrupt = 10\n",
+            "echo.interrupt is 10; 36 to 95 are free, those below are the board's",
+        ),
         (ECHO_TABLE + "interrupt = 96\n", "devices.echo.interrupt is 96; it lies between 0 and 95"),
         (
             ECHO_TABLE + "interrupt = 40\n[devices.compute]\nbase = 0x10300000\ninterrupt = 40\n",

@@ -87,7 +87,12 @@ def small(shape, seed=0, dtype=np.float32):
 def product(m, n, k, *flags, target=C, **fields):
     """Load A and B, multiply, store."""
     half = DEFAULTS["scratchpad_bytes"] // 2
-    return [load(0, A, (m, k)), load(half, B, (k, n)), matmul(m, n, k, b=half, **fields), store(m, n, target, *flags)]
+    return [
+        load(0, A, (m, k)),
+        load(half, B, (k, n)),
+        matmul(m, n, k, b=half, **fields),
+        store(m, n, target, *flags),
+    ]
 
 
 # --- Values ----------------------------------------------------------------------------------------
@@ -131,7 +136,9 @@ def test_a_product_may_read_its_operands_transposed(matrices):
     matrices.put(A, a.T)
     matrices.put(B, b)
     turned = {"a_inner_stride": 4, "a_k_inner_stride": 24, "b_inner_stride": 44, "b_k_inner_stride": 4}
-    matrices.run(load(0, A, (11, 6)), load(0x4000, B, (9, 11)), matmul(6, 9, 11, b=0x4000, **turned), store(6, 9, C))
+    matrices.run(
+        load(0, A, (11, 6)), load(0x4000, B, (9, 11)), matmul(6, 9, 11, b=0x4000, **turned), store(6, 9, C)
+    )
     assert np.array_equal(matrices.get(C, (6, 9)), a @ b.T)
 
 
@@ -139,7 +146,9 @@ def convolved(x, w, stride, padding):
     """[channels, rows, columns] with [outputs, channels, kernel rows, kernel columns], by its definition."""
     x = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
     outputs, _, high, wide = w.shape
-    rows, columns = ((size - kernel) // stride + 1 for size, kernel in zip(x.shape[1:], (high, wide), strict=True))
+    rows, columns = (
+        (size - kernel) // stride + 1 for size, kernel in zip(x.shape[1:], (high, wide), strict=True)
+    )
     y = np.zeros((outputs, rows, columns), np.float32)
     for row, column in np.ndindex(rows, columns):
         window = x[:, row * stride : row * stride + high, column * stride : column * stride + wide]
@@ -187,7 +196,9 @@ def test_int8_products_are_requantised(matrices):
         matrices.put(address, values)
     commands = [load(0, A, (20, 37), 1), load(0x1001, B, (37, 30), 1), load(0x2000, D, (1, 60))]
     commands += [matmul(20, 30, 37, b=0x1001, type="INT8"), store(20, 30, C, "INT32_SUMS")]
-    commands += [store(20, 30, C + 0x8000, "INT32_SUMS", "SCALE_COLUMNS", "BIAS_COLUMNS", type="INT8", b=0x2000)]
+    commands += [
+        store(20, 30, C + 0x8000, "INT32_SUMS", "SCALE_COLUMNS", "BIAS_COLUMNS", type="INT8", b=0x2000)
+    ]
     assert matrices.run(*commands)[0] == 0
     sums = (a.astype(np.int64) @ b.astype(np.int64)).astype(np.float32)
     assert np.array_equal(matrices.get(C, (20, 30)), sums)
@@ -197,11 +208,31 @@ def test_int8_products_are_requantised(matrices):
 
 
 def test_int8_results_round_halves_to_even_and_saturate(matrices):
-    values = np.float32([[-2.5], [-1.5], [-0.5], [0.5], [1.5], [2.5], [126.5], [127.6], [np.inf], [-np.inf], [-128.5], [np.nan]])
+    values = np.float32(
+        [
+            [-2.5],
+            [-1.5],
+            [-0.5],
+            [0.5],
+            [1.5],
+            [2.5],
+            [126.5],
+            [127.6],
+            [np.inf],
+            [-np.inf],
+            [-128.5],
+            [np.nan],
+        ]
+    )
     matrices.put(A, values)
     matrices.put(B, np.ones((1, 1), np.float32))
     count = len(values)
-    commands = [load(0, A, values.shape), load(64, B, (1, 1)), matmul(count, 1, 1, b=64), store(count, 1, C, type="INT8")]
+    commands = [
+        load(0, A, values.shape),
+        load(64, B, (1, 1)),
+        matmul(count, 1, 1, b=64),
+        store(count, 1, C, type="INT8"),
+    ]
     assert matrices.run(*commands)[0] == 0
     assert matrices.get(C, count, np.int8).tolist() == [-2, -2, 0, 0, 2, 2, 126, 127, 127, -128, -128, -128]
 
@@ -222,17 +253,31 @@ def test_a_store_does_what_its_flags_say(matrices, flags, result, operand):
     for address, values in ((A, small((6, 5), 0, operand)), (B, small((5, 9), 1, operand)),
                             (D, small(18, 2, np.float32)), (D + 96, small((6, 9), 3, of_residual))):  # fmt: skip
         matrices.put(address, values)
-    size, element, wide = np.dtype(result).itemsize, np.dtype(operand).itemsize, np.dtype(of_residual).itemsize
+    size, element, wide = (
+        np.dtype(result).itemsize,
+        np.dtype(operand).itemsize,
+        np.dtype(of_residual).itemsize,
+    )
     commands = [load(0, A, (6, 5), element), load(0x400, B, (5, 9), element)]
     commands += [load(0x800, D, (1, 18)), load(0xC00, D + 96, (6, 9), wide)]
     commands += [matmul(6, 9, 5, b=0x400, type="FLOAT32" if operand is np.float32 else "INT8")]
-    numbers = {"scale": -0.625, "low": -20.0, "high": 6.0, "residual_scale": 0.75, "a": 0xC00, "b": 0x800,
-               "a_inner_stride": 9 * wide, "a_outer_stride": 54 * wide}
+    numbers = {
+        "scale": -0.625,
+        "low": -20.0,
+        "high": 6.0,
+        "residual_scale": 0.75,
+        "a": 0xC00,
+        "b": 0x800,
+        "a_inner_stride": 9 * wide,
+        "a_outer_stride": 54 * wide,
+    }
     sums = ["INT32_SUMS"] if operand is np.int8 else []
     commands += [store(6, 9, C, *flags, *sums, type="FLOAT32" if result is np.float32 else "INT8", **numbers)]
     expected = Reference(matrices.bytes).run(*commands).ram
     assert matrices.run(*commands)[0] == 0
-    assert np.array_equal(matrices.get(C, (6, 9), result), expected[C - RAM :][: 54 * size].view(result).reshape(6, 9))
+    assert np.array_equal(
+        matrices.get(C, (6, 9), result), expected[C - RAM :][: 54 * size].view(result).reshape(6, 9)
+    )
 
 
 @pytest.mark.parametrize(("rows", "columns", "window", "stride", "padding"), [
@@ -248,12 +293,26 @@ def test_pooling_gives_what_pytorch_gives(matrices, rows, columns, window, strid
         values[1, n // 2] = np.nan
     matrices.put(A, values)
     matrices.put(B, np.eye(3, dtype=np.float32))
-    expected = torch.nn.functional.max_pool2d(torch.from_numpy(values).view(1, 3, rows, columns), window, stride, padding)[0].numpy()
+    expected = torch.nn.functional.max_pool2d(
+        torch.from_numpy(values).view(1, 3, rows, columns), window, stride, padding
+    )[0].numpy()
     _, out_rows, out_columns = expected.shape
     size = np.dtype(result).itemsize
-    fields = {"n_inner": columns, "k_middle": window[0], "k_inner": window[1], "pool_stride": stride, "pad_top": padding[0],
-              "pad_bottom": padding[0], "pad_left": padding[1], "pad_right": padding[1], "planes": 3, "rows": out_rows,
-              "row_bytes": out_columns * size, "dram_row_stride": out_columns * size, "dram_plane_stride": out_rows * out_columns * size}
+    fields = {
+        "n_inner": columns,
+        "k_middle": window[0],
+        "k_inner": window[1],
+        "pool_stride": stride,
+        "pad_top": padding[0],
+        "pad_bottom": padding[0],
+        "pad_left": padding[1],
+        "pad_right": padding[1],
+        "planes": 3,
+        "rows": out_rows,
+        "row_bytes": out_columns * size,
+        "dram_row_stride": out_columns * size,
+        "dram_plane_stride": out_rows * out_columns * size,
+    }
     # As the product of B, which changes nothing, and A: NaN times 0 is NaN, so its column has it in every row.
     commands = [load(0, A, (3, n)), load(0x8000, B, (3, 3)), matmul(3, n, 3, a=0x8000, b=0)]
     kind = "FLOAT32" if result is np.float32 else "INT8"
@@ -262,7 +321,9 @@ def test_pooling_gives_what_pytorch_gives(matrices, rows, columns, window, strid
     if result is np.float32:
         spread = values.copy()
         spread[:, n // 2] = np.nan
-        expected = torch.nn.functional.max_pool2d(torch.from_numpy(spread).view(1, 3, rows, columns), window, stride, padding)[0].numpy()
+        expected = torch.nn.functional.max_pool2d(
+            torch.from_numpy(spread).view(1, 3, rows, columns), window, stride, padding
+        )[0].numpy()
     assert np.array_equal(matrices.get(C, expected.shape, result), expected, equal_nan=result is np.float32)
 
 
@@ -364,10 +425,14 @@ def test_the_example_of_the_documentation_runs(matrices, tmp_path):
     text = (ROOT / "docs/device.md").read_text()
     example = text[text.index("    struct DeviceCommand list[]") : text.index("`device.pack_command(")]
     (tmp_path / "registers.h").write_text(registers_header())
-    source = f"#include <stdio.h>\n#include \"registers.h\"\nenum {{ a0 = {A:#x}u, b0 = {B:#x}u, c0 = {C:#x}u }};\n"
+    source = (
+        f'#include <stdio.h>\n#include "registers.h"\nenum {{ a0 = {A:#x}u, b0 = {B:#x}u, c0 = {C:#x}u }};\n'
+    )
     source += f"int main(void) {{\n{example}\nreturn fwrite(list, sizeof list, 1, stdout) != 1; }}\n"
     (tmp_path / "example.c").write_text(source)
-    subprocess.run(["gcc", "-Wall", "-Werror", tmp_path / "example.c", "-o", tmp_path / "example"], check=True)
+    subprocess.run(
+        ["gcc", "-Wall", "-Werror", tmp_path / "example.c", "-o", tmp_path / "example"], check=True
+    )
     matrices.put(A, small((64, 64)))
     matrices.put(B, small((64, 64), 1))
     matrices.put(LIST, subprocess.run([tmp_path / "example"], capture_output=True, check=True).stdout)
@@ -388,8 +453,17 @@ GOOD = product(4, 4, 4)
 
 def pooling(**wrong):
     """A STORE of four planes of 4 x 4, 2 x 2 of each of which stay, with something wrong."""
-    fields = {"n_inner": 4, "k_inner": 2, "k_middle": 2, "pool_stride": 2, "planes": 4, "rows": 2, "row_bytes": 8,
-              "dram_row_stride": 8, "dram_plane_stride": 16}
+    fields = {
+        "n_inner": 4,
+        "k_inner": 2,
+        "k_middle": 2,
+        "pool_stride": 2,
+        "planes": 4,
+        "rows": 2,
+        "row_bytes": 8,
+        "dram_row_stride": 8,
+        "dram_plane_stride": 16,
+    }
     return {**store(4, 16, C, "POOL"), **fields, **wrong}
 
 
@@ -648,7 +722,9 @@ def test_of_devices_that_ask_in_one_cycle_the_lowest_base_is_first(embedded, tmp
 
     class Reader(embedded.Device):
         def write(self, register, value):
-            self.after(value, lambda: self.read_ram(A, 80, lambda data: arrivals.append((self.name, self.now))))
+            self.after(
+                value, lambda: self.read_ram(A, 80, lambda data: arrivals.append((self.name, self.now)))
+            )
 
     bases = {"high": COMPUTE + 0x100000, "low": COMPUTE}
     for name, base in bases.items():
@@ -689,7 +765,9 @@ def test_what_the_cpus_caches_move_holds_the_channels(embedded, tmp_path, channe
 class DramByHand:
     """The RAM's rules once more, byte run by byte run."""
 
-    def __init__(self, latency_cycles, bytes_per_cycle, channels, interleave_bytes, banks, row_bytes, row_miss_cycles):
+    def __init__(
+        self, latency_cycles, bytes_per_cycle, channels, interleave_bytes, banks, row_bytes, row_miss_cycles
+    ):
         self.__dict__.update(locals())
         self.free, self.rows, self.bank_free = [0] * channels, {}, {}
 
@@ -733,10 +811,16 @@ class DramByHand:
 def test_ram_keeps_its_rules(embedded, tmp_path, ram, tiles):
     matrices = machine_of(embedded, tmp_path, ram=ram)
     reference = DramByHand(**ram)
-    commands = [load(0, A + at, (rows, columns), 1, strides=(columns + gap, 0)) for at, rows, columns, gap in tiles]
+    commands = [
+        load(0, A + at, (rows, columns), 1, strides=(columns + gap, 0)) for at, rows, columns, gap in tiles
+    ]
     now = reference.book(0, [(LIST, 2 * len(commands) * device.COMMAND_BYTES)])
     for at, rows, columns, gap in tiles:
-        runs = [(A + at + row * (columns + gap), columns) for row in range(rows)] if gap else [(A + at, rows * columns)]
+        runs = (
+            [(A + at + row * (columns + gap), columns) for row in range(rows)]
+            if gap
+            else [(A + at, rows * columns)]
+        )
         port = beats(rows * columns, DEFAULTS["scratchpad_bytes_per_cycle"])
         now = max(reference.book(now + 1, runs), now + 1 + port)
     assert matrices.run(*[one for part in commands for one in (part, SYNC)])[0] == 0
@@ -754,7 +838,9 @@ WAITS = {
 
 def assert_units_account_for_every_cycle(statistics):
     for unit, states in WAITS.items():
-        assert sum(statistics[f"{unit}_{state}_cycles"] for state in states) == statistics["busy_cycles"], unit
+        assert sum(statistics[f"{unit}_{state}_cycles"] for state in states) == statistics["busy_cycles"], (
+            unit
+        )
 
 
 def random_command(choose):
@@ -772,7 +858,9 @@ def random_command(choose):
         return matmul(m, n, k, *flags, a=spot, b=256 * choose.randrange(6), c=sum_spot, **more)
     if kind == "store":
         flags = [flag for flag in ("BIAS_ROWS", "RESIDUAL", "RELU") if choose.random() < 0.3]
-        return store(m, n, C + 256 * choose.randrange(64), *flags, a=spot, b=256 * choose.randrange(6), c=sum_spot)
+        return store(
+            m, n, C + 256 * choose.randrange(64), *flags, a=spot, b=256 * choose.randrange(6), c=sum_spot
+        )
     return SYNC if kind == "sync" else NOP
 
 
@@ -784,7 +872,9 @@ def random_command(choose):
     channels=st.integers(1, 2),
 )
 @relaxed
-def test_random_lists_give_the_values_of_one_after_the_other(embedded, tmp_path, seed, mode, depths, port, channels):
+def test_random_lists_give_the_values_of_one_after_the_other(
+    embedded, tmp_path, seed, mode, depths, port, channels
+):
     choose = random.Random(seed)
     commands = [random_command(choose) for _ in range(choose.randrange(1, 40))]
     # STOREs to one place in RAM have no order of their own: each gets its place.
@@ -792,8 +882,16 @@ def test_random_lists_give_the_values_of_one_after_the_other(embedded, tmp_path,
         if one["code"] == store(1, 1, 0)["code"]:
             one["dram"] = C + 256 * index
     queues = dict(zip(("load_queue_depth", "compute_queue_depth", "store_queue_depth"), depths, strict=True))
-    options = {"dataflow": mode[0], "overlap": mode[1], "rows": 4, "columns": 3, "scratchpad_bytes_per_cycle": port}
-    matrices = machine_of(embedded, tmp_path, ram={"channels": channels, "interleave_bytes": 64}, **options, **queues)
+    options = {
+        "dataflow": mode[0],
+        "overlap": mode[1],
+        "rows": 4,
+        "columns": 3,
+        "scratchpad_bytes_per_cycle": port,
+    }
+    matrices = machine_of(
+        embedded, tmp_path, ram={"channels": channels, "interleave_bytes": 64}, **options, **queues
+    )
     matrices.put(A, np.random.default_rng(seed).integers(-1, 2, 2048).astype(np.float32))
     matrices.start(*commands)
     expected = Reference(matrices.bytes).run(*commands).ram
@@ -805,7 +903,8 @@ def test_random_lists_give_the_values_of_one_after_the_other(embedded, tmp_path,
     assert sum(wait.values()) == stall - ACCESS
     assert wait["compute"] == matrices.statistics["compute_busy_cycles"]
     assert wait["dram"] + wait["load"] + wait["store"] <= sum(
-        matrices.statistics[f"{unit}_busy_cycles"] for unit in ("load", "store"))
+        matrices.statistics[f"{unit}_busy_cycles"] for unit in ("load", "store")
+    )
     moved = sum(matrices.statistics[f"dma_bytes_{way}"] for way in ("read", "written"))
     if moved == device.COMMAND_BYTES * len(commands):
         assert wait["dram"] == 0
@@ -887,10 +986,16 @@ def test_ports_count_where_ram_does_not(machine):
 
 def test_the_array_counts_before_ram_and_ram_before_the_ports(machine):
     matrices = machine(scratchpad_bytes_per_cycle=4)
-    array, ram, port = array_formula("ws", "double", 16, 16, 64, 16, 16), beats(2400) + LATENCY, beats(2400, 4)
+    array, ram, port = (
+        array_formula("ws", "double", 16, 16, 64, 16, 16),
+        beats(2400) + LATENCY,
+        beats(2400, 4),
+    )
     both = stages(matrices, matmul(64, 16, 16, b=0x4000), load(0x8000, A, (20, 30)))
     assert both == {"compute": array, "dram": 1 + ram - array, "load": port - ram}
-    assert stages(matrices, load(0x8000, A, (20, 30)), store(20, 30, C)) == {"dram": 2 * beats(2400) + LATENCY}
+    assert stages(matrices, load(0x8000, A, (20, 30)), store(20, 30, C)) == {
+        "dram": 2 * beats(2400) + LATENCY
+    }
     assert stages(matrices, NOP, matmul(64, 16, 16, b=0x4000), SYNC, NOP) == {"fetch": 2, "compute": array}
 
 
@@ -943,6 +1048,12 @@ def test_the_host_computes_a_large_product_in_no_time(machine):
 
 def test_every_command_type_flag_and_field_is_documented():
     text = (ROOT / "docs/device.md").read_text()
-    rows = (*device.COMMANDS, *device.ELEMENT_TYPES, *device.COMMAND_FLAGS, *device.ERROR_CODES, *device.COMMAND_FIELDS)
+    rows = (
+        *device.COMMANDS,
+        *device.ELEMENT_TYPES,
+        *device.COMMAND_FLAGS,
+        *device.ERROR_CODES,
+        *device.COMMAND_FIELDS,
+    )
     parts = [*rows, *device.DEVICE_MODELS["compute"].parameters]
     assert [part.name for part in parts if not re.search(rf"\b{part.name}\b", text)] == []

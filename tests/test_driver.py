@@ -16,6 +16,7 @@ pytest_plugins = ["qemu_fixtures"]
 
 DEFAULT = load_machine("default")
 
+
 @pytest.fixture
 def measure(plugin, engine_library):  # noqa: F811
     """Simulates an ELF to its end; returns what simulate() does."""

@@ -39,36 +39,112 @@ class Behind(nn.Module):
 
 
 FOLDED = {
-    "batch norm behind a convolution": (lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)), (2, 2, 5, 5), ["CONV"]),
-    "batch norm behind a convolution without bias": (lambda: nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3)), (2, 2, 5, 5), ["CONV"]),
-    "batch norm without weights": (lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, affine=False)), (2, 2, 5, 5), ["CONV"]),
-    "batch norm behind a depthwise convolution": (lambda: nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, padding=1), nn.BatchNorm2d(4), nn.ReLU()), (1, 4, 5, 5), ["CONV", "RELU"]),
-    "batch norm behind a grouped convolution": (lambda: nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6)), (1, 4, 5, 5), ["CONV"]),
-    "batch norm behind a convolution of one dimension": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)), (2, 2, 7), ["CONV"]),
-    "batch norm behind a transposed convolution": (lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2, stride=2), nn.BatchNorm2d(3)), (1, 2, 4, 4), ["CONV"]),
-    "batch norm behind a linear layer": (lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), (5, 4), ["GEMM"]),
-    "two batch norms": (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)), (1, 2, 3, 3), ["CONV"]),
+    "batch norm behind a convolution": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)),
+        (2, 2, 5, 5),
+        ["CONV"],
+    ),
+    "batch norm behind a convolution without bias": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3)),
+        (2, 2, 5, 5),
+        ["CONV"],
+    ),
+    "batch norm without weights": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, affine=False)),
+        (2, 2, 5, 5),
+        ["CONV"],
+    ),
+    "batch norm behind a depthwise convolution": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+        (1, 4, 5, 5),
+        ["CONV", "RELU"],
+    ),
+    "batch norm behind a grouped convolution": (
+        lambda: nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6)),
+        (1, 4, 5, 5),
+        ["CONV"],
+    ),
+    "batch norm behind a convolution of one dimension": (
+        lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3)),
+        (2, 2, 7),
+        ["CONV"],
+    ),
+    "batch norm behind a transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 3, 2, stride=2), nn.BatchNorm2d(3)),
+        (1, 2, 4, 4),
+        ["CONV"],
+    ),
+    "batch norm behind a linear layer": (
+        lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)),
+        (5, 4),
+        ["GEMM"],
+    ),
+    "two batch norms": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)),
+        (1, 2, 3, 3),
+        ["CONV"],
+    ),
     "a number": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y * 0.5 + 2), (5, 4), ["GEMM"]),
     "a divisor": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y / 3), (5, 4), ["GEMM"]),
     "a difference": (lambda: Behind(nn.Linear(4, 3), lambda m, y: (y - m.c) * m.c, c=f(3)), (5, 4), ["GEMM"]),
-    "a scaled summand": (lambda: Behind(nn.Conv2d(2, 3, 1), lambda m, y: torch.add(y, m.c, alpha=2), c=f(3, 1, 1)), (1, 2, 3, 3), ["CONV"]),
+    "a scaled summand": (
+        lambda: Behind(nn.Conv2d(2, 3, 1), lambda m, y: torch.add(y, m.c, alpha=2), c=f(3, 1, 1)),
+        (1, 2, 3, 3),
+        ["CONV"],
+    ),
     "a factor in front": (lambda: Behind(nn.Linear(4, 3), lambda m, y: m.c * y, c=f(1, 3)), (5, 4), ["GEMM"]),
 }
 
 LEFT = {
-    "the result is read by another too": (lambda: Behind(nn.Linear(4, 3), lambda m, y: (y * 2, y.sum(0))), (5, 4), {"MUL"}),
+    "the result is read by another too": (
+        lambda: Behind(nn.Linear(4, 3), lambda m, y: (y * 2, y.sum(0))),
+        (5, 4),
+        {"MUL"},
+    ),
     "the result is an output": (lambda: Behind(nn.Linear(4, 3), lambda m, y: (y * 2, y)), (5, 4), {"MUL"}),
     "a factor a row": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y * m.c, c=f(5, 1)), (5, 4), {"MUL"}),
-    "a factor an element": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y * m.c, c=f(5, 3)), (5, 4), {"MUL"}),
-    "a factor a column of an image": (lambda: Behind(nn.Conv2d(2, 3, 1), lambda m, y: y * m.c, c=f(3)), (1, 2, 3, 3), {"MUL"}),
-    "a factor that makes the result larger": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y * m.c, c=f(2, 1, 1)), (5, 4), {"MUL"}),
+    "a factor an element": (
+        lambda: Behind(nn.Linear(4, 3), lambda m, y: y * m.c, c=f(5, 3)),
+        (5, 4),
+        {"MUL"},
+    ),
+    "a factor a column of an image": (
+        lambda: Behind(nn.Conv2d(2, 3, 1), lambda m, y: y * m.c, c=f(3)),
+        (1, 2, 3, 3),
+        {"MUL"},
+    ),
+    "a factor that makes the result larger": (
+        lambda: Behind(nn.Linear(4, 3), lambda m, y: y * m.c, c=f(2, 1, 1)),
+        (5, 4),
+        {"MUL"},
+    ),
     "what is divided": (lambda: Behind(nn.Linear(4, 3), lambda m, y: 2 / y), (5, 4), {"RECIPROCAL", "DIV"}),
-    "what is subtracted from": (lambda: Behind(nn.Linear(4, 3), lambda m, y: 2 - y), (5, 4), {"SUB", "ADD", "MUL", "NEG"}),
-    "what is scaled and added to a constant": (lambda: Behind(nn.Linear(4, 3), lambda m, y: torch.add(m.c, y, alpha=2), c=f(3)), (5, 4), {"ADD"}),
+    "what is subtracted from": (
+        lambda: Behind(nn.Linear(4, 3), lambda m, y: 2 - y),
+        (5, 4),
+        {"SUB", "ADD", "MUL", "NEG"},
+    ),
+    "what is scaled and added to a constant": (
+        lambda: Behind(nn.Linear(4, 3), lambda m, y: torch.add(m.c, y, alpha=2), c=f(3)),
+        (5, 4),
+        {"ADD"},
+    ),
     "itself": (lambda: Behind(nn.Linear(4, 3), lambda m, y: y * y), (5, 4), {"MUL"}),
-    "batch norm behind a relu": (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)), (1, 2, 3, 3), {"MUL", "ADD"}),
-    "batch norm in front": (lambda: nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 3, 3, padding=1)), (1, 2, 4, 4), {"MUL", "ADD"}),
-    "a grouped transposed convolution": (lambda: nn.Sequential(nn.ConvTranspose2d(4, 4, 2, groups=2), nn.BatchNorm2d(4)), (1, 4, 3, 3), {"MUL"}),
+    "batch norm behind a relu": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)),
+        (1, 2, 3, 3),
+        {"MUL", "ADD"},
+    ),
+    "batch norm in front": (
+        lambda: nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 3, 3, padding=1)),
+        (1, 2, 4, 4),
+        {"MUL", "ADD"},
+    ),
+    "a grouped transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(4, 4, 2, groups=2), nn.BatchNorm2d(4)),
+        (1, 4, 3, 3),
+        {"MUL"},
+    ),
 }
 
 
@@ -121,7 +197,11 @@ def test_what_is_no_constant_a_channel_stays(name, tmp_path):
     assert_right(captured, tmp_path)
 
 
-@pytest.mark.parametrize("layer, shape", [(lambda: nn.Linear(4, 3), (5, 4)), (lambda: nn.Conv2d(2, 3, 1), (1, 2, 3, 3))], ids=["linear", "convolution"])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [(lambda: nn.Linear(4, 3), (5, 4)), (lambda: nn.Conv2d(2, 3, 1), (1, 2, 3, 3))],
+    ids=["linear", "convolution"],
+)
 def test_a_weight_that_two_share_is_left_alone(layer, shape, tmp_path):
     captured = captured_function(trained(Shared(layer())), (f(*shape),))
     assert "MUL" in kinds(captured)
@@ -143,7 +223,9 @@ def test_a_model_keeps_its_own_weights():
 
 
 def test_what_was_folded_leaves_no_parameter_behind_and_names_all_its_ops():
-    captured = captured_function(trained(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))), (f(1, 2, 5, 5),))
+    captured = captured_function(
+        trained(nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))), (f(1, 2, 5, 5),)
+    )
     (op,) = captured.ir.ops
     assert captured.ir.params == list(op.inputs[1:]) == list(captured.ir.constants)
     assert op.aten == ("aten.convolution.default", "aten.mul.Tensor", "aten.add.Tensor")
@@ -156,4 +238,6 @@ def test_folded_values_are_rounded_once():
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     weight, bias = (captured.ir.constants[name] for name in captured.ir.ops[0].inputs[1:])
     np.testing.assert_allclose(weight, (linear.weight * scale[:, None]).detach().t(), rtol=3e-7)
-    np.testing.assert_allclose(bias, ((linear.bias - norm.running_mean) * scale + norm.bias).detach(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        bias, ((linear.bias - norm.running_mean) * scale + norm.bias).detach(), rtol=1e-6, atol=1e-6
+    )

@@ -41,7 +41,9 @@ def rounded(x):
 
 def rounded_weight(weight, axis):
     scales = weight.detach().abs().amax([dim for dim in range(weight.dim()) if dim != axis]) / 127
-    return torch.fake_quantize_per_channel_affine(weight.detach(), scales, torch.zeros_like(scales, dtype=torch.int32), axis, -127, 127)
+    return torch.fake_quantize_per_channel_affine(
+        weight.detach(), scales, torch.zeros_like(scales, dtype=torch.int32), axis, -127, 127
+    )
 
 
 def relative_error(found, expected):
@@ -89,7 +91,12 @@ def products(draw):
         rows, depth, columns = (draw(st.integers(1, 40)) for _ in range(3))
         return nn.Linear(depth, columns, bias=draw(st.booleans())), (rows, depth), 0
     groups = draw(st.integers(1, 3))
-    inputs, outputs, kernel, pad = groups * draw(few), groups * draw(few), (draw(st.integers(1, 3)), draw(st.integers(1, 3))), draw(st.integers(0, 2))
+    inputs, outputs, kernel, pad = (
+        groups * draw(few),
+        groups * draw(few),
+        (draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        draw(st.integers(0, 2)),
+    )
     stride, dilation = (draw(st.tuples(st.integers(1, 3), st.integers(1, 2))) for _ in range(2))
     size = [dilation[dim] * (kernel[dim] - 1) + 1 + draw(few) for dim in range(2)]
     module = nn.Conv2d(inputs, outputs, kernel, stride, pad, dilation, groups, bias=draw(st.booleans()))
@@ -97,16 +104,29 @@ def products(draw):
 
 
 def test_products_of_any_shape_are_pytorchs_of_rounded_operands(tmp_path_factory):
-    @settings(max_examples=3, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=3,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.lists(products(), min_size=12, max_size=12))
     def check(drawn):
         torch.manual_seed(0)
         inputs = [torch.randn(shape) for _, shape, _ in drawn]
-        graphs = {f"case_{index}": captured_int8(module, x)[0] for index, ((module, _, _), x) in enumerate(zip(drawn, inputs, strict=True))}
+        graphs = {
+            f"case_{index}": captured_int8(module, x)[0]
+            for index, ((module, _, _), x) in enumerate(zip(drawn, inputs, strict=True))
+        }
         library = Library(tmp_path_factory.mktemp("drawn"), graphs)
         for index, ((module, shape, axis), x) in enumerate(zip(drawn, inputs, strict=True)):
             module.weight.data = rounded_weight(module.weight, axis)
-            assert relative_error(library.run(f"case_{index}")[0], module(rounded(x)).detach()) < 2e-6, (module, shape)
+            assert relative_error(library.run(f"case_{index}")[0], module(rounded(x)).detach()) < 2e-6, (
+                module,
+                shape,
+            )
 
     check()
 
@@ -135,7 +155,9 @@ def test_a_chain_of_layers_is_rounded_where_a_product_reads_it(tmp_path):
     def quantum(value, like):
         return torch.fake_quantize_per_tensor_affine(value, scale_of(like), 0, -128, 127)
 
-    h = quantum(F.relu(F.conv2d(rounded(x), rounded_weight(module.a.weight, 0), module.a.bias, padding=1)), exact["h"])
+    h = quantum(
+        F.relu(F.conv2d(rounded(x), rounded_weight(module.a.weight, 0), module.a.bias, padding=1)), exact["h"]
+    )
     y = F.relu(F.conv2d(h, rounded_weight(module.b.weight, 0), module.b.bias, padding=1) + h)
     m = quantum(F.max_pool2d(y, 2).mean((2, 3)), exact["m"])
     expected = F.linear(m, rounded_weight(module.c.weight, 0), module.c.bias).detach()
@@ -146,7 +168,9 @@ def test_a_chain_of_layers_is_rounded_where_a_product_reads_it(tmp_path):
 def test_what_only_an_addition_and_a_product_read_is_held_as_int8_alone():
     """No float32 form of the first layer's result takes memory."""
     captured, _ = captured_int8(Residual().eval(), torch.randn(1, 3, 12, 12))
-    (relu,) = [op for op in captured.ir.ops if op.op_type is T.RELU and op.outputs[0] + "_i8" in captured.ir.tensors]
+    (relu,) = [
+        op for op in captured.ir.ops if op.op_type is T.RELU and op.outputs[0] + "_i8" in captured.ir.tensors
+    ]
     readers = [op.op_type for op in captured.ir.ops if relu.outputs[0] in op.inputs]
     assert readers == [T.QUANTIZE]
     (addition,) = [op for op in captured.ir.ops if op.op_type is T.ADD]
@@ -174,8 +198,10 @@ def test_weights_take_a_quarter_of_the_memory():
     module, x = nn.Linear(512, 256), torch.randn(1, 512)
     from acalsim_backend.machine import load_machine
 
-    sizes = [make_plan(captured.ir, load_machine("cpu")).blocks[".weights"]
-             for captured in (captured_function(module, (x,)), captured_int8(module, x)[0])]
+    sizes = [
+        make_plan(captured.ir, load_machine("cpu")).blocks[".weights"]
+        for captured in (captured_function(module, (x,)), captured_int8(module, x)[0])
+    ]
     assert sizes[0] == 4 * (512 * 256 + 256) and sizes[1] == 512 * 256 + 2 * 4 * 256
 
 
@@ -236,4 +262,8 @@ def test_an_unknown_precision_is_refused(host_tree):
 def test_a_model_says_how_far_its_int8_form_may_be_off(host_tree, tmp_path):
     (tmp_path / "strict.py").write_text(MODEL + "\n\nINT8_TOLERANCE = 1e-5\n")
     done = host_tree.scons(f"MODELS={tmp_path}", "MACHINE=cpu", "PRECISION=int8", "sim-strict", check=False)
-    assert done.returncode and "report: model 'strict': outputs differ from PyTorch's" in done.stderr and "allowed is 1e-05" in done.stderr
+    assert (
+        done.returncode
+        and "report: model 'strict': outputs differ from PyTorch's" in done.stderr
+        and "allowed is 1e-05" in done.stderr
+    )

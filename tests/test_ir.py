@@ -49,7 +49,16 @@ def tutorial():
             TensorDesc("t_4", (8, 8), is_output=True),
         ],
         [
-            ACALSimOp(T.MATMUL, "matmul_0", ("input_0", "param_1"), ("t_2",), {}, 1024, "models/matmul.py:17", ("aten.mm.default",)),
+            ACALSimOp(
+                T.MATMUL,
+                "matmul_0",
+                ("input_0", "param_1"),
+                ("t_2",),
+                {},
+                1024,
+                "models/matmul.py:17",
+                ("aten.mm.default",),
+            ),
             ACALSimOp(T.ADD, "add_1", ("t_2", "param_3"), ("t_4",), {}, 64),
         ],
         ["t_4"],
@@ -69,7 +78,16 @@ def varied():
             TensorDesc("d", (1,), is_output=True),
         ],
         [
-            ACALSimOp(T.ADD, "add", ("x",), ("a",), {"other": 0.1, "alpha": 3}, 1, "a file.py (module 0.fc)", ("aten.add.Tensor", "aten.max.dim#0")),
+            ACALSimOp(
+                T.ADD,
+                "add",
+                ("x",),
+                ("a",),
+                {"other": 0.1, "alpha": 3},
+                1,
+                "a file.py (module 0.fc)",
+                ("aten.add.Tensor", "aten.max.dim#0"),
+            ),
             ACALSimOp(T.MUL, "mul", ("y",), ("b",), {"self": -2}, 0),
             ACALSimOp(T.PERMUTE, "permute", ("flags",), ("c",), {"dims": [1, 0]}, 6),
             ACALSimOp(T.VIEW, "view", ("a",), ("d",), {"shape": [1]}, 1),
@@ -81,7 +99,8 @@ def varied():
 def test_the_tutorials_graph_prints_as_in_the_tutorial():
     assert str(tutorial()).startswith(TUTORIAL)
     assert str(tutorial()).removeprefix(TUTORIAL) == (
-        "\nSources:\n  0: matmul_0 models/matmul.py:17 [aten.mm.default]\n  1: add_1 ? []\n")
+        "\nSources:\n  0: matmul_0 models/matmul.py:17 [aten.mm.default]\n  1: add_1 ? []\n"
+    )
 
 
 @pytest.mark.parametrize("make", [tutorial, varied, lambda: graph()])
@@ -106,7 +125,9 @@ def test_infinite_and_undefined_numbers_read_back():
 
 
 def test_sizes_count_the_dtypes_bytes():
-    assert [TensorDesc("t", (3, 5), dtype).size_bytes for dtype in ("float32", "int64", "int32", "int8", "bool")] == [60, 120, 60, 15, 15]
+    assert [
+        TensorDesc("t", (3, 5), dtype).size_bytes for dtype in ("float32", "int64", "int32", "int8", "bool")
+    ] == [60, 120, 60, 15, 15]
     assert (TensorDesc("t", ()).elements, TensorDesc("t", (4, 0)).size_bytes) == (1, 0)
 
 
@@ -140,21 +161,39 @@ def with_outputs(*names):
 
 
 REFUSED = [
-    (lambda: described("t_2", dtype="float64"), "tensor 't_2' has dtype float64; known are float32, int64, int32, int8, bool"),
+    (
+        lambda: described("t_2", dtype="float64"),
+        "tensor 't_2' has dtype float64; known are float32, int64, int32, int8, bool",
+    ),
     (lambda: described("t_2", shape=(8, -1)), "tensor 't_2' has shape (8, -1); sizes are not negative"),
-    (lambda: changed(0, inputs=("t_4", "param_1")), "op 'matmul_0' reads 't_4', which nothing has written before it"),
+    (
+        lambda: changed(0, inputs=("t_4", "param_1")),
+        "op 'matmul_0' reads 't_4', which nothing has written before it",
+    ),
     (lambda: changed(0, outputs=("t_9",)), "op 'matmul_0' writes 't_9', which is not declared"),
     (lambda: changed(1, outputs=("t_2",)), "op 'add_1' writes 't_2', which is written already"),
     (lambda: changed(1, outputs=("param_3",)), "op 'add_1' writes 'param_3', which is written already"),
     (lambda: described("t_2", shape=(8, 9)), "op 'matmul_0' writes 't_2' of (8, 9); its inputs make (8, 8)"),
-    (lambda: described("param_1", shape=(17, 8)), "op 'matmul_0': MATMUL does not take (8, 16), (17, 8): inner or batch sizes differ"),
-    (lambda: described("param_3", shape=(3,)), "op 'add_1': ADD does not take (8, 8), (3,): sizes (8, 3) do not broadcast"),
-    (lambda: described("input_0", dtype="int64"), "op 'matmul_0' has tensor 'input_0' of int64; MATMUL takes float32"),
+    (
+        lambda: described("param_1", shape=(17, 8)),
+        "op 'matmul_0': MATMUL does not take (8, 16), (17, 8): inner or batch sizes differ",
+    ),
+    (
+        lambda: described("param_3", shape=(3,)),
+        "op 'add_1': ADD does not take (8, 8), (3,): sizes (8, 3) do not broadcast",
+    ),
+    (
+        lambda: described("input_0", dtype="int64"),
+        "op 'matmul_0' has tensor 'input_0' of int64; MATMUL takes float32",
+    ),
     (lambda: described("t_4", dtype="int64"), "op 'add_1' writes 't_4' of int64; its inputs make float32"),
     (lambda: changed(0, inputs=("input_0",)), "op 'matmul_0': MATMUL takes self, mat2 and has one result"),
     (lambda: changed(1, inputs=("t_2",)), "op 'add_1': ADD takes self, other and has one result"),
     (lambda: changed(1, outputs=()), "op 'add_1': ADD takes self, other and has one result"),
-    (lambda: changed(1, inputs=("t_2",), attrs={"other": "x"}), "op 'add_1': ADD takes a tensor as 'other', not 'x'"),
+    (
+        lambda: changed(1, inputs=("t_2",), attrs={"other": "x"}),
+        "op 'add_1': ADD takes a tensor as 'other', not 'x'",
+    ),
     (lambda: changed(1, attrs={"beta": 2}), "op 'add_1': ADD has no attr 'beta'; it has alpha"),
     (lambda: changed(1, name="matmul_0"), "2 ops are named 'matmul_0'"),
     (lambda: changed(1, name="add-1"), "op name 'add-1' is not a C identifier"),
@@ -162,10 +201,15 @@ REFUSED = [
     (lambda: with_outputs("t_2"), "output 't_2' is not produced, or not marked [output]"),
     (lambda: with_outputs("t_7"), "output 't_7' is not produced, or not marked [output]"),
     (lambda: with_outputs(), "tensor 't_4' is marked [output], but the outputs are []"),
-    (lambda: graph([TensorDesc("x", (), is_input=True, is_output=True)], outputs=["x"]),
-     "output 'x' is an input or a parameter; outputs are copies of those"),
+    (
+        lambda: graph([TensorDesc("x", (), is_input=True, is_output=True)], outputs=["x"]),
+        "output 'x' is an input or a parameter; outputs are copies of those",
+    ),
     (lambda: one_op(T.SOFTMAX), "op 'op': SOFTMAX does not take (2, 3): attr 'dim' is missing"),
-    (lambda: one_op(T.SOFTMAX, {"dim": 2}), "op 'op': SOFTMAX does not take (2, 3) {'dim': 2}: there is no dimension 2"),
+    (
+        lambda: one_op(T.SOFTMAX, {"dim": 2}),
+        "op 'op': SOFTMAX does not take (2, 3) {'dim': 2}: there is no dimension 2",
+    ),
     (lambda: one_op(T.PERMUTE, {"dims": [0, 0]}), "dims name every dimension once"),
     (lambda: one_op(T.PERMUTE, {}), "attr 'dims' is missing"),
     (lambda: one_op(T.VIEW, {"shape": [7]}), "a view keeps the number of elements"),
@@ -206,8 +250,16 @@ def test_text_that_does_not_fit_is_refused_by_line(old, new, sentence):
         parse(str(tutorial()).replace(old, new))
 
 
-@pytest.mark.parametrize("text", ["", "\n", "=== ACALSim IR: g ===\nOperations:\n  0: t = ADD(x) {broken}\n",
-                                  "=== ACALSim IR: g ===\nTensors:\n  t: (1, x) float32\n", "=== ACALSim IR: g ===\nOutputs: [\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "=== ACALSim IR: g ===\nOperations:\n  0: t = ADD(x) {broken}\n",
+        "=== ACALSim IR: g ===\nTensors:\n  t: (1, x) float32\n",
+        "=== ACALSim IR: g ===\nOutputs: [\n",
+    ],
+)
 def test_broken_text_is_never_a_traceback(text):
     with pytest.raises(IRError):
         parse(text)

@@ -31,7 +31,13 @@ class Product:
 
     @property
     def name(self):
-        marks = "".join(letter for letter, on in zip("abs", (self.a_is_transposed, self.b_is_transposed, self.b_is_shared), strict=True) if on)
+        marks = "".join(
+            letter
+            for letter, on in zip(
+                "abs", (self.a_is_transposed, self.b_is_transposed, self.b_is_shared), strict=True
+            )
+            if on
+        )
         return f"product_{self.batches}_{self.m}_{self.n}_{self.k}{marks}"
 
     @property
@@ -59,10 +65,16 @@ void {self.name}(void) {{
 
 
 PRODUCTS = [
-    *(Product(m, n, k) for m, n, k in ((1, 1, 1), (4, 6, 8), (1, 16, 8), (5, 7, 3), (2, 10, 4), (3, 7, 9), (13, 17, 11))),
+    *(
+        Product(m, n, k)
+        for m, n, k in ((1, 1, 1), (4, 6, 8), (1, 16, 8), (5, 7, 3), (2, 10, 4), (3, 7, 9), (13, 17, 11))
+    ),
     *(Product(1, n, 33) for n in (10, 16, 70, 200)),
     *(Product(m, 20, 6, a_is_transposed=True) for m in (1, 2, 7)),
-    *(Product(m, n, k, b_is_transposed=True) for m, n, k in ((1, 5, 40), (1, 70, 67), (2, 18, 32), (3, 9, 31), (8, 66, 5))),
+    *(
+        Product(m, n, k, b_is_transposed=True)
+        for m, n, k in ((1, 5, 40), (1, 70, 67), (2, 18, 32), (3, 9, 31), (8, 66, 5))
+    ),
     *(Product(m, 1, k) for m, k in ((1, 50), (5, 64), (9, 33), (3, 5))),
     Product(6, 37, 5, batches=3),
     Product(3, 4, 5, batches=2, a_is_transposed=True, b_is_transposed=True),
@@ -72,7 +84,9 @@ PRODUCTS = [
     Product(2, 3, 0, batches=2, b_is_transposed=True),
 ]
 MOST = 20000
-SOURCE = f'#include "matmul.h"\nfloat a[{MOST}], b[{MOST}], y[{MOST}];\n' + "".join(p.code() for p in PRODUCTS)
+SOURCE = f'#include "matmul.h"\nfloat a[{MOST}], b[{MOST}], y[{MOST}];\n' + "".join(
+    p.code() for p in PRODUCTS
+)
 
 FUNCTIONS = {
     # name: (float64 reference, largest error in units of the last place, samples between)
@@ -97,7 +111,18 @@ def library(tmp_path_factory):
     (folder / "kernels.c").write_text(SOURCE)
     warnings = [flag for flag in toolchain.COMMON_FLAGS if flag.startswith(("-W", "-f", "-std"))]
     # Only from -O2 on does gcc fuse multiply-adds.
-    command = ["gcc", *warnings, "-O2", "-mfma", "-shared", "-fPIC", f"-I{KERNELS}", folder / "kernels.c", "-o", folder / "kernels.so"]
+    command = [
+        "gcc",
+        *warnings,
+        "-O2",
+        "-mfma",
+        "-shared",
+        "-fPIC",
+        f"-I{KERNELS}",
+        folder / "kernels.c",
+        "-o",
+        folder / "kernels.so",
+    ]
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(folder / "kernels.so"))
 
@@ -124,7 +149,10 @@ def stored(array, is_transposed):
 def test_products_are_numpys(library, product):
     left, right = operands(product, np.random.default_rng(3))
     a, b, y = (array_of(library, name) for name in "aby")
-    a[: left.size], b[: right.size] = stored(left, product.a_is_transposed), stored(right, product.b_is_transposed)
+    a[: left.size], b[: right.size] = (
+        stored(left, product.a_is_transposed),
+        stored(right, product.b_is_transposed),
+    )
     y[:] = -1e30
     getattr(library, product.name)()
     want = 2 * (left.astype("f8") @ right.astype("f8")) + np.arange(product.n)
@@ -186,7 +214,27 @@ def test_elementary_functions_are_right_in_the_last_places(library, name):
     assert error[worst] <= places, f"{name}({x[is_finite][worst]!r})"
 
 
-SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-30, -1e-30, 3.4e38, -3.4e38, 1, -1, 88.8, -103.9, -200], "f4")
+SPECIAL = np.array(
+    [
+        0.0,
+        -0.0,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-45,
+        -1e-45,
+        1e-30,
+        -1e-30,
+        3.4e38,
+        -3.4e38,
+        1,
+        -1,
+        88.8,
+        -103.9,
+        -200,
+    ],
+    "f4",
+)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -257,14 +305,18 @@ int main(void) {{
 
 def check_program(products):
     names = (*FUNCTIONS, *GELUS)
-    plain = LOOP.replace("_loop(", "_plain(").replace("UNROLL_SCALAR(4)", '_Pragma("clang loop vectorize(disable)")')
+    plain = LOOP.replace("_loop(", "_plain(").replace(
+        "UNROLL_SCALAR(4)", '_Pragma("clang loop vectorize(disable)")'
+    )
     calls = [
         f"for (int i = 0; i < {MOST}; i++) y[i] = -1.0f;\n    {p.name}();\n"
         f"    {{ const long strides[] = {{ {', '.join(map(str, p.strides))} }};"
         f' judge("{p.name}", is_product(strides, {p.batches}, {p.m}, {p.n}, {p.k})); }}'
         for p in products
     ]
-    compares = [f'{n}_loop(a, found, 1000); {n}_plain(a, want, 1000); judge("{n}", are_same());' for n in names]
+    compares = [
+        f'{n}_loop(a, found, 1000); {n}_plain(a, want, 1000); judge("{n}", are_same());' for n in names
+    ]
     return CHECK.format(
         most=MOST,
         products="".join(p.code() for p in products),
@@ -282,7 +334,15 @@ def compiled(folder, source, cpu):
     """An object file for that CPU, warnings being errors."""
     compiler = toolchain.find_gcc() if toolchain.c_compiler(cpu) == "gcc" else toolchain.CLANG
     (folder / "program.c").write_text(source)
-    command = [compiler, *toolchain.c_flags(cpu), f"-I{KERNELS}", "-c", folder / "program.c", "-o", folder / "program.o"]
+    command = [
+        compiler,
+        *toolchain.c_flags(cpu),
+        f"-I{KERNELS}",
+        "-c",
+        folder / "program.c",
+        "-o",
+        folder / "program.o",
+    ]
     subprocess.run(command, check=True)
     return folder / "program.o"
 
@@ -291,7 +351,10 @@ def test_machines_with_vectors_name_the_compiler_they_miss(monkeypatch, tmp_path
     (tmp_path / "riscv64-unknown-elf-gcc").symlink_to(toolchain.find_gcc())
     monkeypatch.setenv("PATH", str(tmp_path))
     toolchain.find_compiler("rv64gc")
-    with pytest.raises(ToolchainError, match=r"^no compiler 'clang-16', which machines with vectors need; .*apt install clang-16\)$"):
+    with pytest.raises(
+        ToolchainError,
+        match=r"^no compiler 'clang-16', which machines with vectors need; .*apt install clang-16\)$",
+    ):
         toolchain.find_compiler("rv64gcv")
 
 
@@ -331,8 +394,14 @@ int main(void) {{
 SAMPLE = "i < 1000 ? ((int)i - 500) * 0.0625f : float_of((int32_t)(i * 2147483u))"
 
 
-@pytest.mark.parametrize("cpu", [load_machine("cpu").cpu, pytest.param(vector_cpu(256), marks=needs_clang)], ids=lambda cpu: cpu.isa)
-def test_elementary_functions_are_the_same_on_the_machine_as_on_the_host(library, firmware, run, tmp_path, cpu):
+@pytest.mark.parametrize(
+    "cpu",
+    [load_machine("cpu").cpu, pytest.param(vector_cpu(256), marks=needs_clang)],
+    ids=lambda cpu: cpu.isa,
+)
+def test_elementary_functions_are_the_same_on_the_machine_as_on_the_host(
+    library, firmware, run, tmp_path, cpu
+):
     names = (*FUNCTIONS, *GELUS)
     calls = "\n    ".join(f"{name}_loop(x, y, 2003);\n    print_checksum();" for name in names)
     source = CHECKSUM.format(loops="".join(LOOP.format(name) for name in names), sample=SAMPLE, calls=calls)

@@ -9,7 +9,7 @@ from acalsim_backend import device, headers
 from acalsim_backend.errors import DeviceError, MachineError
 from acalsim_backend.machine import MACHINES, load_machine
 
-ECHO = '[devices.echo]\nbase = 0x10200000\n'
+ECHO = "[devices.echo]\nbase = 0x10200000\n"
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def test_what_a_file_leaves_out_takes_the_default(machine_file):
 
 def test_timing_parameters_are_not_part_of_what_the_compiler_sees(machine_file):
     plain = load_machine(machine_file(ECHO)).compile_view()
-    timed = load_machine(machine_file("[cpu.latency]\nload = 9\n[ram]\nlatency_cycles = 7\n" + ECHO)).compile_view()
+    timed = load_machine(
+        machine_file("[cpu.latency]\nload = 9\n[ram]\nlatency_cycles = 7\n" + ECHO)
+    ).compile_view()
     smaller = load_machine(machine_file("[ram]\nsize_bytes = 0x100000\n" + ECHO)).compile_view()
     assert plain == timed != smaller
 
@@ -66,10 +68,14 @@ def test_rams_timing_is_complete(machine_file):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (ECHO + '[devices.compute]\nbase = 0x10300000\ndataflow = "is"\n',
-         "devices.compute.dataflow is 'is'; known are ws, os"),
-        (ECHO + "[devices.compute]\nbase = 0x10300000\noverlap = 2\n",
-         "devices.compute.overlap is 2; known are serial, single, double"),
+        (
+            ECHO + '[devices.compute]\nbase = 0x10300000\ndataflow = "is"\n',
+            "devices.compute.dataflow is 'is'; known are ws, os",
+        ),
+        (
+            ECHO + "[devices.compute]\nbase = 0x10300000\noverlap = 2\n",
+            "devices.compute.overlap is 2; known are serial, single, double",
+        ),
         ("[ram]\nchannels = 0\n" + ECHO, "ram.channels is 0; it lies between 1 and 256"),
         ("[cpu]\nspeed = 3\n" + ECHO, "unknown key 'cpu.speed'; known are isa, vlen, latency"),
         ("colour = 1\n" + ECHO, "unknown key 'colour'"),
@@ -83,11 +89,16 @@ def test_rams_timing_is_complete(machine_file):
         ("cpu = 3\n" + ECHO, "cpu is 3; it is a table: [cpu]"),
         ("[devices.echo]\n", "devices.echo.base is missing"),
         ("[devices.gpu]\nbase = 0x10200000\n", "devices.gpu.model is 'gpu'; known are echo, compute"),
-        ("[cpu]\nisa = \"rv64gc\"\n", "exactly one device with model = \"echo\""),
-        ("[devices.echo]\nbase = 0x10200800\n", "devices.echo.base is 0x10200800; it is a multiple of 0x1000"),
+        ('[cpu]\nisa = "rv64gc"\n', 'exactly one device with model = "echo"'),
+        (
+            "[devices.echo]\nbase = 0x10200800\n",
+            "devices.echo.base is 0x10200800; it is a multiple of 0x1000",
+        ),
         ("[devices.echo]\nbase = 0x10000000\n", "overlaps"),
-        (ECHO + "[devices.compute]\nbase = 0x10200000\n",
-         "device 'compute' at 0x10200000..0x10201000 overlaps device 'echo' at 0x10200000..0x10201000"),
+        (
+            ECHO + "[devices.compute]\nbase = 0x10200000\n",
+            "device 'compute' at 0x10200000..0x10201000 overlaps device 'echo' at 0x10200000..0x10201000",
+        ),
         ("not toml at all", "not valid TOML"),
     ],
 )

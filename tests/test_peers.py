@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from acalsim_backend import device
 from compute_fixtures import ERRORS, SYNC, Matrices, command, load, matmul, parameters, store
-from simulator_fixtures import COMPUTE, CONTROL, DATA_OUT, RAM, RESET, RESULT, embedded, engine_library  # noqa: F401
+from simulator_fixtures import (  # noqa: F401
+    COMPUTE,
+    CONTROL,
+    DATA_OUT,
+    RAM,
+    RESET,
+    RESULT,
+    embedded,
+    engine_library,
+)
 
 PEER_LATENCY, PEER_BYTES_PER_CYCLE = 30, 16
 BASES = COMPUTE, COMPUTE + 0x100000, COMPUTE + 0x200000
@@ -83,7 +92,11 @@ def test_a_tile_lies_at_the_peer_as_its_strides_say(three):
     ends(three, *BASES[:2])
     one = np.eye(16, dtype=np.int8)
     three.put(B, one)
-    commands = [load(0x1000, B, (16, 16), element_bytes=1), matmul(6, 16, 16, a=0x100, b=0x1000, type="INT8"), store(6, 16, C, "INT32_SUMS", type="INT8")]
+    commands = [
+        load(0x1000, B, (16, 16), element_bytes=1),
+        matmul(6, 16, 16, a=0x100, b=0x1000, type="INT8"),
+        store(6, 16, C, "INT32_SUMS", type="INT8"),
+    ]
     assert three.run(*commands, base=BASES[1])[0] == 0
     expected = np.zeros((6, 16), np.int8)
     expected[:, :4] = np.clip(np.rint(a), -128, 127)
@@ -136,7 +149,9 @@ def test_a_reset_forgets_signals(three, embedded):  # noqa: F811
     three.simulator.read(BASES[0] + CONTROL, advance_cycles=100)
     three.simulator.write(BASES[1] + CONTROL, RESET)
     three.start(await_signals(1), base=BASES[1])
-    with pytest.raises(embedded.SimulationError, match="'compute1' never answers .*nothing is left to happen"):
+    with pytest.raises(
+        embedded.SimulationError, match="'compute1' never answers .*nothing is left to happen"
+    ):
         three.simulator.read(BASES[1] + RESULT)
 
 

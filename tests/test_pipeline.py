@@ -57,7 +57,10 @@ def test_the_cycles_of_a_report_sum_exactly(built_tree, name):
     assert report["total_cycles"] == sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
     assert all(op["cycles"] > 0 for op in report["ops"])
     assert all(sum(op["ledger"].values()) == op["cycles"] for op in report["ops"])
-    assert sum(report["ledger"].values()) == report["total_cycles"] and report["ledger"]["cpu"] == report["cpu_cycles"]
+    assert (
+        sum(report["ledger"].values()) == report["total_cycles"]
+        and report["ledger"]["cpu"] == report["cpu_cycles"]
+    )
 
 
 def test_a_report_says_what_the_device_did_while_the_cpu_waited(built_tree):
@@ -65,7 +68,9 @@ def test_a_report_says_what_the_device_did_while_the_cpu_waited(built_tree):
     (op,) = report["ops"]
     assert all(op["ledger"][stage] > 0 for stage in ("cpu", "stall", "fetch", "compute", "dram"))
     waited = sum(cycles for stage, cycles in op["ledger"].items() if stage not in ("cpu", "stall"))
-    assert 0 <= report["devices"]["compute"]["busy_cycles"] - waited <= 20  # the CPU's way from START to its first wait
+    assert (
+        0 <= report["devices"]["compute"]["busy_cycles"] - waited <= 20
+    )  # the CPU's way from START to its first wait
 
 
 def test_a_report_says_why_an_op_is_on_the_cpu(built_tree):
@@ -78,23 +83,46 @@ def test_a_table_is_as_wide_as_its_numbers_where_there_is_no_terminal(tree):
     printed = tree.scons("sim-mlp", env={**os.environ, "COLUMNS": "40"}).stdout
     report = report_of(tree, "mlp")
     assert "…" not in printed and f"mlp on default (embedded): {report['total_cycles']:,} cycles" in printed
-    assert all(re.search(rf"^ {op['name']} +{op['placed_on']} +{op['cycles']:,} ", printed, re.MULTILINE) for op in report["ops"])
+    assert all(
+        re.search(rf"^ {op['name']} +{op['placed_on']} +{op['cycles']:,} ", printed, re.MULTILINE)
+        for op in report["ops"]
+    )
 
 
 def test_a_report_says_all_that_its_schema_promises(built_tree):
     report = report_of(built_tree, "matmul")
-    counters = ("total_cycles cpu_cycles stall_cycles instructions memory_reads memory_writes memory_bytes_read "
-                "memory_bytes_written device_transactions overhead_cycles")
+    counters = (
+        "total_cycles cpu_cycles stall_cycles instructions memory_reads memory_writes memory_bytes_read "
+        "memory_bytes_written device_transactions overhead_cycles"
+    )
     assert all(type(report[name]) is int for name in counters.split())
     assert [op["type"] for op in report["ops"]] == ["MATMUL"]
-    assert report["ops"][0]["torch_ops"] == ["aten.mm.default", "aten.add.Tensor"] and report["ops"][0]["fused"] == ["add_1"]
+    assert report["ops"][0]["torch_ops"] == ["aten.mm.default", "aten.add.Tensor"] and report["ops"][0][
+        "fused"
+    ] == ["add_1"]
     assert report["ops"][0]["macs"] == 8 * 16 * 8 and report["ops"][0]["placed_on"] == "compute"
-    assert set(report["ops"][0]) == {"index", "name", "type", "placed_on", "cycles", "ledger", "instructions", "macs", "source", "torch_ops", "fused"}
+    assert set(report["ops"][0]) == {
+        "index",
+        "name",
+        "type",
+        "placed_on",
+        "cycles",
+        "ledger",
+        "instructions",
+        "macs",
+        "source",
+        "torch_ops",
+        "fused",
+    }
     assert set(report["placement"][0]) == {"region", "origin", "length", "used", "sections"}
     assert set(report["devices"]) == {"echo", "compute"}
-    assert report["devices"]["echo"]["transactions"] + report["devices"]["compute"]["transactions"] == (
-        report["device_transactions"])
-    assert {len(report["provenance"][f"{what}_sha256"]) for what in ("model", "weights", "elf", "machine")} == {64}
+    assert (
+        report["devices"]["echo"]["transactions"] + report["devices"]["compute"]["transactions"]
+        == (report["device_transactions"])
+    )
+    assert {
+        len(report["provenance"][f"{what}_sha256"]) for what in ("model", "weights", "elf", "machine")
+    } == {64}
     assert report["provenance"]["torch"].startswith("2.13.0")
 
 
@@ -120,7 +148,9 @@ def test_reports_are_bit_identical_from_run_to_run_and_under_load(settled):
 
 def test_the_guests_outputs_are_what_the_report_compared(built_tree):
     plan = json.loads((built_tree / "build/matmul/plan.json").read_text())["outputs"][0]
-    guest = np.frombuffer((built_tree / "build/matmul/run/outputs.bin").read_bytes(), plan["dtype"], 64, plan["offset"])
+    guest = np.frombuffer(
+        (built_tree / "build/matmul/run/outputs.bin").read_bytes(), plan["dtype"], 64, plan["offset"]
+    )
     torch = np.fromfile(built_tree / "build/capture/matmul/outputs.bin", "float32", 64)
     assert np.abs(guest - torch).max() <= 1e-6 * np.abs(torch).max()
 
@@ -131,7 +161,9 @@ def test_a_wrong_result_fails_the_target_naming_the_op(tree):
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert "report: model 'matmul': outputs differ from PyTorch's" in done.stderr
     assert report_of(tree, "matmul", "build/cpu")["check"]["passed"] is False
-    assert tree.scons(*ON_CPU, "sim-matmul", check=False).returncode != 0, "a failed target must not count as built"
+    assert tree.scons(*ON_CPU, "sim-matmul", check=False).returncode != 0, (
+        "a failed target must not count as built"
+    )
 
 
 @pytest.fixture
@@ -159,7 +191,11 @@ def test_editing_a_model_redoes_that_model_only(settled):
 def test_editing_only_weights_does_not_recompile_the_kernel_code(settled):
     settled.edit("models/matmul.py", "torch.randn(K, N)", "torch.randn(K, N) * 2")
     stages = stages_run(settled.scons("all-reports"))
-    assert ("capture", "matmul") in stages and ("codegen", "matmul data") in stages and ("report", "matmul") in stages
+    assert (
+        ("capture", "matmul") in stages
+        and ("codegen", "matmul data") in stages
+        and ("report", "matmul") in stages
+    )
     assert ("codegen", "matmul code") not in stages
     assert not any("graph_0.c" in subject for _, subject in stages)
     assert {re.split(r"[/. ]", subject)[0] for _, subject in stages} <= {"matmul", "build"}
@@ -177,8 +213,11 @@ def test_a_timing_parameter_of_the_machine_reruns_only_simulations(settled):
 def test_the_simulators_code_reruns_what_asks_the_simulator(settled):
     """Tilings are chosen by the device's model, simulations run it; nothing is compiled for the guest."""
     settled.edit("sim/model/echo.cc", "class Echo", "// edited\nclass Echo")
-    settled.edit("sim/model/echo.cc", "latency_cycles_(slot.parameter(\"latency_cycles\"))",
-              "latency_cycles_(1 + slot.parameter(\"latency_cycles\"))")
+    settled.edit(
+        "sim/model/echo.cc",
+        'latency_cycles_(slot.parameter("latency_cycles"))',
+        'latency_cycles_(1 + slot.parameter("latency_cycles"))',
+    )
     stages = {stage for stage, _ in stages_run(settled.scons("all-reports"))}
     assert stages == {"compile", "link", "codegen", "simulate", "report"}
 
@@ -214,7 +253,11 @@ def test_a_changed_qemu_is_noticed(settled, tmp_path):
 
 def test_a_data_file_that_the_model_reads_is_a_dependency(tree, tmp_path):
     folder = tmp_path / "models"
-    model_file(folder, "loads", extra="\n\nfrom pathlib import Path\n\nWIDTH = int(Path(__file__).with_name('width.txt').read_text())\n")
+    model_file(
+        folder,
+        "loads",
+        extra="\n\nfrom pathlib import Path\n\nWIDTH = int(Path(__file__).with_name('width.txt').read_text())\n",
+    )
     (folder / "width.txt").write_text("3")
     tree.scons(f"MODELS={folder}", "sim-loads")
     assert stages_run(tree.scons(f"MODELS={folder}", "sim-loads")) == set()
@@ -227,7 +270,17 @@ def test_a_data_file_that_the_model_reads_is_a_dependency(tree, tmp_path):
 
 def test_help_names_variables_models_machines_and_examples(tree):
     text = tree.scons("-h").stdout
-    for word in ("MACHINE", "ENGINE", "MODELS", "TIMEOUT", "VERBOSE", "sim-matmul", "-j8 all-reports", "chained_matmul", "cpu"):
+    for word in (
+        "MACHINE",
+        "ENGINE",
+        "MODELS",
+        "TIMEOUT",
+        "VERBOSE",
+        "sim-matmul",
+        "-j8 all-reports",
+        "chained_matmul",
+        "cpu",
+    ):
         assert word in text
 
 
@@ -268,12 +321,19 @@ def test_verbose_logs_register_accesses_with_their_cycle_and_traces_memory(tree)
 def test_dry_run_changes_nothing_and_clean_removes_all_that_was_built(tree, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tree.folder, copy, symlinks=True)
-    run = subprocess.run([sys.executable, "-m", "SCons", "-Q", "-n", "MACHINE=cpu", "sim-mlp"], cwd=copy, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "SCons", "-Q", "-n", "MACHINE=cpu", "sim-mlp"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0 and ("simulate", "mlp") in stages_run(run)
     assert not (copy / "build/cpu/mlp").exists()
     subprocess.run([sys.executable, "-m", "SCons", "-Q", "-c"], cwd=copy, check=True, capture_output=True)
     assert not any((copy / f"build/reports/{name}.json").exists() for name in MODELS)
-    assert not any((copy / f"build/{name}.elf").exists() or (copy / f"build/{name}").exists() for name in MODELS)
+    assert not any(
+        (copy / f"build/{name}.elf").exists() or (copy / f"build/{name}").exists() for name in MODELS
+    )
 
 
 def test_a_cache_folder_serves_another_tree(tree, tmp_path):
@@ -333,14 +393,19 @@ def test_a_wrong_variable_or_target_is_refused_in_one_line(tree, arguments, line
         ("def inputs():\n    return ()\n", r"^capture: .*wrong\.py.*model\(\)"),
         ("def model():\n    return None\n", r"^capture: .*wrong\.py.*inputs\(\)"),
         ("def model(:\n", r"^capture: .*wrong\.py.*line 1"),
-        ("def model():\n    raise RuntimeError('no weights here')\n\n\ndef inputs():\n    return ()\n",
-         r"^capture: .*wrong\.py.*RuntimeError.*no weights here"),
+        (
+            "def model():\n    raise RuntimeError('no weights here')\n\n\ndef inputs():\n    return ()\n",
+            r"^capture: .*wrong\.py.*RuntimeError.*no weights here",
+        ),
     ],
 )
 def test_a_wrong_model_file_is_refused_in_one_line(tree, tmp_path, source, line):
     (tmp_path / "wrong.py").write_text(source)
     assert refused(tree.scons(f"MODELS={tmp_path}", "all-reports", check=False), line)
-    assert not (tree / "build/reports/wrong.json").exists() and not (tree / "build/capture/wrong/graph_0.ir").exists()
+    assert (
+        not (tree / "build/reports/wrong.json").exists()
+        and not (tree / "build/capture/wrong/graph_0.ir").exists()
+    )
 
 
 def test_unsupported_ops_are_named_with_the_users_line(tree, tmp_path):
@@ -376,8 +441,6 @@ def test_engine_sst_without_sst_says_where_to_get_it(tree, tmp_path, environment
     assert not (tree / "build/default-sst/reports/matmul.json").exists()
 
 
-
-
 @pytest.fixture
 def failing_kernel(tree):
     """Replaces the matmul kernel's body by C statements of the test's choice."""
@@ -385,7 +448,9 @@ def failing_kernel(tree):
     def replace(statements):
         text = (tree / "kernels/matmul.h").read_text()
         body = re.search(r"^INLINE [^;{]*matmul_f32\([^{]*\{", text, re.MULTILINE)
-        (tree / "kernels/matmul.h").write_text(text[: body.end()] + "\n" + statements + "\n" + text[body.end():])
+        (tree / "kernels/matmul.h").write_text(
+            text[: body.end()] + "\n" + statements + "\n" + text[body.end() :]
+        )
         return tree
 
     return replace
@@ -394,31 +459,41 @@ def failing_kernel(tree):
 def test_a_trapping_guest_is_reported_with_cause_and_symbol(failing_kernel):
     tree = failing_kernel('__asm__ volatile(".word 0");')
     done = tree.scons(*ON_CPU, "sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
+    assert refused(
+        done, r"^simulate: the guest trapped: illegal instruction at mepc 0x8[0-9a-f]+ <kernel_matmul_0\+0x"
+    )
     assert "illegal instruction" in (tree / "build/cpu/matmul/run/console.log").read_text()
 
 
 def test_a_guest_that_writes_past_its_ram_is_reported_with_the_address(failing_kernel):
     tree = failing_kernel("*(volatile int *)0x90000010 = 1;")
-    assert refused(tree.scons(*ON_CPU, "sim-matmul", check=False),
-                   r"^simulate: the guest trapped: store access fault at .*mtval 0x90000010; RAM is 0x80000000\.\.0x90000000$")
+    assert refused(
+        tree.scons(*ON_CPU, "sim-matmul", check=False),
+        r"^simulate: the guest trapped: store access fault at .*mtval 0x90000010; RAM is 0x80000000\.\.0x90000000$",
+    )
 
 
 def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
-    tree = failing_kernel("for (;;) __asm__ volatile(\"\");")
+    tree = failing_kernel('for (;;) __asm__ volatile("");')
     done = tree.scons(*ON_CPU, "TIMEOUT=2", "sim-matmul", check=False)
-    assert refused(done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <kernel_matmul_0\+0x")
+    assert refused(
+        done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <kernel_matmul_0\+0x"
+    )
     assert simulation_processes() == []
-
-
 
 
 @pytest.fixture
 def endless(failing_kernel):
     """A simulation that is under way and would never end: (tree, scons process)."""
     tree = failing_kernel("for (;;) *(volatile int *)0x10200010 = 1;")
-    process = subprocess.Popen([sys.executable, "-m", "SCons", "-Q", *ON_CPU, "sim-matmul"], cwd=tree.folder, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "SCons", "-Q", *ON_CPU, "sim-matmul"],
+        cwd=tree.folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     wait_until(lambda: any("sst-device,socket" in command for command in processes().values()))
     yield tree, process
     process.kill()
@@ -444,14 +519,22 @@ def wait_until(condition, seconds=60):
 
 
 def simulation_processes():
-    return [pid for pid, command in processes().items()
-            if "sst-device,socket" in command or "acalsim_backend.serve" in command or "acalsim_backend.simulate" in command]
+    return [
+        pid
+        for pid, command in processes().items()
+        if "sst-device,socket" in command
+        or "acalsim_backend.serve" in command
+        or "acalsim_backend.simulate" in command
+    ]
 
 
 @pytest.mark.parametrize(
     ("victim", "line"),
     [
-        ("acalsim_backend.serve", r"^simulate: the simulator was killed by SIGKILL in the middle of the run$"),
+        (
+            "acalsim_backend.serve",
+            r"^simulate: the simulator was killed by SIGKILL in the middle of the run$",
+        ),
         ("sst-device,socket", r"^simulate: QEMU was killed by SIGKILL in the middle of the run$"),
     ],
 )
@@ -475,7 +558,11 @@ def test_ctrl_c_leaves_no_process_behind(endless, to_group):
 
 def test_killing_the_build_leaves_no_process_behind(endless):
     _, scons = endless
-    (pid,) = [pid for pid, command in processes().items() if "-m acalsim_backend.simulate" in command and "sh -c" not in command]
+    (pid,) = [
+        pid
+        for pid, command in processes().items()
+        if "-m acalsim_backend.simulate" in command and "sh -c" not in command
+    ]
     os.kill(pid, signal.SIGKILL)
     scons.communicate(timeout=30)
     wait_until(lambda: simulation_processes() == [], 10)
@@ -497,7 +584,11 @@ def test_a_tiling_file_beside_the_model_decides_and_is_a_dependency(tree):
     (tree / "models/matmul.tiling.toml").write_text("[default.matmul_0]\nm = 1\n\n[edge.no_such_op]\nm = 1\n")
     tree.scons("sim-matmul")
     op = json.loads((tree / "build/matmul/plan.json").read_text())["ops"][0]
-    assert op["tiling"]["m"] == 1 and report_of(tree, "matmul")["total_cycles"] > before and op["device_cycles"] < before
+    assert (
+        op["tiling"]["m"] == 1
+        and report_of(tree, "matmul")["total_cycles"] > before
+        and op["device_cycles"] < before
+    )
     (tree / "models/matmul.tiling.toml").write_text("[default.matmul_0]\non = 'cpu'\n")
     tree.scons("sim-matmul")
     assert report_of(tree, "matmul")["ops"][0]["reason"] == "the tiling file says so"
@@ -508,7 +599,10 @@ def test_a_tiling_file_beside_the_model_decides_and_is_a_dependency(tree):
 
 def test_a_tiling_file_of_another_models_op_is_refused(tree):
     (tree / "models/matmul.tiling.toml").write_text("[default.conv_7]\nm = 1\n")
-    assert refused(tree.scons("sim-matmul", check=False), r"^plan: the tiling file names op 'conv_7', which is none of this model's; its products are matmul_0$")
+    assert refused(
+        tree.scons("sim-matmul", check=False),
+        r"^plan: the tiling file names op 'conv_7', which is none of this model's; its products are matmul_0$",
+    )
 
 
 # --- verify-NAME --------------------------------------------------------------------------------
@@ -522,16 +616,27 @@ def test_verify_holds_every_op_to_pytorch(tree, tmp_path):
     assert re.search(r"^net: 5 tensors equal to PyTorch's", done.stdout, re.MULTILINE)
     found = json.loads((tree / "build/reports/net.verify.json").read_text())
     assert [op["type"] for op in found["ops"]] == ["MATMUL", "SIGMOID", "ADD", "TANH", "MATMUL"]
-    assert found["check"]["passed"] and found["check"]["first_bad_op"] is None and found["check"]["max_rel_error"] < 1e-6
+    assert (
+        found["check"]["passed"]
+        and found["check"]["first_bad_op"] is None
+        and found["check"]["max_rel_error"] < 1e-6
+    )
 
 
 def test_verify_names_the_first_op_of_a_broken_kernel(tree, tmp_path):
     """The op is fused into another one's loop, and two more follow it there."""
     model_file(tmp_path / "m", "net", BODY)
-    tree.edit("kernels/elementary.h", "INLINE float sigmoid_f32(float x) {", "INLINE float sigmoid_f32(float x) {\n    x *= 1.01f;")
+    tree.edit(
+        "kernels/elementary.h",
+        "INLINE float sigmoid_f32(float x) {",
+        "INLINE float sigmoid_f32(float x) {\n    x *= 1.01f;",
+    )
     done = tree.scons(f"MODELS={tmp_path}/m", "verify-net", check=False)
-    assert refused(done, r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), is the first that differs from "
-                         r"PyTorch: max_rel_error is [\d.e-]+, allowed is 0.0001; every op before it agrees$")
+    assert refused(
+        done,
+        r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), is the first that differs from "
+        r"PyTorch: max_rel_error is [\d.e-]+, allowed is 0.0001; every op before it agrees$",
+    )
     found = json.loads((tree / "build/reports/net.verify.json").read_text())
     assert found["check"]["first_bad_op"].startswith("sigmoid")
     assert [op["passed"] for op in found["ops"]] == [True, False, False, False, False]

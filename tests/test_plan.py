@@ -49,7 +49,9 @@ class Memory:
                 self.write(name, self.elements[name])
         for op in self.ir.ops:
             shape = self.ir.tensors[op.outputs[0]].shape
-            self.elements[op.outputs[0]] = self.moved(op, fresh) if op.op_type in IDENTITIES else self.numbers(fresh, shape)
+            self.elements[op.outputs[0]] = (
+                self.moved(op, fresh) if op.op_type in IDENTITIES else self.numbers(fresh, shape)
+            )
 
     @staticmethod
     def numbers(fresh, shape):
@@ -67,7 +69,13 @@ class Memory:
         assert access.shape == desc.shape
         index = np.full(access.shape, access.offset)
         for dim, step in enumerate(access.strides):
-            index = index + np.arange(access.shape[dim]).reshape([-1 if each == dim else 1 for each in range(len(access.shape))]) * step
+            index = (
+                index
+                + np.arange(access.shape[dim]).reshape(
+                    [-1 if each == dim else 1 for each in range(len(access.shape))]
+                )
+                * step
+            )
         found = place.offset + index * ITEM_BYTES[desc.dtype]
         inside = (found >= place.offset) & (found + ITEM_BYTES[desc.dtype] <= place.offset + place.size_bytes)
         assert inside.all(), f"{name} leaves its storage"
@@ -76,7 +84,9 @@ class Memory:
     def write(self, name, elements, only=None):
         symbol, found = self.addresses(name)
         size = ITEM_BYTES[self.ir.tensors[name].dtype]
-        for number, (address, element) in enumerate(zip(found.tolist(), elements.ravel().tolist(), strict=True)):
+        for number, (address, element) in enumerate(
+            zip(found.tolist(), elements.ravel().tolist(), strict=True)
+        ):
             if only is None or only[number]:
                 self.bytes.update({(symbol, address + byte): (element, byte) for byte in range(size)})
 
@@ -86,7 +96,9 @@ class Memory:
         size = ITEM_BYTES[self.ir.tensors[name].dtype]
         for address, element in zip(found.tolist(), self.elements[name].ravel().tolist(), strict=True):
             for byte in range(size):
-                assert self.bytes.get((symbol, address + byte)) == (element, byte), f"{reader} finds {name} overwritten"
+                assert self.bytes.get((symbol, address + byte)) == (element, byte), (
+                    f"{reader} finds {name} overwritten"
+                )
 
     def run(self):
         for kernel in self.schedule.kernels:
@@ -96,7 +108,11 @@ class Memory:
                     self.read(name, kernel.name)
             self.check_in_place(kernel)
             for name in kernel.results:
-                self.write(name, self.elements[name], self.unbrought(kernel) if kernel.anchor.op_type in (T.CAT, T.PAD) else None)
+                self.write(
+                    name,
+                    self.elements[name],
+                    self.unbrought(kernel) if kernel.anchor.op_type in (T.CAT, T.PAD) else None,
+                )
         for name in self.ir.outputs:
             self.read(name, "the end")
 
@@ -105,7 +121,12 @@ class Memory:
 
         def computed(name):
             producer = self.schedule.producer.get(name)
-            return name in kernel.written or producer is not None and producer.op_type is T.VIEW and computed(producer.inputs[0])
+            return (
+                name in kernel.written
+                or producer is not None
+                and producer.op_type is T.VIEW
+                and computed(producer.inputs[0])
+            )
 
         return list(dict.fromkeys(name for op in kernel.ops for name in op.inputs if not computed(name)))
 
@@ -117,7 +138,10 @@ class Memory:
         symbol, found = self.addresses(op.outputs[0])
         owners = self.owners(op)
         places = [self.addresses(name) for name in op.inputs]
-        return [own == (symbol, own[1]) and np.array_equal(found[owners == number], own[1]) for number, own in enumerate(places)]
+        return [
+            own == (symbol, own[1]) and np.array_equal(found[owners == number], own[1])
+            for number, own in enumerate(places)
+        ]
 
     def owners(self, op):
         """For every element of a cat or a padding the number of the operand that it comes from; the border is -1."""
@@ -128,7 +152,9 @@ class Memory:
     def untouched(self, kernel):
         """The operands that a kernel need not read: those that are brought, every time that they are named."""
         brought = list(zip(kernel.anchor.inputs, self.brought(kernel), strict=True))
-        return {name for name, _ in brought if all(is_brought for other, is_brought in brought if other == name)}
+        return {
+            name for name, _ in brought if all(is_brought for other, is_brought in brought if other == name)
+        }
 
     def unbrought(self, kernel):
         """Which elements of a cat or a padding it has to write itself."""
@@ -146,10 +172,18 @@ class Memory:
             for name in self.operands(kernel):
                 source, found = self.addresses(name)
                 own = ITEM_BYTES[self.ir.tensors[name].dtype]
-                if source != symbol or name in self.untouched(kernel) or touched.isdisjoint(address + byte for address in found.tolist() for byte in range(own)):
+                if (
+                    source != symbol
+                    or name in self.untouched(kernel)
+                    or touched.isdisjoint(address + byte for address in found.tolist() for byte in range(own))
+                ):
                     continue
-                assert ROWS[kernel.anchor.op_type].is_elementwise, f"{kernel.name} overwrites {name} before it has read it all"
-                assert own == size and np.array_equal(written, found), f"{kernel.name} overwrites elements of {name} that it still needs"
+                assert ROWS[kernel.anchor.op_type].is_elementwise, (
+                    f"{kernel.name} overwrites {name} before it has read it all"
+                )
+                assert own == size and np.array_equal(written, found), (
+                    f"{kernel.name} overwrites elements of {name} that it still needs"
+                )
 
 
 SETTINGS = dict(deadline=None, suppress_health_check=list(HealthCheck))
@@ -193,7 +227,9 @@ def test_the_program_of_a_random_graph_computes_what_pytorch_computes(keep_all, 
         for name, captured in graphs.items():
             for output, reference in zip(library.run(name), captured.references, strict=True):
                 largest = np.abs(reference).max(initial=1)
-                np.testing.assert_allclose(output, reference, rtol=1e-4, atol=1e-4 * largest, err_msg=str(captured.ir))
+                np.testing.assert_allclose(
+                    output, reference, rtol=1e-4, atol=1e-4 * largest, err_msg=str(captured.ir)
+                )
 
     check()
 
@@ -234,7 +270,12 @@ def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(c
         for other, other_first, other_last in live[:index]:
             if shares(where(plan, name), where(plan, other)):
                 handed_over = last == other_first or other_last == first
-                assert last < other_first or other_last < first or handed_over and where(plan, name) == where(plan, other), (name, other)
+                assert (
+                    last < other_first
+                    or other_last < first
+                    or handed_over
+                    and where(plan, name) == where(plan, other)
+                ), (name, other)
 
 
 @settings(max_examples=60, **SETTINGS)
@@ -257,13 +298,19 @@ LIFETIMES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 20), st.inte
 @settings(max_examples=100, deadline=None)
 @given(LIFETIMES)
 def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
-    lives = [planning.Lifetime(f"b{i}", size, first, first + length) for i, (size, first, length) in enumerate(rows)]
+    lives = [
+        planning.Lifetime(f"b{i}", size, first, first + length)
+        for i, (size, first, length) in enumerate(rows)
+    ]
     offsets = planning.assign_offsets(lives)
     assert offsets == planning.assign_offsets(lives[::-1])
     for one in lives:
         for other in lives:
             if one is not other and one.first <= other.last and other.first <= one.last:
-                assert offsets[one.name] + one.size_bytes <= offsets[other.name] or offsets[other.name] + other.size_bytes <= offsets[one.name]
+                assert (
+                    offsets[one.name] + one.size_bytes <= offsets[other.name]
+                    or offsets[other.name] + other.size_bytes <= offsets[one.name]
+                )
 
 
 @pytest.mark.parametrize("name", zoo_fixtures.MODELS)
@@ -279,7 +326,9 @@ def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(name):
 @given(chains())
 def test_the_least_memory_is_what_lives_at_once(chain):
     plan = planning.make_plan(chain.ir, MACHINE)
-    arena = planning.lifetimes(plan.schedule, {name for name, place in plan.places.items() if place.section != ".buffers"})
+    arena = planning.lifetimes(
+        plan.schedule, {name for name, place in plan.places.items() if place.section != ".buffers"}
+    )
     alive = Counter()
     for life in arena:
         for step in range(life.first, life.last + 1):
@@ -311,7 +360,9 @@ def test_a_pointwise_kernel_writes_over_its_operand():
     assert plan.places[second] == plan.places[first] and plan.blocks[".buffers"] == 1024 + 64
 
 
-@pytest.mark.parametrize("what", ["read again", "walked otherwise", "an input", "of another size", "looked up"])
+@pytest.mark.parametrize(
+    "what", ["read again", "walked otherwise", "an input", "of another size", "looked up"]
+)
 def test_a_kernel_does_not_write_over_what_it_or_another_still_needs(what):
     chain = Chain()
     x = chain.tensor((16, 16), is_input=True)
@@ -324,7 +375,11 @@ def test_a_kernel_does_not_write_over_what_it_or_another_still_needs(what):
         second = chain.op(T.CAST, chain.op(T.MUL, operand, total), dtype="int8")
     else:
         second = chain.op(T.MUL, operand, total)
-    last = chain.op(T.CUMSUM, second, dim=0) if what != "read again" else chain.op(T.MATMUL, chain.op(T.CUMSUM, second, dim=0), first)
+    last = (
+        chain.op(T.CUMSUM, second, dim=0)
+        if what != "read again"
+        else chain.op(T.MATMUL, chain.op(T.CUMSUM, second, dim=0), first)
+    )
     memory = Memory(chain.returning(last, total))
     assert memory.plan.places[second] != memory.plan.places.get(first)
     memory.run()
@@ -358,7 +413,9 @@ def test_an_output_that_is_a_view_of_an_input_or_parameter_is_copied(role):
     output = chain.view(middle, (16,))
     plan = planning.make_plan(chain.returning(output), MACHINE)
     assert plan.schedule.access[middle].storage == source
-    assert plan.place(output).section == ".outputs" and [kernel.name for kernel in plan.schedule.kernels] == ["op_1"]
+    assert plan.place(output).section == ".outputs" and [kernel.name for kernel in plan.schedule.kernels] == [
+        "op_1"
+    ]
 
 
 def test_outputs_that_are_views_of_one_another_share_one_place():
@@ -382,9 +439,18 @@ def test_a_fused_op_is_told_below_its_kernel():
     chain = Chain()
     x = chain.tensor((4, 4), is_input=True)
     ir = chain.returning(chain.op(T.RELU, chain.op(T.MATMUL, x, x)))
-    ir.ops = [replace(op, source=f"models/it.py:{number}", aten=(f"aten.{number}",)) for number, op in enumerate(ir.ops)]
+    ir.ops = [
+        replace(op, source=f"models/it.py:{number}", aten=(f"aten.{number}",))
+        for number, op in enumerate(ir.ops)
+    ]
     (row,) = plan_json(ir, planning.make_plan(ir, MACHINE), MACHINE)["ops"]
-    assert (row["name"], row["symbol"], row["type"], row["macs"], row["aten"]) == ("op_0", "op_op_0", "MATMUL", 64, ["aten.0"])
+    assert (row["name"], row["symbol"], row["type"], row["macs"], row["aten"]) == (
+        "op_0",
+        "op_op_0",
+        "MATMUL",
+        64,
+        ["aten.0"],
+    )
     assert row["fused"] == [{"name": "op_1", "type": "RELU", "source": "models/it.py:1", "aten": ["aten.1"]}]
 
 
@@ -401,8 +467,10 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
     chain = Chain()
     ir = chain.returning(steps_of(chain, chain.tensor((256, 64), is_input=True), 2))
     small = replace(MACHINE, ram=replace(MACHINE.ram, size_bytes=0x20000))
-    sentence = ("graph_0 needs 0x3c000 bytes of RAM (.weights 0x0, .inputs 0x10000, .outputs 0x10000, .buffers 0x10000, "
-                "stack 0x4000, code about 0x8000); machine 'cpu' has 0x20000")
+    sentence = (
+        "graph_0 needs 0x3c000 bytes of RAM (.weights 0x0, .inputs 0x10000, .outputs 0x10000, .buffers 0x10000, "
+        "stack 0x4000, code about 0x8000); machine 'cpu' has 0x20000"
+    )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
         planning.make_plan(ir, small)
     exact = replace(MACHINE, ram=replace(MACHINE.ram, size_bytes=0x3C000))
@@ -413,7 +481,9 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
 def test_the_elfs_symbols_are_the_plans(built_tree, name):
     plan = json.loads((built_tree / f"build/{name}/plan.json").read_text())
     elf = built_tree / f"build/{name}.elf"
-    printed = subprocess.run(["riscv64-unknown-elf-readelf", "-sW", elf], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["riscv64-unknown-elf-readelf", "-sW", elf], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split() for line in printed.splitlines() if re.match(r"\s+\d+: ", line)]
     found = {row[7]: (int(row[1], 16), int(row[2], 0)) for row in rows if len(row) == 8}
     for symbol in plan["symbols"]:

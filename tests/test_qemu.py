@@ -40,7 +40,9 @@ def test_stock_qemu_takes_the_device_on_the_command_line_that_people_type(hello,
     simulator = Simulator(tmp_path / "socket")
     command = f"qemu-system-riscv64 -M virt -bios none -nographic -kernel {hello} "
     command += f"-plugin {plugin} -device sst-device,socket={simulator.path}"
-    done = subprocess.run(command.split(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command.split(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.replace("\r", "") == "hello\n"
     assert simulator.hello == 1
@@ -60,7 +62,11 @@ def test_every_declared_window_reaches_the_simulator_and_nothing_else_does(firmw
     }"""
     devices = [("a", 0x10200000), ("b", 0x10300000), ("c", 0x10400000)]
     outcome = run(firmware("windows", c), text=description(devices=devices))
-    assert [where for _, where, _, _ in outcome.simulator.accesses[:-1]] == [0x10200014, 0x10300014, 0x10400014]
+    assert [where for _, where, _, _ in outcome.simulator.accesses[:-1]] == [
+        0x10200014,
+        0x10300014,
+        0x10400014,
+    ]
     assert run(firmware("windows", c), text=description(devices=devices[:2])).status == 105
 
 
@@ -196,7 +202,9 @@ def test_costs_do_not_depend_on_where_code_lies(firmware, run):
     """QEMU cuts its blocks at pages; a loop across two pages costs what it costs elsewhere."""
     loop = "li a0, 9; 1: fmadd.s fa0, fa1, fa2, fa0; fmadd.s fa0, fa1, fa2, fa0; addi a0, a0, -1; bnez a0, 1b"
     across = ".balign 4096; .space 4084; " + loop
-    advances = run(firmware("page", assembly=measured([loop, "j 1f; " + across.replace("li a0", "1: li a0", 1)])))
+    advances = run(
+        firmware("page", assembly=measured([loop, "j 1f; " + across.replace("li a0", "1: li a0", 1)]))
+    )
     here, across_pages = advances.simulator.advances[1:3]
     assert here - BRACKET == 1 + 9 * 10 + 3
     assert across_pages == here + 1, "the jump to it"
@@ -305,7 +313,9 @@ def test_time_is_booked_to_ops_and_all_of_it(work, run):
     assert ops["op_device"]["stall_cycles"] == 1000
     assert ops["op_never"]["cycles"] == 0
     assert ops["op_exp"]["instructions"] > 40 * 30, "exp and expf belong to the op that calls them"
-    assert 300 * 6 < ops["op_dot"]["cycles"] < 300 * 6 + 30, "flw, flw, addi, addi, fmadd, bne: fa5 is waited for"
+    assert 300 * 6 < ops["op_dot"]["cycles"] < 300 * 6 + 30, (
+        "flw, flw, addi, addi, fmadd, bne: fa5 is waited for"
+    )
 
 
 def test_ops_come_in_the_order_of_their_addresses(work, run):
@@ -396,13 +406,27 @@ def one_line(outcome):
 
 
 def test_nobody_listening_is_said_with_the_path(hello, plugin, tmp_path):
-    base = ["qemu-system-riscv64", "-M", "virt", "-bios", "none", "-display", "none", "-kernel", hello, "-plugin", plugin]
+    base = [
+        "qemu-system-riscv64",
+        "-M",
+        "virt",
+        "-bios",
+        "none",
+        "-display",
+        "none",
+        "-kernel",
+        hello,
+        "-plugin",
+        plugin,
+    ]
     for device, message in (
         (f"socket={tmp_path}/none", f"no simulator on socket {tmp_path}/none: No such file or directory"),
         (f"socket={tmp_path}/{'x' * 108}", "too long for a Unix socket"),
         ("socket=", "socket=PATH is missing"),
     ):
-        done = subprocess.run([*base, "-device", f"sst-device,{device}"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*base, "-device", f"sst-device,{device}"], capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 1
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
@@ -415,7 +439,10 @@ def test_a_second_device_is_refused(hello, run, tmp_path):
 
 
 def test_two_cpus_and_unknown_options_are_refused(hello, run):
-    for changed, message in (({"arguments": ["-smp", "2"]}, "one CPU"), ({"options": ",colour=red"}, "'colour=red'")):
+    for changed, message in (
+        ({"arguments": ["-smp", "2"]}, "one CPU"),
+        ({"options": ",colour=red"}, "'colour=red'"),
+    ):
         simulator_waits = run_without_connection(run, hello, **changed)
         assert message in simulator_waits
 
@@ -442,11 +469,13 @@ def run_without_connection(run, elf, **changed):
 def test_a_simulator_that_leaves_in_an_access_ends_qemu(hello, run, die_at):
     outcome = run(hello, die_at=die_at)
     assert outcome.status == 70
-    assert re.match(r"sst-device: the simulator on .* closed the connection at cycle \d+\n", one_line(outcome))
+    assert re.match(
+        r"sst-device: the simulator on .* closed the connection at cycle \d+\n", one_line(outcome)
+    )
 
 
 def test_a_simulator_that_leaves_while_the_guest_computes_ends_qemu(firmware, run):
-    elf = firmware("forever", "int main(void) { MMIO_READ32(ECHO(0)); for (;;) __asm__ volatile(\"\"); }")
+    elf = firmware("forever", 'int main(void) { MMIO_READ32(ECHO(0)); for (;;) __asm__ volatile(""); }')
     started = time.monotonic()
     outcome = run(elf, die_after_s=0.2)
     assert outcome.status == 70
@@ -470,7 +499,9 @@ def test_a_terminal_is_usable_after_the_simulator_was_lost(hello, plugin, tmp_pa
     before = termios.tcgetattr(terminal)
     command = ["qemu-system-riscv64", "-M", "virt", "-bios", "none", "-nographic", "-kernel", hello]
     command += ["-plugin", plugin, "-device", f"sst-device,socket={simulator.path}"]
-    assert subprocess.run(command, stdin=terminal, stdout=terminal, stderr=terminal, timeout=60).returncode == 70
+    assert (
+        subprocess.run(command, stdin=terminal, stdout=terminal, stderr=terminal, timeout=60).returncode == 70
+    )
     assert termios.tcgetattr(terminal) == before
     assert os.get_blocking(terminal)
     os.close(master)
@@ -516,8 +547,14 @@ INSTALL = "int qemu_plugin_install(unsigned long id, void *info, int n, char **v
     ("source", "message"),
     [
         ("int qemu_plugin_version = 99;" + INSTALL.format(""), "API version 2?1; this one has 99"),
-        ("int qemu_plugin_version = 1;" + INSTALL.format("gone_from_qemu();"), "its function 'gone_from_qemu'"),
-        ("int qemu_plugin_version = 1;" + INSTALL.format(""), "'sst-device' is not a valid device model name"),
+        (
+            "int qemu_plugin_version = 1;" + INSTALL.format("gone_from_qemu();"),
+            "its function 'gone_from_qemu'",
+        ),
+        (
+            "int qemu_plugin_version = 1;" + INSTALL.format(""),
+            "'sst-device' is not a valid device model name",
+        ),
     ],
 )
 def test_what_qemu_lacks_is_named(tmp_path, source, message):
@@ -554,4 +591,3 @@ def test_a_missing_qemu_is_one_line_and_leaves_no_file(plugin, tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("qemu: no program 'no-such-qemu'")
     assert not (tmp_path / "out.json").exists()
-

@@ -147,7 +147,11 @@ def check(instruction, mnemonic, operands, length, address=0):
         expect("reads", instruction.reads, int(name in LOADS))
         expect("writes", instruction.writes, int(name in STORES))
         expect("access_bytes", instruction.access_bytes, {**LOADS, **STORES}.get(name, 0))
-    flow = BRANCH if name in BRANCHES else {"j": JUMP, "jal": JUMP, "jr": INDIRECT, "jalr": INDIRECT}.get(name, NEXT)
+    flow = (
+        BRANCH
+        if name in BRANCHES
+        else {"j": JUMP, "jal": JUMP, "jr": INDIRECT, "jalr": INDIRECT}.get(name, NEXT)
+    )
     expect("flow", instruction.flow, INDIRECT if name in ENDS_FLOW else flow)
     if flow in (BRANCH, JUMP):
         target = int(operands.split("<")[0].strip().split(",")[-1], 16)
@@ -218,7 +222,9 @@ def assemble(folder, text, arch="rv64gc"):
 
 def test_every_mnemonic_of_rv64gc_is_decoded_as_objdump_does(decode, tmp_path):
     every = [line.strip() for line in re.split("[;\n]", EVERY)]
-    lines = assemble(tmp_path, "\n".join(f".option {'' if line[:2] == 'c.' else 'no'}rvc\n{line}" for line in every))
+    lines = assemble(
+        tmp_path, "\n".join(f".option {'' if line[:2] == 'c.' else 'no'}rvc\n{line}" for line in every)
+    )
     wrong = [check(decode(word), mnemonic, operands, length) for _, word, length, mnemonic, operands in lines]
     assert [problem for problem in wrong if problem] == []
     assert len(lines) == sum(map(bool, every))

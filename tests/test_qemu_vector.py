@@ -67,26 +67,50 @@ def setting(group, bits=32):
 CYCLES = [
     # (instructions, cycles by hand at VLEN 256 on a datapath of 128 bits, `vector` latency 4); a jump
     # follows each, which takes a cycle unless the vector unit is busy then
-    ("a setting from a register: LMUL 1", setting("m8") + "vsetvl t1, x0, t2; vadd.vv v8, v16, v24", 1 + 1 + 2),
+    (
+        "a setting from a register: LMUL 1",
+        setting("m8") + "vsetvl t1, x0, t2; vadd.vv v8, v16, v24",
+        1 + 1 + 2,
+    ),
     ("LMUL 1", setting("m1") + "vadd.vv v8, v16, v24; vadd.vv v9, v17, v25", 1 + 2 + 2),
     ("LMUL 8", setting("m8") + "vadd.vv v8, v16, v24", 1 + 16),
     ("LMUL 1/2", setting("mf2") + "vadd.vv v8, v16, v24; vadd.vv v9, v17, v25", 1 + 1 + 1 + 1),
-    ("one instruction in the unit, integers beside it", setting("m4") + "vadd.vv v8, v16, v24; add a3, a4, a5; add a3, a3, a5", 1 + 8),
-    ("the unit is taken in turn", setting("m4") + "vadd.vv v8, v16, v24; vadd.vv v12, v16, v24; add a3, a4, a5", 1 + 8 + 8),
+    (
+        "one instruction in the unit, integers beside it",
+        setting("m4") + "vadd.vv v8, v16, v24; add a3, a4, a5; add a3, a3, a5",
+        1 + 8,
+    ),
+    (
+        "the unit is taken in turn",
+        setting("m4") + "vadd.vv v8, v16, v24; vadd.vv v12, v16, v24; add a3, a4, a5",
+        1 + 8 + 8,
+    ),
     ("results flow on", setting("m4") + "vadd.vv v8, v16, v24; vadd.vv v12, v8, v24", 1 + 8 + 8),
     ("use of a short result waits", setting("m1") + "vadd.vv v8, v16, v24; vadd.vv v9, v8, v24", 1 + 4 + 2),
     ("a known vl", "vsetivli t1, 5, e32, m8, ta, ma; vadd.vv v8, v16, v24", 1 + 2),
-    ("vl kept", "vsetivli t1, 5, e32, m8, ta, ma; vsetvli x0, x0, e32, m8, ta, ma; vadd.vv v8, v16, v24", 1 + 1 + 2),
+    (
+        "vl kept",
+        "vsetivli t1, 5, e32, m8, ta, ma; vsetvli x0, x0, e32, m8, ta, ma; vadd.vv v8, v16, v24",
+        1 + 1 + 2,
+    ),
     ("SEW 8", setting("m4", 8) + "vadd.vv v8, v16, v24", 1 + 8),
     ("bytes of a vector of words", setting("m4") + "vle8.v v8, (s1)", 1 + 2),
     ("doubles of a vector of words", setting("m2") + "vle64.v v8, (s1)", 1 + 8),
     ("a strided load", setting("m2") + "vlse32.v v8, (s1), zero", 1 + 16),
-    ("a strided load's use", setting("m1") + "vlse32.v v8, (s1), zero; vadd.vv v9, v8, v24", 1 + 8 - 1 + 4 + 2),
+    (
+        "a strided load's use",
+        setting("m1") + "vlse32.v v8, (s1), zero; vadd.vv v9, v8, v24",
+        1 + 8 - 1 + 4 + 2,
+    ),
     ("a segment load", setting("m1") + "vlseg2e32.v v8, (s1)", 1 + 4),
     ("whole registers", setting("m1") + "vl4re32.v v8, (s1)", 1 + 8),
     ("widening", setting("m1") + "vwadd.vv v8, v16, v24", 1 + 4),
     ("a divide", setting("m1") + "vfdiv.vv v8, v16, v24", 1 + 2 * 20),
-    ("a reduction's use", setting("m4") + "vfredusum.vs v8, v16, v24; vfmv.f.s fa0, v8; fadd.s fa1, fa0, fa0", 1 + 8 - 1 + 4 + 4 + 1 + 1),
+    (
+        "a reduction's use",
+        setting("m4") + "vfredusum.vs v8, v16, v24; vfmv.f.s fa0, v8; fadd.s fa1, fa0, fa0",
+        1 + 8 - 1 + 4 + 4 + 1 + 1,
+    ),
     ("a scalar out of a vector", setting("m8") + "vmv.x.s a3, v8; add a3, a3, a3", 1 + 4 + 1 + 1),
     ("a setting's use", setting("m1") + "add t2, t1, t1", 2 + 1),
     (

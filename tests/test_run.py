@@ -25,7 +25,9 @@ def project(tmp_path):
     (folder / ".venv/bin").mkdir(parents=True)
     for name in ("run", "requirements.txt", "pyproject.toml"):
         shutil.copy2(ROOT / name, folder / name)
-    ready = f"{folder}\n" + (folder / "requirements.txt").read_text() + (folder / "pyproject.toml").read_text()
+    ready = (
+        f"{folder}\n" + (folder / "requirements.txt").read_text() + (folder / "pyproject.toml").read_text()
+    )
     (folder / ".venv/ready").write_text(ready)
     program(folder / ".venv/bin/tool", 'echo "tool: $*"; exit 7')
     return folder
@@ -58,13 +60,18 @@ def test_another_folders_environment_behind_a_link_is_left_alone(project, tmp_pa
     (project / ".venv").symlink_to(tmp_path / "other")
     done = run(project, "tool")
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith(f"run: .venv is a link to {tmp_path}/other, ") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith(f"run: .venv is a link to {tmp_path}/other, ") and done.stderr.count("\n") == 1
+    )
     assert (tmp_path / "other/bin/tool").exists()
 
 
 def test_without_a_command_it_says_how_it_is_used(project):
     done = run(project)
-    assert done.returncode == 2 and done.stderr == "run: usage: ./run CMD..., for example: ./run scons sim-matmul\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == "run: usage: ./run CMD..., for example: ./run scons sim-matmul\n"
+    )
 
 
 def test_without_root_and_sudo_it_says_what_to_type_and_goes_on(project, bare, tmp_path):

@@ -66,11 +66,15 @@ def test_a_trap_is_reported_by_cause_place_and_address(firmware, run, body, stat
 
 
 def place(elf, name):
-    return next(int(line.split()[0], 16) for line in cross("nm", elf).splitlines() if line.endswith(f" {name}"))
+    return next(
+        int(line.split()[0], 16) for line in cross("nm", elf).splitlines() if line.endswith(f" {name}")
+    )
 
 
 def test_a_refused_access_leaves_the_simulator_alive(firmware, run):
-    outcome = run(firmware("trap", BAD.format("MMIO_READ32(ECHO(REG_RESULT));"), symbols=SYMBOLS), refuse=(ECHO + 0x14,))
+    outcome = run(
+        firmware("trap", BAD.format("MMIO_READ32(ECHO(REG_RESULT));"), symbols=SYMBOLS), refuse=(ECHO + 0x14,)
+    )
     assert outcome.simulator.accesses == [("R", ECHO + 0x14, 4, 0)]
     assert list(outcome.simulator.texts) == [], "a run that fails leaves no statistics"
 
@@ -112,7 +116,7 @@ def test_a_stack_that_grows_too_far_is_stopped_there(firmware, run):
 
 def test_mains_result_and_fail_are_qemus_exit_status(firmware, run):
     assert run(firmware("three", "int main(void) { return 3; }")).status == 3
-    assert run(firmware("forty", "int main(void) { print(\"no\"); fail(40); }")).status == 40
+    assert run(firmware("forty", 'int main(void) { print("no"); fail(40); }')).status == 40
 
 
 def test_finish_ends_the_simulation_in_good_order(firmware, run):
@@ -173,5 +177,16 @@ def test_the_reset_code_is_at_the_origin_and_the_headers_are_plain_c(firmware):
     elf = firmware("origin", "int main(void) { return 0; }")
     assert place(elf, "_start") == 0x80000000
     for header in KERNELS.glob("*.h"):
-        command = ["gcc", "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{elf.parent}", "-x", "c", header]
+        command = [
+            "gcc",
+            "-std=c11",
+            "-fsyntax-only",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            f"-I{elf.parent}",
+            "-x",
+            "c",
+            header,
+        ]
         subprocess.run(command, check=True)

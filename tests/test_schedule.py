@@ -29,8 +29,10 @@ def scheduled(function, *inputs, keep_all=False):
 
 def kernels(function, *inputs):
     """Each kernel as its ops' types in order of computation, its anchor's in capitals."""
-    return [" ".join(op.op_type.name if op is kernel.anchor else op.op_type.name.lower() for op in kernel.ops)
-            for kernel in scheduled(function, *inputs).kernels]
+    return [
+        " ".join(op.op_type.name if op is kernel.anchor else op.op_type.name.lower() for op in kernel.ops)
+        for kernel in scheduled(function, *inputs).kernels
+    ]
 
 
 # --- what is computed together --------------------------------------------------------------------
@@ -38,7 +40,9 @@ def kernels(function, *inputs):
 
 def test_a_linear_layer_and_what_follows_it_are_one_kernel():
     assert kernels(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), f(2, 4)) == ["GEMM relu"]
-    assert kernels(nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Hardtanh()), f(2, 4)) == ["GEMM gelu hardtanh"]
+    assert kernels(nn.Sequential(nn.Linear(4, 3), nn.GELU(), nn.Hardtanh()), f(2, 4)) == [
+        "GEMM gelu hardtanh"
+    ]
 
 
 def test_what_a_matrix_product_of_a_stack_is_followed_by_joins_through_its_view():
@@ -54,7 +58,9 @@ def test_a_residual_add_joins_the_later_of_two_products():
 
 
 def test_a_chain_of_pointwise_ops_is_one_kernel():
-    assert kernels(lambda x, y: torch.sigmoid((x + 1) * y).sqrt() - x, f(3, 4), f(4)) == ["ADD mul sigmoid sqrt sub"]
+    assert kernels(lambda x, y: torch.sigmoid((x + 1) * y).sqrt() - x, f(3, 4), f(4)) == [
+        "ADD mul sigmoid sqrt sub"
+    ]
 
 
 def test_a_value_that_two_read_is_computed_once():
@@ -79,13 +85,22 @@ def test_softmax_takes_in_scale_and_mask():
 
 def test_softmax_takes_in_a_mask_of_bools():
     mask = torch.ones(3, 4, dtype=torch.bool).tril()
-    assert kernels(lambda x, m: torch.softmax(x.masked_fill(m, -inf), -1), f(2, 3, 4), mask) == ["where SOFTMAX"]
+    assert kernels(lambda x, m: torch.softmax(x.masked_fill(m, -inf), -1), f(2, 3, 4), mask) == [
+        "where SOFTMAX"
+    ]
 
 
-@pytest.mark.parametrize("function, expected", [
-    (lambda x: (x * x).sum(-1), ["mul SUM"]), (lambda x: (x > 0).any(0), ["gt ANY"]), (lambda x: F.layer_norm(x + 1, (4,)), ["add LAYER_NORM"]),
-    (lambda x: (x - 1).argmax(1), ["sub ARGMAX"]), (lambda x: (x * 2).var(1).sqrt(), ["mul VAR sqrt"]),
-], ids=["sum", "any", "layer norm", "argmax", "var"])
+@pytest.mark.parametrize(
+    "function, expected",
+    [
+        (lambda x: (x * x).sum(-1), ["mul SUM"]),
+        (lambda x: (x > 0).any(0), ["gt ANY"]),
+        (lambda x: F.layer_norm(x + 1, (4,)), ["add LAYER_NORM"]),
+        (lambda x: (x - 1).argmax(1), ["sub ARGMAX"]),
+        (lambda x: (x * 2).var(1).sqrt(), ["mul VAR sqrt"]),
+    ],
+    ids=["sum", "any", "layer norm", "argmax", "var"],
+)
 def test_a_reduction_takes_in_what_it_reduces(function, expected):
     assert kernels(function, f(3, 4)) == expected
 
@@ -103,23 +118,34 @@ def test_nothing_is_fused_across_a_random_access():
     places = torch.tensor([2, 0, 1])
     assert kernels(lambda x, i: torch.exp(x).index_select(0, i), f(3, 4), places) == ["EXP", "INDEX_SELECT"]
     assert kernels(lambda x, w, i: (x @ w)[i], f(3, 4), f(4, 4), places) == ["MATMUL", "INDEX"]
-    assert kernels(lambda x, i: torch.exp(x).gather(0, i), f(3, 4), torch.zeros(3, 4, dtype=torch.int64)) == ["EXP", "GATHER"]
+    assert kernels(lambda x, i: torch.exp(x).gather(0, i), f(3, 4), torch.zeros(3, 4, dtype=torch.int64)) == [
+        "EXP",
+        "GATHER",
+    ]
 
 
 def test_the_places_of_a_lookup_are_computed_in_its_kernel_and_so_is_what_becomes_of_it():
-    assert kernels(lambda w, i: F.embedding(i * 2, w) + 1, f(7, 4), torch.tensor([0, 1])) in (["MUL embedding add"], ["MUL", "EMBEDDING add"])
+    assert kernels(lambda w, i: F.embedding(i * 2, w) + 1, f(7, 4), torch.tensor([0, 1])) in (
+        ["MUL embedding add"],
+        ["MUL", "EMBEDDING add"],
+    )
 
 
 def test_a_transposed_value_is_not_at_hand():
     assert kernels(lambda x: torch.exp(x) + torch.exp(x).t(), f(4, 4)) in (["EXP", "ADD"], ["EXP", "EXP add"])
-    assert kernels(lambda x, w: x @ w + (x @ w).t(), f(4, 4), f(4, 4))[-1] == "ADD" or kernels(lambda x, w: x @ w + (x @ w).t(), f(4, 4), f(4, 4)) == ["MATMUL", "MATMUL add"]
+    assert kernels(lambda x, w: x @ w + (x @ w).t(), f(4, 4), f(4, 4))[-1] == "ADD" or kernels(
+        lambda x, w: x @ w + (x @ w).t(), f(4, 4), f(4, 4)
+    ) == ["MATMUL", "MATMUL add"]
 
 
 # --- what costs nothing ---------------------------------------------------------------------------
 
 
 def test_views_and_permutations_are_no_kernels():
-    assert kernels(lambda x: (x.view(2, 6).t()[1:, None] * 2).squeeze(1).expand(3, 5, 2).sum(0), f(3, 4)) in (["mul SUM"], ["MUL", "SUM"])
+    assert kernels(lambda x: (x.view(2, 6).t()[1:, None] * 2).squeeze(1).expand(3, 5, 2).sum(0), f(3, 4)) in (
+        ["mul SUM"],
+        ["MUL", "SUM"],
+    )
 
 
 def test_a_split_of_a_product_is_read_where_it_lies():
@@ -158,12 +184,16 @@ def test_an_operand_of_cat_that_is_an_input_is_copied():
 
 
 def test_a_tensor_that_two_cats_take_lies_in_one_of_them():
-    schedule = scheduled(lambda x, y: (lambda z: (torch.cat([z, y]), torch.cat([y, z])))(x + 1), f(3, 4), f(2, 4))
+    schedule = scheduled(
+        lambda x, y: (lambda z: (torch.cat([z, y]), torch.cat([y, z])))(x + 1), f(3, 4), f(2, 4)
+    )
     assert [kernel.anchor.op_type.name for kernel in schedule.kernels] == ["ADD", "CAT", "CAT"]
 
 
 def test_the_producer_of_a_padded_convolution_writes_into_the_padded_buffer():
-    schedule = scheduled(nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 3, padding=1)), f(1, 2, 5, 5))
+    schedule = scheduled(
+        nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 3, padding=1)), f(1, 2, 5, 5)
+    )
     assert [kernel.anchor.op_type.name for kernel in schedule.kernels] == ["CONV", "PAD", "CONV"]
     first, pad, last = schedule.kernels
     written, read = schedule.access[first.results[0]], schedule.access[last.anchor.inputs[0]]
@@ -191,9 +221,19 @@ def test_a_residual_block_is_two_convolutions():
 # --- outputs --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", [lambda x: (x + 1).t(), lambda x: (x + 1)[1:], lambda x: (x + 1).expand(2, 3, 4), lambda x: x.t(), lambda x: x.view(12),
-                                      lambda x: (x @ x.t()).flip(0), lambda x: (x * 2).unfold(1, 2, 1)],
-                         ids=["permuted", "sliced", "expanded", "an input permuted", "an input viewed", "flipped", "unfolded"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x + 1).t(),
+        lambda x: (x + 1)[1:],
+        lambda x: (x + 1).expand(2, 3, 4),
+        lambda x: x.t(),
+        lambda x: x.view(12),
+        lambda x: (x @ x.t()).flip(0),
+        lambda x: (x * 2).unfold(1, 2, 1),
+    ],
+    ids=["permuted", "sliced", "expanded", "an input permuted", "an input viewed", "flipped", "unfolded"],
+)
 def test_an_output_is_dense_and_has_all_of_a_memory_of_its_own(function):
     schedule = scheduled(function, f(3, 4))
     (output,) = schedule.ir.outputs
@@ -204,7 +244,10 @@ def test_an_output_is_dense_and_has_all_of_a_memory_of_its_own(function):
 
 def test_an_output_that_is_a_view_of_an_output_is_the_same_memory():
     schedule = scheduled(lambda x: (lambda y: (y, y.view(12)))(x + 1), f(3, 4))
-    assert len(schedule.kernels) == 1 and len({schedule.access[name].storage for name in schedule.ir.outputs}) == 1
+    assert (
+        len(schedule.kernels) == 1
+        and len({schedule.access[name].storage for name in schedule.ir.outputs}) == 1
+    )
 
 
 def test_a_kernel_leaves_only_what_is_needed():
@@ -223,7 +266,9 @@ class Attention(nn.Module):
 
     def forward(self, x):
         q, k, v = (part.view(1, 6, 2, 4).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, -1))
-        return x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(1, 6, 8))
+        return x + self.out(
+            F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(1, 6, 8)
+        )
 
 
 def branching(x, w):
@@ -234,10 +279,26 @@ def branching(x, w):
 
 KEPT = {
     "attention": (Attention, (1, 6, 8)),
-    "convolutions": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.GELU(), nn.Flatten(), nn.Linear(36, 5),
-                                           nn.LogSoftmax(-1)), (2, 2, 6, 6)),
+    "convolutions": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4, 4, 3, padding=1, groups=4),
+            nn.GELU(),
+            nn.Flatten(),
+            nn.Linear(36, 5),
+            nn.LogSoftmax(-1),
+        ),
+        (2, 2, 6, 6),
+    ),
     "branches": (lambda: branching, (4, 4), (4, 4)),
-    "gelu of a norm of a sum": (lambda: lambda x, y: F.gelu(F.layer_norm(x + y, (4,))) * (x + y), (3, 4), (3, 4)),
+    "gelu of a norm of a sum": (
+        lambda: lambda x, y: F.gelu(F.layer_norm(x + y, (4,))) * (x + y),
+        (3, 4),
+        (3, 4),
+    ),
 }
 
 
@@ -247,12 +308,17 @@ def kept(request, tmp_path_factory):
     make, *shapes = KEPT[request.param]
     torch.manual_seed(0)
     captured = captured_function(make(), tuple(torch.randn(shape) for shape in shapes), keep_all=True)
-    return captured, *(Library(tmp_path_factory.mktemp("kept"), {"graph": captured}, keep_all=keep_all) for keep_all in (False, True))
+    return captured, *(
+        Library(tmp_path_factory.mktemp("kept"), {"graph": captured}, keep_all=keep_all)
+        for keep_all in (False, True)
+    )
 
 
 def test_a_program_that_keeps_everything_computes_the_same(kept):
     captured, usual, keeping = kept
-    for one, other, reference in zip(usual.run("graph"), keeping.run("graph"), captured.references, strict=True):
+    for one, other, reference in zip(
+        usual.run("graph"), keeping.run("graph"), captured.references, strict=True
+    ):
         np.testing.assert_allclose(one, reference, rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(one, other)
 
@@ -263,7 +329,9 @@ def test_every_op_that_is_computed_leaves_its_result(kept):
     rows = kept_json(keeping.plans["graph"])["tensors"]
     assert [row["op"] for row in rows] == [op.name for kernel in schedule.kernels for op in kernel.ops]
     # What is no kernel's is a view of what is, or lies where it would have been copied.
-    written = {schedule.access[row["tensor"]].storage for row in rows} | {name for name, desc in captured.ir.tensors.items() if desc.is_input or desc.is_param}
+    written = {schedule.access[row["tensor"]].storage for row in rows} | {
+        name for name, desc in captured.ir.tensors.items() if desc.is_input or desc.is_param
+    }
     assert all(schedule.access[op.outputs[0]].storage in written for op in schedule.ir.ops)
 
 
@@ -274,7 +342,11 @@ def test_every_kept_result_is_pytorchs(kept):
     for row in kept_json(keeping.plans["graph"])["tensors"]:
         reference = captured.intermediates.get(row["tensor"])
         if reference is not None:
-            np.testing.assert_allclose(read_tensor(row, block), reference, rtol=1e-5, atol=1e-5, err_msg=row["op"])
+            np.testing.assert_allclose(
+                read_tensor(row, block), reference, rtol=1e-5, atol=1e-5, err_msg=row["op"]
+            )
             compared += 1
-    assert compared >= 0.7 * len(keeping.graphs["graph"].ir.ops) - sum(op.op_type.name in ("VIEW", "PERMUTE", "SLICE", "SELECT", "EXPAND") for op in captured.ir.ops)
+    assert compared >= 0.7 * len(keeping.graphs["graph"].ir.ops) - sum(
+        op.op_type.name in ("VIEW", "PERMUTE", "SLICE", "SELECT", "EXPAND") for op in captured.ir.ops
+    )
     assert compared

@@ -57,7 +57,13 @@ def test_a_product_divided_among_devices_is_pytorchs(devices, case, count):
 
 
 def test_a_large_product_is_nearly_twice_as_fast_on_two_devices(devices):
-    cycles = [sum(each.cycles for each in devices(count).run(torch.matmul, f(256, 256), f(256, 256))[2].offloaded.values()) for count in (1, 2)]
+    cycles = [
+        sum(
+            each.cycles
+            for each in devices(count).run(torch.matmul, f(256, 256), f(256, 256))[2].offloaded.values()
+        )
+        for count in (1, 2)
+    ]
     assert cycles[0] / 2 <= cycles[1] < cycles[0] / 1.7
 
 
@@ -92,7 +98,11 @@ def ranges(plan, names):
 
 
 def meet(one, other):
-    return any(a == b and first < others_end and others_first < end for a, first, end in one for b, others_first, others_end in other)
+    return any(
+        a == b and first < others_end and others_first < end
+        for a, first, end in one
+        for b, others_first, others_end in other
+    )
 
 
 def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_path, always):  # noqa: F811
@@ -104,20 +114,27 @@ def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_pa
         for step in plan.schedule.spread.steps:
             seen.append(len(step))
             for kernel, other in permutations(step, 2):
-                assert not meet(ranges(plan, kernel.results), ranges(plan, [*other.read, *other.results])), (kernel.name, other.name)
+                assert not meet(ranges(plan, kernel.results), ranges(plan, [*other.read, *other.results])), (
+                    kernel.name,
+                    other.name,
+                )
 
     check(captured_function(Heads(), (f(16, 20), f(17, 20), f(18, 20))).ir)
     assert max(seen) > 1
     seen.clear()
-    settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])(given(chains((_matmul, _matmul, _unary, _binary)))(
-        lambda chain: check(chain.ir)))()
+    settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])(
+        given(chains((_matmul, _matmul, _unary, _binary)))(lambda chain: check(chain.ir))
+    )()
     assert max(seen) > 1
 
 
 def test_of_devices_that_differ_the_fastest_alike_compute(embedded, engine_library, tmp_path, always):  # noqa: F811
     machine_with(tmp_path, WIDE, rows=4, columns=4)
     path = tmp_path / "m.toml"
-    path.write_text(path.read_text() + "[devices.large]\nmodel = \"compute\"\nbase = 0x10400000\nrows = 32\ncolumns = 32\ncount = 2\n")
+    path.write_text(
+        path.read_text()
+        + '[devices.large]\nmodel = "compute"\nbase = 0x10400000\nrows = 32\ncolumns = 32\ncount = 2\n'
+    )
     mixed = Device(embedded, engine_library, tmp_path, load_machine(str(path)))
     outputs, references, schedule, _ = mixed.run(torch.matmul, f(200, 150), f(150, 180))
     assert_right(outputs, references)
@@ -129,8 +146,15 @@ def test_of_devices_that_differ_the_fastest_alike_compute(embedded, engine_libra
 
 def test_a_count_makes_devices_that_are_alike_side_by_side(tmp_path):
     devices = machine_with(tmp_path, count=3).devices_of("compute")
-    assert [(device.name, device.base) for device in devices] == [("compute", 0x10300000), ("compute1", 0x10400000), ("compute2", 0x10500000)]
-    assert len({device.kind for device in devices}) == 1 and len({device.parameters["interrupt"] for device in devices}) == 3
+    assert [(device.name, device.base) for device in devices] == [
+        ("compute", 0x10300000),
+        ("compute1", 0x10400000),
+        ("compute2", 0x10500000),
+    ]
+    assert (
+        len({device.kind for device in devices}) == 1
+        and len({device.parameters["interrupt"] for device in devices}) == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,12 +203,18 @@ def inputs():
 def test_the_firmware_runs_devices_side_by_side(host_tree, tmp_path, completion):
     (tmp_path / "net.py").write_text(MODEL)
     machine = tmp_path / f"{completion}.toml"
-    text = (host_tree / "sim/machines/default.toml").read_text().replace('model = "compute"', 'model = "compute"\ncount = 3')
+    text = (
+        (host_tree / "sim/machines/default.toml")
+        .read_text()
+        .replace('model = "compute"', 'model = "compute"\ncount = 3')
+    )
     machine.write_text(text.replace("[firmware]", f'[firmware]\ncompletion = "{completion}"'))
     host_tree.scons(f"MODELS={tmp_path}", f"MACHINE={machine}", "sim-net", "verify-net")
     report = json.loads((host_tree / f"build/{completion}/reports/net.json").read_text())
     plan = json.loads((host_tree / f"build/{completion}/net/plan.json").read_text())
     assert report["check"]["passed"] and report["check"]["max_rel_error"] < 1e-6
-    assert any("wait_symbol" in op for op in plan["ops"]) and any("compute1" in op["placed_on"] for op in report["ops"])
+    assert any("wait_symbol" in op for op in plan["ops"]) and any(
+        "compute1" in op["placed_on"] for op in report["ops"]
+    )
     assert report["devices"]["compute"]["macs"] and report["devices"]["compute1"]["macs"]
     assert all(sum(op["ledger"].values()) == op["cycles"] for op in report["ops"])

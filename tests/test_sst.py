@@ -60,7 +60,9 @@ def sst_library(host_tree):
 def sst_server(server, sst_library):
     """Starts `serve` with SST as its engine."""
     environment = {"ACALSIM_SST_LIBRARY": str(sst_library)}
-    return lambda *arguments, **options: server("--engine", "sst", *arguments, environment=environment, **options)
+    return lambda *arguments, **options: server(
+        "--engine", "sst", *arguments, environment=environment, **options
+    )
 
 
 @pytest.fixture
@@ -71,8 +73,21 @@ def config(sst_library, tmp_path):
     def start(*options, before=(), ours=(), script="config.py", nodes=("",)):
         folder = tmp_path / str(len(started))
         folder.mkdir()
-        command = [*before, "sst", *options, f"--add-lib-path={sst_library.parent}", f"sim/sst/{script}", "--"]
-        command += ["--socket", str(folder / "socket"), "--stats", str(folder / "stats.json"), *map(str, ours)]
+        command = [
+            *before,
+            "sst",
+            *options,
+            f"--add-lib-path={sst_library.parent}",
+            f"sim/sst/{script}",
+            "--",
+        ]
+        command += [
+            "--socket",
+            str(folder / "socket"),
+            "--stats",
+            str(folder / "stats.json"),
+            *map(str, ours),
+        ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
         process.socket, process.stats = folder / "socket", folder / "stats.json"
@@ -111,7 +126,7 @@ def test_sst_info_documents_every_parameter_of_the_machine_file(sst_library):
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "QEMUBinary" in text
     for model in DEVICE_MODELS.values():
-        own = text[text.index(f"{model.name.capitalize()}Device"):]
+        own = text[text.index(f"{model.name.capitalize()}Device") :]
         for parameter in model.parameters:
             assert re.search(rf"\b{parameter.name}\b", own), f"{model.name}.{parameter.name}"
     for word in ("busy_cycles", "transactions", "stall_cycles", "bus", "device%(n)d"):
@@ -144,8 +159,14 @@ def test_a_plain_client_polls_echoes_and_ends_sst(sst_server):
     [
         (request(9), "malformed frame: type 9 is unknown"),
         (request(READ, ECHO)[:7], "truncated frame: the client left after 7 of 20 bytes"),
-        (request(ADVANCE, data=2**62) + request(READ, ECHO + STATUS), "the client advanced past the end of time"),
-        (request(TEXT, size=TEXT_RAM, data=22) + b"0x0 0x1000 0x0 /absent", "guest RAM file '/absent': No such file"),
+        (
+            request(ADVANCE, data=2**62) + request(READ, ECHO + STATUS),
+            "the client advanced past the end of time",
+        ),
+        (
+            request(TEXT, size=TEXT_RAM, data=22) + b"0x0 0x1000 0x0 /absent",
+            "guest RAM file '/absent': No such file",
+        ),
         (b"", "the client left before the simulation ended, at cycle 0 after 0 transactions"),
     ],
 )
@@ -174,7 +195,9 @@ def test_statistics_of_a_client_that_are_no_json_are_refused(sst_server):
 def test_a_missing_element_library_is_told_with_the_command_that_builds_it(server, tmp_path):
     process = server("--engine", "sst", environment={"ACALSIM_SST_LIBRARY": str(tmp_path / "none.so")})
     status, _, err = process.finish()
-    assert status == 1 and re.fullmatch(r"serve: no SST element library at '.*'; build it: .*ENGINE=sst host\n", err)
+    assert status == 1 and re.fullmatch(
+        r"serve: no SST element library at '.*'; build it: .*ENGINE=sst host\n", err
+    )
 
 
 # --- The same numbers ------------------------------------------------------------------------------
@@ -214,13 +237,19 @@ def ram(tmp_path):
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((33, 20), np.float32), rng.standard_normal((20, 17), np.float32)
     operands = [load(0, RAM + 0x1000, a.shape), load(0x1000, RAM + 0x3000, b.shape)]
-    again = [load(0, RAM + 0x3000, (2, 5, 20), padding=(1, 0, 1, 0)), matmul(33, 17, 20, "ACCUMULATE", b=0x1000)]
+    again = [
+        load(0, RAM + 0x3000, (2, 5, 20), padding=(1, 0, 1, 0)),
+        matmul(33, 17, 20, "ACCUMULATE", b=0x1000),
+    ]
     commands = [*operands, matmul(33, 17, 20, b=0x1000), store(33, 17, RAM + 0x6000), *again, SYNC]
-    commands += [load(0, RAM + 0x6000, (5, 17), strides=(136, 0)), store(33, 17, RAM + 0x9000, "RESIDUAL", a=0x2000)]
+    commands += [
+        load(0, RAM + 0x6000, (5, 17), strides=(136, 0)),
+        store(33, 17, RAM + 0x9000, "RESIDUAL", a=0x2000),
+    ]
     image = bytearray(0x10000)
     image[: len(packed(*commands))] = packed(*commands)
-    image[0x1000: 0x1000 + a.nbytes] = a.tobytes()
-    image[0x3000: 0x3000 + b.nbytes] = b.tobytes()
+    image[0x1000 : 0x1000 + a.nbytes] = a.tobytes()
+    image[0x3000 : 0x3000 + b.nbytes] = b.tobytes()
     path.write_bytes(image)
     text = f"{RAM:#x} {len(image):#x} 0x0 {path}".encode()
     return path, request(TEXT, size=TEXT_RAM, data=len(text)) + text, len(packed(*commands)), (a, b)
@@ -233,7 +262,9 @@ def session(client, shared, list_bytes, seed):
     seen = []
     for _ in range(250):
         what = rng.choice(["start", "sleep", "poll", "poll", "poll", "echo", "result", "reset", "nowhere"])
-        client.send(request(ADVANCE, rng.choice([0, 0, 64, 3000]) << 32, rng.choice([0, 0, 1, 2, 7, 60, 400])))
+        client.send(
+            request(ADVANCE, rng.choice([0, 0, 64, 3000]) << 32, rng.choice([0, 0, 1, 2, 7, 60, 400]))
+        )
         seen += access(client, what, rng, list_bytes)
     seen.append(client.end())
     return seen
@@ -330,18 +361,33 @@ def test_devices_that_ask_for_dma_in_one_cycle_have_the_same_order(config, serve
 @needs_sst
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one thread", "two threads"])
 @pytest.mark.parametrize("sleeps", [False, True], ids=["stalled", "asleep"])
-def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(config, server, machine, tmp_path, options, sleeps):
+def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(
+    config, server, machine, tmp_path, options, sleeps
+):
     """(A B) B by way of the other device's scratchpad, and a signal back."""
     path = tmp_path / "ram"
     rng = np.random.default_rng(7)
     a, b = rng.standard_normal((12, 10), np.float32), rng.standard_normal((10, 10), np.float32)
     to_other, to_first = command("SIGNAL", dram=OTHER << 32), command("SIGNAL", dram=COMPUTE << 32)
-    first = [load(0, RAM + 0x4000, a.shape), load(0x1000, RAM + 0x5000, b.shape), matmul(12, 10, 10, b=0x1000)]
+    first = [
+        load(0, RAM + 0x4000, a.shape),
+        load(0x1000, RAM + 0x5000, b.shape),
+        matmul(12, 10, 10, b=0x1000),
+    ]
     first += [store(12, 10, OTHER << 32 | 0x2000), to_other, command("AWAIT", m=1)]
-    other = [load(0x1000, RAM + 0x5000, b.shape), command("AWAIT", m=1), matmul(12, 10, 10, a=0x2000, b=0x1000)]
+    other = [
+        load(0x1000, RAM + 0x5000, b.shape),
+        command("AWAIT", m=1),
+        matmul(12, 10, 10, a=0x2000, b=0x1000),
+    ]
     other += [store(12, 10, RAM + 0x6000), to_first]
     image = bytearray(0x10000)
-    for place, data in ((0, packed(*first)), (0x2000, packed(*other)), (0x4000, a.tobytes()), (0x5000, b.tobytes())):
+    for place, data in (
+        (0, packed(*first)),
+        (0x2000, packed(*other)),
+        (0x4000, a.tobytes()),
+        (0x5000, b.tobytes()),
+    ):
         image[place : place + len(data)] = data
     text = f"{RAM:#x} {len(image):#x} 0x0 {path}".encode()
 
@@ -350,7 +396,11 @@ def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(config, se
         client.send(request(TEXT, size=TEXT_RAM, data=len(text)) + text)
         seen = []
         for base, address, commands in ((OTHER, RAM + 0x2000, other), (COMPUTE, RAM, first)):
-            for register, value in ((DATA_IN, address), (SIZE, len(packed(*commands))), (CONTROL, START | INTERRUPT * sleeps)):
+            for register, value in (
+                (DATA_IN, address),
+                (SIZE, len(packed(*commands))),
+                (CONTROL, START | INTERRUPT * sleeps),
+            ):
                 seen.append(client.write(base + register, value))
         if sleeps:
             client.send(request(WAIT))
@@ -359,7 +409,10 @@ def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(config, se
         return seen, np.frombuffer(path.read_bytes(), np.float32, 120, 0x6000).reshape(12, 10).copy()
 
     sst = config(*options, ours=["--machine", machine])
-    (in_sst, values), (embedded, expected) = answers(Client(sst.socket)), answers(server("--machine", machine).client())
+    (in_sst, values), (embedded, expected) = (
+        answers(Client(sst.socket)),
+        answers(server("--machine", machine).client()),
+    )
     assert in_sst == embedded and np.array_equal(values, expected)
     np.testing.assert_allclose(values, a @ b @ b, rtol=1e-4, atol=1e-4)
 
@@ -390,11 +443,16 @@ def test_devices_that_interrupt_in_one_cycle_wake_the_cpu_together(config, serve
     seen, stalls = answers(sst, Client(sst.socket))
     assert (seen, stalls) == answers(reference.process, reference.client())
     assert seen == [(1, 3 << 4, LATENCY, 0), (1, 0, 1, 1)]
-    assert stalls["7"] == {"access": LATENCY, **dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0)}
+    assert stalls["7"] == {
+        "access": LATENCY,
+        **dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0),
+    }
 
 
 @needs_sst
-@pytest.mark.parametrize("before", [b"", request(WRITE, ECHO + CONTROL, INTERRUPT)], ids=["nothing", "one before"])
+@pytest.mark.parametrize(
+    "before", [b"", request(WRITE, ECHO + CONTROL, INTERRUPT)], ids=["nothing", "one before"]
+)
 def test_a_wait_that_nothing_could_end_is_the_same_error(sst_server, server, before):
     said = []
     for start in (sst_server, server):
@@ -433,7 +491,9 @@ def test_each_node_of_a_cluster_is_the_machine_alone(config, server, ram, machin
     sst = config(*options, ours=ours, script="examples/cluster.py", nodes=nodes)
     with ThreadPoolExecutor() as pool:
         clients = {node: Client(f"{sst.socket}{node}") for node in nodes}
-        sessions = {node: pool.submit(session, clients[node], shared, list_bytes, nodes[node]) for node in nodes}
+        sessions = {
+            node: pool.submit(session, clients[node], shared, list_bytes, nodes[node]) for node in nodes
+        }
         in_sst = {node: one.result(60) for node, one in sessions.items()}
     assert_success(sst)
     for node, seed in nodes.items():
@@ -448,15 +508,21 @@ def test_each_node_of_a_cluster_is_the_machine_alone(config, server, ram, machin
 
 def needs_element(name):
     ask = ["sst-info", name]
-    has_it = shutil.which(ask[0]) and "ELEMENT LIBRARY" in subprocess.run(ask, capture_output=True, text=True).stdout
+    has_it = (
+        shutil.which(ask[0])
+        and "ELEMENT LIBRARY" in subprocess.run(ask, capture_output=True, text=True).stdout
+    )
     return pytest.mark.skipif(not has_it, reason=f"needs {name} of sst-elements")
 
 
 @needs_sst
-@pytest.mark.parametrize("example", [
-    pytest.param("memhierarchy", marks=needs_element("memHierarchy")),
-    pytest.param("network", marks=needs_element("merlin")),
-])
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param("memhierarchy", marks=needs_element("memHierarchy")),
+        pytest.param("network", marks=needs_element("merlin")),
+    ],
+)
 def test_ssts_memory_and_network_change_the_time_and_nothing_else(sst_server, server, ram, example):
     path, shared, list_bytes, _ = ram
     before = path.read_bytes()
@@ -479,7 +545,9 @@ def test_ssts_memory_and_network_change_the_time_and_nothing_else(sst_server, se
 def test_a_configuration_for_sst_that_is_not_there_is_told(tmp_path):
     path = tmp_path / "machine.toml"
     path.write_text('[sst]\nconfig = "nowhere.py"\n[devices.echo]\nbase = 0x10200000\n')
-    with pytest.raises(MachineError, match=r"machine.toml: sst.config is 'nowhere.py'; there is no file '.*/nowhere.py'$"):
+    with pytest.raises(
+        MachineError, match=r"machine.toml: sst.config is 'nowhere.py'; there is no file '.*/nowhere.py'$"
+    ):
         load_machine(str(path))
 
 
@@ -509,7 +577,9 @@ def test_options_go_to_sst(sst_server):
 @needs_sst
 def test_an_option_that_sst_does_not_know_is_told_in_its_words(sst_server):
     status, _, err = sst_server("--sst-options=--no-such-option").finish()
-    assert status == 1 and re.fullmatch("serve: SST ended before the simulation did: .*unrecognized option '--no-such-option'\n", err), err
+    assert status == 1 and re.fullmatch(
+        "serve: SST ended before the simulation did: .*unrecognized option '--no-such-option'\n", err
+    ), err
 
 
 @needs_sst
@@ -526,7 +596,10 @@ def test_stopping_early_is_no_success(sst_server):
     process = sst_server("--sst-options=--stop-at=1us")
     process.client().send(request(ADVANCE, data=5000) + request(READ, ECHO + STATUS))
     status, _, err = process.finish()
-    assert (status, err) == (1, "serve: SST stopped at cycle 1000, before the firmware ended the simulation\n")
+    assert (status, err) == (
+        1,
+        "serve: SST stopped at cycle 1000, before the firmware ended the simulation\n",
+    )
     assert not (process.stats.exists() or process.socket.exists())
 
 

@@ -14,17 +14,54 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 TOLERANCE = 1e-4
 
-TEXT = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48,
-        "max_position_embeddings": 64, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 98}
+TEXT = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 98,
+}
 GROUPED = {**TEXT, "num_key_value_heads": 2, "head_dim": 8}
-WINDOWED = {**GROUPED, "num_hidden_layers": 2, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
-SEQ2SEQ = {"vocab_size": 99, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4,
-           "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
-IMAGE = {"image_size": 32, "patch_size": 8, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4,
-         "intermediate_size": 48}
-SPEECH = {"vocab_size": 20, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48,
-          "conv_dim": (16, 16, 16), "conv_kernel": (10, 3, 3), "conv_stride": (5, 2, 2), "num_conv_pos_embeddings": 16,
-          "num_conv_pos_embedding_groups": 4}
+WINDOWED = {
+    **GROUPED,
+    "num_hidden_layers": 2,
+    "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
+SEQ2SEQ = {
+    "vocab_size": 99,
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+}
+IMAGE = {
+    "image_size": 32,
+    "patch_size": 8,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
+SPEECH = {
+    "vocab_size": 20,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": (16, 16, 16),
+    "conv_kernel": (10, 3, 3),
+    "conv_stride": (5, 2, 2),
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}
 
 
 def words(*shape):
@@ -183,12 +220,17 @@ def step(name):
     return Step(model), (words(1, 1), *tensors_of(cache))
 
 
-CASES = {**{name: (whole, name) for name in MODELS}, **{f"{name} with a cache": (step, name) for name in DECODERS}}
+CASES = {
+    **{name: (whole, name) for name in MODELS},
+    **{f"{name} with a cache": (step, name) for name in DECODERS},
+}
 
 
 @pytest.fixture(scope="module")
 def programs(request, tmp_path_factory):
-    return Programs(request, tmp_path_factory.mktemp("transformers"), lambda case: CASES[case][0](CASES[case][1]))
+    return Programs(
+        request, tmp_path_factory.mktemp("transformers"), lambda case: CASES[case][0](CASES[case][1])
+    )
 
 
 @pytest.mark.parametrize("case", CASES)

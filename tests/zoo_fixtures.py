@@ -29,14 +29,16 @@ def captured_model(name):
     return capture_model(loaded(MODELS[name]))
 
 
-
 def generate(captured, folder):
     """Plan a captured model and write its program, values included, into `folder`."""
     machine = load_machine("cpu")
     plan = make_plan(captured.ir, machine)
     weights = {name: captured.ir.constants[name].tobytes() for name in captured.ir.params}
     inputs = placed_inputs(captured.ir, plan, [array.tobytes() for array in captured.inputs])
-    files = {**code_files(captured.ir, plan, machine, folder), **data_files(captured.ir, plan, weights, inputs)}
+    files = {
+        **code_files(captured.ir, plan, machine, folder),
+        **data_files(captured.ir, plan, weights, inputs),
+    }
     write_files(files, folder)
 
 
@@ -50,7 +52,11 @@ def relative_error(outputs, references):
 
 def _error(output, reference):
     output, reference = output.astype(float), reference.astype(float)
-    return np.abs(output - reference).max() / max(np.abs(reference).max(), 1e-30) if np.isfinite(output).all() else np.inf
+    return (
+        np.abs(output - reference).max() / max(np.abs(reference).max(), 1e-30)
+        if np.isfinite(output).all()
+        else np.inf
+    )
 
 
 class Programs:
@@ -63,7 +69,9 @@ class Programs:
         cases = [item.callspec.params["case"] for item in request.session.items
                  if item.parent is request.node and request.fixturename in item.fixturenames]  # fmt: skip
         with ThreadPoolExecutor() as pool:
-            self.errors = {case: self._begin(pool, case, folder / str(index), build) for index, case in enumerate(cases)}
+            self.errors = {
+                case: self._begin(pool, case, folder / str(index), build) for index, case in enumerate(cases)
+            }
 
     def _begin(self, pool, case, folder, build):
         try:

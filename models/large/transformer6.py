@@ -9,7 +9,9 @@ from torch import nn
 
 
 def model():
-    layer = nn.TransformerEncoderLayer(384, nhead=6, dim_feedforward=1536, batch_first=True, activation="gelu")
+    layer = nn.TransformerEncoderLayer(
+        384, nhead=6, dim_feedforward=1536, batch_first=True, activation="gelu"
+    )
     return nn.TransformerEncoder(layer, num_layers=6)
 
 

@@ -30,7 +30,9 @@ def main(build, parser=None):
     """Read the command line and the machine file; build(machine, options) makes the graph."""
     options = (parser or arguments()).parse_args()
     if any(sst.getProgramOptions().get(f"checkpoint-{period}-period") for period in ("sim", "wall")):
-        sys.exit("acalsim: a checkpoint would hold SST's side only: the CPU is in a process of its own; leave it out")
+        sys.exit(
+            "acalsim: a checkpoint would hold SST's side only: the CPU is in a process of its own; leave it out"
+        )
     try:
         machine = load_machine(options.machine)
     except AcalsimError as error:
@@ -46,8 +48,12 @@ def arguments():
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
     parser.add_argument("--socket", required=True, help="where to listen for the CPU")
     parser.add_argument("--stats", default="", help="JSON file for the results")
-    parser.add_argument("--sst-statistics", default="", help="file for SST's own statistics: .csv, .json or .txt")
-    parser.add_argument("--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles")
+    parser.add_argument(
+        "--sst-statistics", default="", help="file for SST's own statistics: .csv, .json or .txt"
+    )
+    parser.add_argument(
+        "--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles"
+    )
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     return parser
 

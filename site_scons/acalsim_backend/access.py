@@ -37,11 +37,18 @@ class Access:
         """Whether the elements follow each other in row-major order, without gaps."""
         if 0 in self.shape:
             return True
-        return all(size == 1 or step == own for size, step, own in zip(self.shape, self.strides, row_major(self.shape), strict=True))
+        return all(
+            size == 1 or step == own
+            for size, step, own in zip(self.shape, self.strides, row_major(self.shape), strict=True)
+        )
 
     def permuted(self, dims: Sequence[int]) -> Access:
         dims = [dim % len(self.shape) for dim in dims]
-        return replace(self, shape=tuple(self.shape[dim] for dim in dims), strides=tuple(self.strides[dim] for dim in dims))
+        return replace(
+            self,
+            shape=tuple(self.shape[dim] for dim in dims),
+            strides=tuple(self.strides[dim] for dim in dims),
+        )
 
     def expanded(self, shape: Sequence[int]) -> Access:
         """Repeats sizes of 1, and the whole along new leading dimensions."""
@@ -58,7 +65,11 @@ class Access:
     def without(self, dim: int) -> Access:
         """Index 0 of `dim`, which goes."""
         keep = [each for each in range(len(self.shape)) if each != dim]
-        return replace(self, shape=tuple(self.shape[each] for each in keep), strides=tuple(self.strides[each] for each in keep))
+        return replace(
+            self,
+            shape=tuple(self.shape[each] for each in keep),
+            strides=tuple(self.strides[each] for each in keep),
+        )
 
     def viewed(self, shape: Sequence[int]) -> Access | None:
         """The same elements in row-major order as another shape; None where no strides do it."""

@@ -83,7 +83,12 @@ class _Arranger:
         """An output is dense and has all of its memory, which is no input's and no parameter's."""
         storage = self.ir.tensors[access.storage]
         given = storage.is_input or storage.is_param
-        return not given and access.is_dense and access.offset == 0 and math.prod(access.shape) == storage.elements
+        return (
+            not given
+            and access.is_dense
+            and access.offset == 0
+            and math.prod(access.shape) == storage.elements
+        )
 
     def _readable(self, op: ACALSimOp, index: int, row: Row) -> ACALSimOp:
         """The op with its operand `index` padded, or copied, where its kernel must have it so."""
@@ -95,14 +100,26 @@ class _Arranger:
     def _padded(self, op: ACALSimOp) -> ACALSimOp:
         """A convolution whose operand has a border of zeros as wide as its taps reach."""
         shape = self.ir.tensors[op.inputs[0]].shape
-        border = convolution_border(shape[2:], self.ir.tensors[op.inputs[1]].shape[2:], self.ir.tensors[op.outputs[0]].shape[2:], op.attrs)
+        border = convolution_border(
+            shape[2:],
+            self.ir.tensors[op.inputs[1]].shape[2:],
+            self.ir.tensors[op.outputs[0]].shape[2:],
+            op.attrs,
+        )
         if not any(map(any, border)):
             return op
         pad = [each for pair in reversed(border) for each in pair]
-        larger = (*shape[:2], *(before + size + after for size, (before, after) in zip(shape[2:], border, strict=True)))
-        return self._with_copy(replace(op, attrs={**op.attrs, "border": border}), 0, T.PAD, {"pad": pad}, larger)
+        larger = (
+            *shape[:2],
+            *(before + size + after for size, (before, after) in zip(shape[2:], border, strict=True)),
+        )
+        return self._with_copy(
+            replace(op, attrs={**op.attrs, "border": border}), 0, T.PAD, {"pad": pad}, larger
+        )
 
-    def _with_copy(self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict, shape: tuple[int, ...]) -> ACALSimOp:
+    def _with_copy(
+        self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict, shape: tuple[int, ...]
+    ) -> ACALSimOp:
         """The op reading a copy or a padding of its operand; made once, named after the first op that needs it."""
         name = op.inputs[index]
         key = (name, kind, str(attrs))
@@ -127,8 +144,12 @@ class _Arranger:
         self.access[op.outputs[0]] = Access.dense(op.outputs[0], self.ir.tensors[op.outputs[0]].shape)
 
     def _new(self, op: ACALSimOp, row: Row, reason: str = "") -> None:
-        kernel = Kernel(op, self._taken_in(op) if row.takes_in else [], reason=reason,
-                        device=None if reason else self.target.devices[0].name)
+        kernel = Kernel(
+            op,
+            self._taken_in(op) if row.takes_in else [],
+            reason=reason,
+            device=None if reason else self.target.devices[0].name,
+        )
         self.kernels.append(kernel)
         self._write(kernel)
 
@@ -155,7 +176,9 @@ class _Arranger:
             name = self.producer[name].inputs[0]
         readers = [(each, reader) for each in kernel.written for reader in self.consumers.get(each, ())]
         return not any(self.ir.tensors[each].is_output for each in inside) and all(
-            reader.name == op.name and each == source or reader.outputs[0] in inside for each, reader in readers)
+            reader.name == op.name and each == source or reader.outputs[0] in inside
+            for each, reader in readers
+        )
 
     def _sole_source(self, name: str, op: ACALSimOp) -> str | None:
         """What `name` is a view of, if nobody but `op` reads it, nor what is on the way."""
@@ -181,8 +204,14 @@ class _Arranger:
 
     def _join(self, op: ACALSimOp) -> bool:
         """Put a pointwise op into a kernel that computes one of its operands: a device's if it may, the latest that it may."""
-        feeding = {id(kernel): kernel for name in op.inputs if (kernel := self.writer.get(self._source(name)))}
-        for kernel in sorted(feeding.values(), key=lambda kernel: (kernel.device is not None, self.kernels.index(kernel)), reverse=True):
+        feeding = {
+            id(kernel): kernel for name in op.inputs if (kernel := self.writer.get(self._source(name)))
+        }
+        for kernel in sorted(
+            feeding.values(),
+            key=lambda kernel: (kernel.device is not None, self.kernels.index(kernel)),
+            reverse=True,
+        ):
             if self._may_join(op, kernel):
                 if kernel.device:
                     for other in self._dequantised(op, kernel):
@@ -199,18 +228,31 @@ class _Arranger:
         if kernel.device:
             if not self._device_takes(kernel, op):
                 return False
-        elif not kernel.row.is_followed or not self._fits(op, self._space(kernel)) or self._is_better_taken_in(op, kernel):
+        elif (
+            not kernel.row.is_followed
+            or not self._fits(op, self._space(kernel))
+            or self._is_better_taken_in(op, kernel)
+        ):
             return False
         inside = kernel.written
-        if any(self.access[name].storage in inside and self._source(name) not in inside - _before(kernel) for name in op.inputs):
+        if any(
+            self.access[name].storage in inside and self._source(name) not in inside - _before(kernel)
+            for name in op.inputs
+        ):
             return False  # of what a kernel computes only the element at hand is there
         if ROWS[op.op_type].lookup and self._source(op.inputs[0]) in inside:
             return False
         place = self.kernels.index(kernel)
-        others = [self.writer[storage] for name in op.inputs if (storage := self.access[name].storage) in self.writer]
+        others = [
+            self.writer[storage]
+            for name in op.inputs
+            if (storage := self.access[name].storage) in self.writer
+        ]
         if all(other is kernel or self.kernels.index(other) < place for other in others):
             return True
-        if any(self.access[name].storage in inside for later in self.kernels[place + 1 :] for name in later.read):
+        if any(
+            self.access[name].storage in inside for later in self.kernels[place + 1 :] for name in later.read
+        ):
             return False
         self.kernels.append(self.kernels.pop(place))
         return True
@@ -225,8 +267,14 @@ class _Arranger:
         """Kernels that only bring back from int8 what `op`, behind a device's kernel, adds."""
         feeding = [self.writer.get(name) for name in op.inputs if self._sole_source(name, op) == name]
         place = self.kernels.index(kernel)
-        return [other for other in feeding if other and other.anchor.op_type is T.DEQUANTIZE and len(other.ops) == 1
-                and self._is_before(other.anchor.inputs[0], place)]
+        return [
+            other
+            for other in feeding
+            if other
+            and other.anchor.op_type is T.DEQUANTIZE
+            and len(other.ops) == 1
+            and self._is_before(other.anchor.inputs[0], place)
+        ]
 
     def _is_before(self, name: str, place: int) -> bool:
         """Whether a tensor is there before the kernel at `place`."""
@@ -261,7 +309,9 @@ class _Arranger:
             other = self.writer.get(source) if source else None
             if other is None or other is kernel or not other.is_pointwise or len(other.ops) > MOST_ABSORBED:
                 continue
-            if self.kernels.index(other) > self.kernels.index(kernel) or not self._is_only_for(other, name, source, op):
+            if self.kernels.index(other) > self.kernels.index(kernel) or not self._is_only_for(
+                other, name, source, op
+            ):
                 continue
             if all(self._fits(each, self._space(kernel)) for each in other.ops):
                 self.kernels.remove(other)
@@ -275,8 +325,14 @@ class _Arranger:
         shape = self.ir.tensors[op.outputs[0]].shape
         if math.prod(shape) != math.prod(space):
             return False
-        accesses, shapes = [self.access[name] for name in op.inputs], [self.ir.tensors[name].shape for name in op.inputs]
-        return all(walk.viewed(space) is not None for walk in ROWS[op.op_type].walks(accesses, shapes, shape, op.attrs))
+        accesses, shapes = (
+            [self.access[name] for name in op.inputs],
+            [self.ir.tensors[name].shape for name in op.inputs],
+        )
+        return all(
+            walk.viewed(space) is not None
+            for walk in ROWS[op.op_type].walks(accesses, shapes, shape, op.attrs)
+        )
 
 
 def _before(kernel: Kernel) -> set[str]:

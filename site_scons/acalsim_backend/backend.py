@@ -197,7 +197,9 @@ class _Lowered:
     def _inputs(self, values: Sequence[torch.Tensor]) -> list[np.ndarray]:
         return [_array(values[position]) for position in self.arguments]
 
-    def _result(self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict) -> torch.Tensor | None:
+    def _result(
+        self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict
+    ) -> torch.Tensor | None:
         """The tensor of one result, in the layout that the graph promised for it."""
         import torch
 
@@ -209,7 +211,9 @@ class _Lowered:
         array = self.ir.constants[name] if name in self.ir.constants else computed[name]
         value = torch.from_numpy(array.copy())
         if 0 in like.stride():
-            return value  # the graph's result repeats itself in memory and cannot be written element by element
+            return (
+                value  # the graph's result repeats itself in memory and cannot be written element by element
+            )
         return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype).copy_(value)
 
     def _say(self, text: str) -> None:
@@ -226,7 +230,9 @@ MODES = {
 }
 
 
-def acalsim(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], *, options: dict | None = None, **more) -> Callable:
+def acalsim(
+    gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], *, options: dict | None = None, **more
+) -> Callable:
     """torch.compile(model, backend="acalsim", options={"mode": "simulate", "verbose": True})
 
     `options` are ACALSimBackend's arguments; `mode` may also be torch.compile's own argument.

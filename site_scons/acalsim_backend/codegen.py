@@ -39,7 +39,9 @@ LARGEST_ARRAY = 4096
 class RISCVCodeGenerator:
     """Writes the C program of a graph into `output_dir`."""
 
-    def __init__(self, output_dir: str | os.PathLike = "output", machine: str = "default", library: str | None = None):
+    def __init__(
+        self, output_dir: str | os.PathLike = "output", machine: str = "default", library: str | None = None
+    ):
         self.output_dir, self.library = Path(output_dir), library
         self.machine = load_machine(machine)
 
@@ -51,7 +53,10 @@ class RISCVCodeGenerator:
         plan = make_plan(ir.verify(), self.machine, library=self.library)
         size = plan.blocks[".inputs"]
         weights = {param: ir.constants[param].tobytes() for param in ir.params}
-        files = {**code_files(ir, plan, self.machine, self.output_dir), **data_files(ir, plan, weights, inputs or bytes(size))}
+        files = {
+            **code_files(ir, plan, self.machine, self.output_dir),
+            **data_files(ir, plan, weights, inputs or bytes(size)),
+        }
         return write_files(files, self.output_dir)
 
 
@@ -69,7 +74,9 @@ def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dic
     }
 
 
-def data_files(ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes) -> dict[str, str | bytes]:
+def data_files(
+    ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes
+) -> dict[str, str | bytes]:
     """The files that hold values: the parameters and the example inputs."""
     packed = plan.schedule.packed
     weights = {name: pack(packed[name], data) if name in packed else data for name, data in weights.items()}
@@ -101,7 +108,9 @@ def c_header(ir: ACALSimIR, plan: Plan) -> str:
     """Where each tensor lies, and the program's three functions."""
     upper = ir.name.upper()
     lines = [banner(ir, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
-    lines += [f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")]
+    lines += [
+        f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")
+    ]
     lines += ["", f"extern char {ir.name}_inputs[], {ir.name}_buffers[], {ir.name}_outputs[];", ""]
     lines += [_storage_line(ir, plan, name) for name in plan.places]
     lines += [
@@ -133,7 +142,16 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
         [
             banner(ir, "program"),
             "#include <math.h>\n#include <string.h>\n",
-            *(f'#include "{name}"' for name in ("mmio.h", "runtime.h", *(["compute.h"] if machine.device("compute") else []), "loops.h", *sorted(program.headers))),
+            *(
+                f'#include "{name}"'
+                for name in (
+                    "mmio.h",
+                    "runtime.h",
+                    *(["compute.h"] if machine.device("compute") else []),
+                    "loops.h",
+                    *sorted(program.headers),
+                )
+            ),
             '\n#define OP static NOINLINE __attribute__((section(".text.graph")))\n',
             *program.kernel_functions(),
             # Tensors are macros, so what does not name them comes before.
@@ -179,14 +197,27 @@ class _Program:
         """A kernel as C, with KERNEL where its name belongs."""
         body = (site.kernel.row.kernel or kernels.pointwise)(site) if site.output.elements else []
         parameters = site.parameters()
-        fields = [] if not site.functions else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
+        fields = (
+            []
+            if not site.functions
+            else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
+        )
         used = set(re.findall(r"\bp\d+\b", "\n".join(body)))
         unused = [f"    (void){name};" for name in site.pointers.values() if name not in used]
         head = "OP void"
         if "elementary.h" in site.headers | {site.kernel.row.header} and not site.functions:
             head, body = "CHAINS OP void", [line.replace("EACH_ELEMENT", "EACH_CHAIN") for line in body]
-        return "\n".join([*fields, *site.functions, f"{head} KERNEL({', '.join(parameters) or 'void'})", "{", *unused,
-                          *(f"    {line}" for line in body), "}"])
+        return "\n".join(
+            [
+                *fields,
+                *site.functions,
+                f"{head} KERNEL({', '.join(parameters) or 'void'})",
+                "{",
+                *unused,
+                *(f"    {line}" for line in body),
+                "}",
+            ]
+        )
 
     def kernel_functions(self) -> list[str]:
         """Never inlined: gcc 12 gets loops wrong whose two pointers it knows to lie in one object (in ivopts)."""
@@ -198,7 +229,12 @@ class _Program:
             if kernel.device:
                 lines += self._device_functions(kernel)
                 continue
-            lines += [*self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", f"    {function}({', '.join(arguments)});", "}\n"]
+            lines += [
+                *self._comment(kernel),
+                f"OP void op_{kernel.name}(void)\n{{",
+                f"    {function}({', '.join(arguments)});",
+                "}\n",
+            ]
         return lines
 
     def _device_functions(self, kernel: Kernel) -> list[str]:
@@ -212,8 +248,20 @@ class _Program:
             waits.append(f"    compute_wait{arguments}")
         if len(starts) == 1 and kernel.name not in self.schedule.spread.side_by_side:
             starts, waits = [starts[0].replace("compute_start", "compute_run")], []
-        apart = ["}\n", f"OP void op_{kernel.name}_wait(void)\n{{"] if kernel.name in self.schedule.spread.side_by_side else []
-        return [*lists, *self._comment(kernel), f"OP void op_{kernel.name}(void)\n{{", *starts, *apart, *waits, "}\n"]
+        apart = (
+            ["}\n", f"OP void op_{kernel.name}_wait(void)\n{{"]
+            if kernel.name in self.schedule.spread.side_by_side
+            else []
+        )
+        return [
+            *lists,
+            *self._comment(kernel),
+            f"OP void op_{kernel.name}(void)\n{{",
+            *starts,
+            *apart,
+            *waits,
+            "}\n",
+        ]
 
     def calls(self) -> list[str]:
         """The ops' functions in the order in which they are called."""
@@ -228,14 +276,20 @@ class _Program:
         def place(address: Address) -> str:
             return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"
 
-        return [f"static const struct DeviceCommand {name}[] = {{", *(f"    {command.c_text(place)}," for command in commands), "};"]
+        return [
+            f"static const struct DeviceCommand {name}[] = {{",
+            *(f"    {command.c_text(place)}," for command in commands),
+            "};",
+        ]
 
     def _comment(self, kernel: Kernel) -> list[str]:
         tensors = self.schedule.ir.tensors
         rows = []
         for op in kernel.ops:
             shapes = ", ".join(str(list(tensors[name].shape)) for name in op.inputs)
-            rows.append(f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{f'; {op.source}' if op.source else ''}")
+            rows.append(
+                f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{f'; {op.source}' if op.source else ''}"
+            )
         return ["/* " + "\n   ".join(rows) + " */"]
 
     def symbols(self) -> list[str]:
@@ -279,7 +333,9 @@ def _symbols(ir: ACALSimIR, functions: Iterable[str]) -> list[str]:
 
 def _weight(ir: ACALSimIR, name: str, data: bytes, offset: int) -> str:
     desc = ir.tensors[name]
-    values = memoryview(data).cast({"float32": "f", "int64": "q", "int32": "i", "int8": "b", "bool": "B"}[desc.dtype])
+    values = memoryview(data).cast(
+        {"float32": "f", "int64": "q", "int32": "i", "int8": "b", "bool": "B"}[desc.dtype]
+    )
     small = len(values) <= LARGEST_ARRAY and all(map(math.isfinite, values))
     if not small:
         return incbin(name, ".weights", '"a"', f"{ir.name}_weights.bin", offset, len(data))
@@ -351,11 +407,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--machine", default="default")
     parser.add_argument("--keep-all", action="store_true")
     parser.add_argument("--library", help="the embedded engine, which times tilings for a compute device")
-    parser.add_argument("--tiling", type=Path, help="NAME.tiling.toml: tilings and places of ops that are not to be searched")
+    parser.add_argument(
+        "--tiling", type=Path, help="NAME.tiling.toml: tilings and places of ops that are not to be searched"
+    )
     options = parser.parse_args(arguments)
     machine = load_machine(options.machine)
     ir = parse((options.capture / "graph_0.ir").read_text())
-    plan = make_plan(ir, machine, options.keep_all, options.library, read_choices(options.tiling, machine.name))
+    plan = make_plan(
+        ir, machine, options.keep_all, options.library, read_choices(options.tiling, machine.name)
+    )
     if options.part == "code":
         files = code_files(ir, plan, machine, options.out)
         if options.keep_all:

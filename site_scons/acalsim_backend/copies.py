@@ -16,7 +16,11 @@ def unsettled(ir: ACALSimIR, op: ACALSimOp, access: Mapping[str, Access]) -> lis
     """The operands of a copying op that do not lie where it is to bring them."""
     result = access[op.outputs[0]]
     places = [destination(ir, op, index, result) for index in range(len(op.inputs))]
-    return [index for index, place in enumerate(places) if place is None or not _same(place, access[op.inputs[index]])]
+    return [
+        index
+        for index, place in enumerate(places)
+        if place is None or not _same(place, access[op.inputs[index]])
+    ]
 
 
 def _same(one: Access, other: Access) -> bool:

@@ -123,7 +123,11 @@ CONTROL_FLAGS = (
     Flag("CONTROL_NOP", 0, "no operation"),
     Flag("CONTROL_START", 1, "start the operation described by DATA_IN and SIZE"),
     Flag("CONTROL_RESET", 2, "forget everything, back to the state after power-on"),
-    Flag("CONTROL_INTERRUPT", 4, "a bit to any of them: interrupt at each end of work, until CONTROL is written without it"),
+    Flag(
+        "CONTROL_INTERRUPT",
+        4,
+        "a bit to any of them: interrupt at each end of work, until CONTROL is written without it",
+    ),
 )
 
 END_OF_SIMULATION = Flag("END_OF_SIMULATION", 0xDEADBEEF, "written to the Echo device's DATA_IN")
@@ -132,7 +136,11 @@ COMMANDS = (
     Flag("COMMAND_NOP", 0, "do nothing"),
     Flag("COMMAND_LOAD", 1, "RAM to scratchpad: planes x rows x row_bytes, zeros around each plane"),
     Flag("COMMAND_MATMUL", 2, "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory"),
-    Flag("COMMAND_STORE", 3, "accumulator memory to RAM or a peer's scratchpad, scaled, with bias, residual, activation"),
+    Flag(
+        "COMMAND_STORE",
+        3,
+        "accumulator memory to RAM or a peer's scratchpad, scaled, with bias, residual, activation",
+    ),
     Flag("COMMAND_SYNC", 4, "wait until all commands before it are done"),
     Flag("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
     Flag("COMMAND_AWAIT", 6, "wait until m signals have come from peers, and use them up"),
@@ -166,9 +174,17 @@ COMMAND_FIELDS = (
     Field("n", 16, "columns of B and C"),
     Field("k", 16, "columns of A, rows of B"),
     Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),
-    Field("n_inner", 16, "columns of B between two outer strides; 0: all of them; with FLAG_POOL: columns of a plane"),
+    Field(
+        "n_inner",
+        16,
+        "columns of B between two outer strides; 0: all of them; with FLAG_POOL: columns of a plane",
+    ),
     Field("k_inner", 16, "k between two middle strides; 0: all of it; with FLAG_POOL: columns of a window"),
-    Field("k_middle", 16, "middle strides between two outer ones; 0: all of them; with FLAG_POOL: rows of a window"),
+    Field(
+        "k_middle",
+        16,
+        "middle strides between two outer ones; 0: all of them; with FLAG_POOL: rows of a window",
+    ),
     Field("pool_stride", 16, "STORE with FLAG_POOL: rows and columns from a window to the next"),
     Field("a", 32, "scratchpad address: LOAD's target, MATMUL's A, STORE's residual"),
     Field("b", 32, "scratchpad address: MATMUL's B, STORE's scales, and behind them its bias"),
@@ -184,7 +200,11 @@ COMMAND_FIELDS = (
     Field("b_k_outer_stride", 32, "bytes to the next k_middle * k_inner rows of B"),
     Field("b_k_middle_stride", 32, "bytes to the next k_inner rows of B"),
     Field("b_k_inner_stride", 32, "bytes to the next row of B"),
-    Field("dram", 64, "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, plus one of its scratchpad"),
+    Field(
+        "dram",
+        64,
+        "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, plus one of its scratchpad",
+    ),
     Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next"),
     Field("dram_row_stride", 32, "bytes from a row in RAM to the next"),
     Field("planes", 16, "of the tile in RAM; 0 counts as 1"),
@@ -228,7 +248,9 @@ def pack_command(**fields: int | float) -> bytes:
 FIRST_INTERRUPT, LAST_INTERRUPT = 36, 95
 """Sources of the board's interrupt controller that the board itself has no use for."""
 
-INTERRUPT = Parameter("interrupt", 0, 0, LAST_INTERRUPT, "source at the interrupt controller; 0: the next free one")
+INTERRUPT = Parameter(
+    "interrupt", 0, 0, LAST_INTERRUPT, "source at the interrupt controller; 0: the next free one"
+)
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
     {
@@ -256,10 +278,19 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                     Parameter("scratchpad_bytes", 0x40000, 64, 1 << 30, "size of the operands' memory"),
                     Parameter("accumulator_bytes", 0x10000, 64, 1 << 30, "size of the sums' memory"),
                     Parameter(
-                        "scratchpad_bytes_per_cycle", 64, 1, 1 << 16,
+                        "scratchpad_bytes_per_cycle",
+                        64,
+                        1,
+                        1 << 16,
                         "bytes a cycle that the load unit writes, and that the store unit reads",
                     ),
-                    Parameter("peer_latency_cycles", 20, 0, 1 << 20, "of what another device is sent, beside the cycles of its data"),
+                    Parameter(
+                        "peer_latency_cycles",
+                        20,
+                        0,
+                        1 << 20,
+                        "of what another device is sent, beside the cycles of its data",
+                    ),
                     Parameter("peer_bytes_per_cycle", 32, 1, 1 << 16, "that leave for other devices"),
                     Parameter("load_queue_depth", 8, 1, 1024, "LOADs that wait or are at work"),
                     Parameter("compute_queue_depth", 8, 1, 1024, "MATMULs that wait or are at work"),
@@ -278,13 +309,25 @@ PROTOCOL_VERSION = 1
 REQUEST_TYPES = (
     Flag("REQUEST_READ", 0, "read `size` bytes at `addr`"),
     Flag("REQUEST_WRITE", 1, "write `data`, `size` bytes, at `addr`"),
-    Flag("REQUEST_ADVANCE", 2, "`data` CPU cycles passed since the last frame, on the account in the lower half of `addr`, its "
-         "caches moved the bytes in the upper half; no response"),
-    Flag("REQUEST_HELLO", 3, "`addr` is the client's protocol version; the response's `data` "
-         "counts the bytes of machine description that follow it"),
+    Flag(
+        "REQUEST_ADVANCE",
+        2,
+        "`data` CPU cycles passed since the last frame, on the account in the lower half of `addr`, its "
+        "caches moved the bytes in the upper half; no response",
+    ),
+    Flag(
+        "REQUEST_HELLO",
+        3,
+        "`addr` is the client's protocol version; the response's `data` "
+        "counts the bytes of machine description that follow it",
+    ),
     Flag("REQUEST_TEXT", 4, "`data` bytes of text follow, of the kind in `size`; no response"),
-    Flag("REQUEST_WAIT", 5, "the CPU sleeps until an interrupt; the response's `data` has a bit for each "
-         "source that was raised since the last one, bit n for source 32 + n"),
+    Flag(
+        "REQUEST_WAIT",
+        5,
+        "the CPU sleeps until an interrupt; the response's `data` has a bit for each "
+        "source that was raised since the last one, bit n for source 32 + n",
+    ),
 )
 
 TEXT_KINDS = (
@@ -294,5 +337,7 @@ TEXT_KINDS = (
 
 RESPONSE_FLAGS = (
     Flag("RESPONSE_ENDED", 1, "the simulation is over; reserved byte 6"),
-    Flag("RESPONSE_INTERRUPT", 2, "a device has interrupted, a WAIT would be answered at once; reserved byte 6"),
+    Flag(
+        "RESPONSE_INTERRUPT", 2, "a device has interrupted, a WAIT would be answered at once; reserved byte 6"
+    ),
 )

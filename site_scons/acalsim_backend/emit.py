@@ -79,7 +79,9 @@ def collapse(shape: Sequence[int], walks: Sequence[Sequence[int]]) -> tuple[list
 
 def index(steps: Sequence[int], variables: Sequence[str]) -> str:
     """The C expression of a walk's element; subtracted where a walk runs backwards."""
-    terms = [name if step == 1 else f"{name} * {step}" for step, name in zip(steps, variables, strict=True) if step]
+    terms = [
+        name if step == 1 else f"{name} * {step}" for step, name in zip(steps, variables, strict=True) if step
+    ]
     return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
@@ -92,12 +94,20 @@ def nest(shape: Sequence[int], items: Sequence[Item], first: int = 0, unroll: bo
     for item, steps in zip(items, walks, strict=True):
         own = max((dim + 1 for dim, step in enumerate(steps) if step), default=0)
         item.level = len(sizes) if item.innermost else max([own, *(other.level for other in item.needs)])
-    lines = [item.text.format(walk=index(walks[at], names)) for at, item in enumerate(items) if item.level == 0]
+    lines = [
+        item.text.format(walk=index(walks[at], names)) for at, item in enumerate(items) if item.level == 0
+    ]
     for dim, size in enumerate(sizes):
         pad = "    " * dim
         last = dim == len(sizes) - 1
-        lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"]
-        lines += [pad + "    " + item.text.format(walk=index(walks[at], names)) for at, item in enumerate(items) if item.level == dim + 1]
+        lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
+            f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"
+        ]
+        lines += [
+            pad + "    " + item.text.format(walk=index(walks[at], names))
+            for at, item in enumerate(items)
+            if item.level == dim + 1
+        ]
     lines += ["    " * dim + "}" for dim in reversed(range(len(sizes)))]
     return lines if sizes or len(lines) < 2 else ["{", *("    " + line for line in lines), "}"]
 
@@ -108,8 +118,12 @@ class Rows:
     def __init__(self, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
         every = [item for each in items for item in each]
         kept = [dim for dim in range(len(shape)) if dim not in dims]
-        self.sizes, outer = collapse([shape[dim] for dim in kept], [[item.strides[dim] for dim in kept] for item in every])
-        self.row_sizes, inner = collapse([shape[dim] for dim in dims], [[item.strides[dim] for dim in dims] for item in every])
+        self.sizes, outer = collapse(
+            [shape[dim] for dim in kept], [[item.strides[dim] for dim in kept] for item in every]
+        )
+        self.row_sizes, inner = collapse(
+            [shape[dim] for dim in dims], [[item.strides[dim] for dim in dims] for item in every]
+        )
         self._outer = {id(item): self._terms(steps, "i") for item, steps in zip(every, outer, strict=True)}
         self._inner = {id(item): self._terms(steps, "s") for item, steps in zip(every, inner, strict=True)}
         self.is_empty = 0 in [shape[dim] for dim in kept]
@@ -131,7 +145,9 @@ class Rows:
         for dim, size in enumerate(self.row_sizes):
             pad = "    " * (dim + 1)
             last = dim == len(self.row_sizes) - 1
-            lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"]
+            lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
+                f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"
+            ]
         depth = "    " * (len(self.row_sizes) + 1)
         lines += [depth + text for text in (*(self._text(item) for item in items), *steps)]
         return lines + ["    " * (dim + 1) + "}" for dim in reversed(range(len(self.row_sizes)))] + ["}"]
@@ -144,9 +160,14 @@ class Rows:
         """The loops over rows around their statements."""
         if self.is_empty:
             return []
-        lines = [f"{'    ' * dim}for (long i{dim} = 0; i{dim} < {size}; i{dim}++) {{" for dim, size in enumerate(self.sizes)]
+        lines = [
+            f"{'    ' * dim}for (long i{dim} = 0; i{dim} < {size}; i{dim}++) {{"
+            for dim, size in enumerate(self.sizes)
+        ]
         depth = "    " * len(self.sizes)
-        inner = [depth + line for line in body] if self.sizes else ["{", *("    " + line for line in body), "}"]
+        inner = (
+            [depth + line for line in body] if self.sizes else ["{", *("    " + line for line in body), "}"]
+        )
         return [*lines, *inner, *("    " * dim + "}" for dim in reversed(range(len(self.sizes))))]
 
 
@@ -165,8 +186,11 @@ class Pointer:
     def may_meet(self, other: Pointer) -> bool:
         """Whether their storages overlap; an empty one lies where another may."""
         mine, others = self.place, other.place
-        return 0 in (mine.size_bytes, others.size_bytes) or (mine.symbol == others.symbol and mine.offset < others.offset + others.size_bytes
-                and others.offset < mine.offset + mine.size_bytes)
+        return 0 in (mine.size_bytes, others.size_bytes) or (
+            mine.symbol == others.symbol
+            and mine.offset < others.offset + others.size_bytes
+            and others.offset < mine.offset + mine.size_bytes
+        )
 
 
 @dataclass
@@ -238,7 +262,9 @@ class Elements:
     that are there already, by tensor.
     """
 
-    def __init__(self, site: Site, shape: Sequence[int], given: dict[str, str] | None = None, prefix: str = "v"):
+    def __init__(
+        self, site: Site, shape: Sequence[int], given: dict[str, str] | None = None, prefix: str = "v"
+    ):
         self.site, self.shape = site, tuple(shape)
         self.values: dict[str, Item | str] = dict(given or {})
         self.loads: dict[tuple, tuple[str, Item]] = {}
@@ -283,25 +309,52 @@ class Elements:
 
         row, out = ROWS[op.op_type], self.site.desc(op.outputs[0])
         inputs = [self.site.desc(name) for name in op.inputs]
-        walks = row.walks([self.site.schedule.access.get(name) for name in op.inputs], [d.shape for d in inputs], out.shape, op.attrs)
+        walks = row.walks(
+            [self.site.schedule.access.get(name) for name in op.inputs],
+            [d.shape for d in inputs],
+            out.shape,
+            op.attrs,
+        )
         self.site.headers |= {row.header} - {None}
         if row.lookup:
             text, needs = self._lookup(op, row, inputs, walks)
         else:
-            elements = iter([self.value(desc.name) or self.load(walk, desc.dtype) for desc, walk in zip(inputs, walks, strict=True)])
-            operands = [literal(op.attrs[name]) if name in op.attrs else next(elements, "") for name in row.operand_names]
+            elements = iter(
+                [
+                    self.value(desc.name) or self.load(walk, desc.dtype)
+                    for desc, walk in zip(inputs, walks, strict=True)
+                ]
+            )
+            operands = [
+                literal(op.attrs[name]) if name in op.attrs else next(elements, "")
+                for name in row.operand_names
+            ]
             text, needs = row.expression(operands, op.attrs, inputs, out), tuple(operands)
         self.define(out, text, needs)
 
-    def _lookup(self, op: ACALSimOp, row, inputs: list[TensorDesc], walks: list[Access]) -> tuple[str, tuple[str, ...]]:
+    def _lookup(
+        self, op: ACALSimOp, row, inputs: list[TensorDesc], walks: list[Access]
+    ) -> tuple[str, tuple[str, ...]]:
         base, *indices = walks
         strides = self.site.access(op.inputs[0]).strides
-        names = [self.value(desc.name) or self.load(walk, desc.dtype) for desc, walk in zip(inputs[1:], indices, strict=True)]
-        parts = [self._within(name, size, strides[dim] if dim is not None else 0)
-                 for name, (size, dim) in zip(names, row.lookup_steps(inputs, op.attrs), strict=True)]
+        names = [
+            self.value(desc.name) or self.load(walk, desc.dtype)
+            for desc, walk in zip(inputs[1:], indices, strict=True)
+        ]
+        parts = [
+            self._within(name, size, strides[dim] if dim is not None else 0)
+            for name, (size, dim) in zip(names, row.lookup_steps(inputs, op.attrs), strict=True)
+        ]
         name = f"{self.prefix}{len(self.items)}"
         text = f"const {C_TYPES[inputs[0].dtype]} {name} = {self.site.pointer(base)}[{{walk}} + {' + '.join(parts)}];"
-        self._add(name, Item(text, self._walk(base).strides, tuple(self._known[each] for each in names if each in self._known)))
+        self._add(
+            name,
+            Item(
+                text,
+                self._walk(base).strides,
+                tuple(self._known[each] for each in names if each in self._known),
+            ),
+        )
         return name, (name,)
 
     def define(self, out: TensorDesc, text: str, needs: Sequence[str]) -> None:
@@ -326,15 +379,21 @@ class Elements:
 
     def write(self, access: Access, value: str) -> None:
         walk = self._walk(access)
-        self.items.append(Item(f"{self.site.pointer(access, True)}[{{walk}}] = {value};", walk.strides, innermost=True))
+        self.items.append(
+            Item(f"{self.site.pointer(access, True)}[{{walk}}] = {value};", walk.strides, innermost=True)
+        )
 
-    def write_indexed(self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = "{at} = {v};") -> None:
+    def write_indexed(
+        self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = "{at} = {v};"
+    ) -> None:
         """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step:
         `update` is the statement for the element {at} and the value {v}."""
         place = " + ".join(["{walk}", *(self._within(name, size, step) for name, size, step in steps)])
         walk = self._walk(access)
         at = f"{self.site.pointer(access, True)}[{place}]"
-        self.items.append(Item(update.replace("{at}", at).replace("{v}", value), walk.strides, innermost=True))
+        self.items.append(
+            Item(update.replace("{at}", at).replace("{v}", value), walk.strides, innermost=True)
+        )
 
     def _within(self, name: str, size: int, step: int) -> str:
         self.site.headers.add("index.h")

@@ -26,12 +26,16 @@ class Expression:
     floats: str
     integers: str | None = None
 
-    def __call__(self, operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    def __call__(
+        self, operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc
+    ) -> str:
         from .emit import literal
 
         is_float = out.dtype == "float32" or any(desc.dtype == "float32" for desc in inputs)
         alpha = f"{literal(attrs['alpha'])} * " if "alpha" in attrs else ""
-        return (self.floats if is_float or self.integers is None else self.integers).format(*operands, alpha=alpha)
+        return (self.floats if is_float or self.integers is None else self.integers).format(
+            *operands, alpha=alpha
+        )
 
 
 def function(name: str) -> Expression:
@@ -56,12 +60,38 @@ UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]]
     T.ISINF: (E("magnitude({0}) == INFINITY", "0 * {0}"), "bits.h", ANY, BOOL),
     T.SIGNBIT: (E("__builtin_signbit({0}) != 0", "{0} < 0"), None, NUMBERS, BOOL),
     T.LOGICAL_NOT: (E("!{0}"), None, ANY, BOOL),
-    **{type: (function(name), "elementary.h", ANY, FLOATS) for type, name in {
-        T.EXP: "exp_f32", T.EXPM1: "expm1_f32", T.LOG: "log_f32", T.LOG1P: "log1p_f32", T.TANH: "tanh_f32",
-        T.SIGMOID: "sigmoid_f32", T.ERF: "erf_f32", T.SIN: "sin_f32", T.COS: "cos_f32"}.items()},
-    **{type: (function(name), None, ANY, FLOATS) for type, name in {
-        T.EXP2: "exp2f", T.ERFC: "erfcf", T.LOG2: "log2f", T.LOG10: "log10f", T.TAN: "tanf", T.ASIN: "asinf", T.ACOS: "acosf", T.ATAN: "atanf",
-        T.SINH: "sinhf", T.COSH: "coshf", T.ASINH: "asinhf", T.ACOSH: "acoshf", T.ATANH: "atanhf"}.items()},
+    **{
+        type: (function(name), "elementary.h", ANY, FLOATS)
+        for type, name in {
+            T.EXP: "exp_f32",
+            T.EXPM1: "expm1_f32",
+            T.LOG: "log_f32",
+            T.LOG1P: "log1p_f32",
+            T.TANH: "tanh_f32",
+            T.SIGMOID: "sigmoid_f32",
+            T.ERF: "erf_f32",
+            T.SIN: "sin_f32",
+            T.COS: "cos_f32",
+        }.items()
+    },
+    **{
+        type: (function(name), None, ANY, FLOATS)
+        for type, name in {
+            T.EXP2: "exp2f",
+            T.ERFC: "erfcf",
+            T.LOG2: "log2f",
+            T.LOG10: "log10f",
+            T.TAN: "tanf",
+            T.ASIN: "asinf",
+            T.ACOS: "acosf",
+            T.ATAN: "atanf",
+            T.SINH: "sinhf",
+            T.COSH: "coshf",
+            T.ASINH: "asinhf",
+            T.ACOSH: "acoshf",
+            T.ATANH: "atanhf",
+        }.items()
+    },
 }
 
 BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[str, ...]]] = {
@@ -72,14 +102,31 @@ BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[
     T.MAXIMUM: ("maximum", E("({0} > {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
     T.MINIMUM: ("minimum", E("({0} < {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
     T.FMOD: ("fmod", E("fmodf({0}, {1})", "{1} == -1 ? 0 : {0} % {1}"), NUMBERS, "promoted", ()),
-    T.REMAINDER: ("remainder", E("remainder_f32({0}, {1})", "remainder_i64({0}, {1})"), NUMBERS, "promoted", ()),
+    T.REMAINDER: (
+        "remainder",
+        E("remainder_f32({0}, {1})", "remainder_i64({0}, {1})"),
+        NUMBERS,
+        "promoted",
+        (),
+    ),
     T.FMAX: ("fmax", E("fmaxf({0}, {1})", "{0} > {1} ? {0} : {1}"), ANY, "promoted", ()),
     T.FMIN: ("fmin", E("fminf({0}, {1})", "{0} < {1} ? {0} : {1}"), ANY, "promoted", ()),
     T.HYPOT: ("hypot", E("hypotf({0}, {1})"), FLOATS, FLOATS, ()),
     T.COPYSIGN: ("copysign", E("copysignf({0}, {1})"), ANY, FLOATS, ()),
     T.ATAN2: ("atan2", E("atan2f({0}, {1})"), NUMBERS, FLOATS, ()),
-    **{type: (type.name.lower(), E(f"{{0}} {sign} {{1}}"), ANY, BOOL, ()) for type, sign in {
-        T.EQ: "==", T.NE: "!=", T.LT: "<", T.LE: "<=", T.GT: ">", T.GE: ">=", T.LOGICAL_AND: "&&", T.LOGICAL_OR: "||"}.items()},
+    **{
+        type: (type.name.lower(), E(f"{{0}} {sign} {{1}}"), ANY, BOOL, ())
+        for type, sign in {
+            T.EQ: "==",
+            T.NE: "!=",
+            T.LT: "<",
+            T.LE: "<=",
+            T.GT: ">",
+            T.GE: ">=",
+            T.LOGICAL_AND: "&&",
+            T.LOGICAL_OR: "||",
+        }.items()
+    },
     T.LOGICAL_XOR: ("logical_xor", E("!{0} != !{1}"), ANY, BOOL, ()),
     T.BITWISE_AND: ("bitwise_and", E("{0} & {1}"), WHOLE, "promoted", ()),
     T.BITWISE_OR: ("bitwise_or", E("{0} | {1}"), WHOLE, "promoted", ()),
@@ -152,7 +199,9 @@ def dequantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDes
 
 
 def gelu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    return f"gelu_tanh_f32({operands[0]})" if attrs.get("approximate") == "tanh" else f"gelu_f32({operands[0]})"
+    return (
+        f"gelu_tanh_f32({operands[0]})" if attrs.get("approximate") == "tanh" else f"gelu_f32({operands[0]})"
+    )
 
 
 def leaky_relu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
@@ -164,13 +213,24 @@ def leaky_relu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDes
 def elu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
     from .emit import literal
 
-    alpha, scale, input_scale = (literal(float(attrs.get(name, 1))) for name in ("alpha", "scale", "input_scale"))
+    alpha, scale, input_scale = (
+        literal(float(attrs.get(name, 1))) for name in ("alpha", "scale", "input_scale")
+    )
     x = operands[0]
     return f"{x} > 0 ? {scale} * {x} : {scale} * {alpha} * expm1_f32({input_scale} * {x})"
 
 
-POWERS = {0.0: "((void){0}, 1.0f)", 0.5: "sqrtf({0})", 1.0: "{0}", 2.0: "{0} * {0}", 3.0: "{0} * {0} * {0}", 4.0: "({0} * {0}) * ({0} * {0})",
-          -0.5: "1.0f / sqrtf({0})", -1.0: "1.0f / {0}", -2.0: "1.0f / ({0} * {0})"}
+POWERS = {
+    0.0: "((void){0}, 1.0f)",
+    0.5: "sqrtf({0})",
+    1.0: "{0}",
+    2.0: "{0} * {0}",
+    3.0: "{0} * {0} * {0}",
+    4.0: "({0} * {0}) * ({0} * {0})",
+    -0.5: "1.0f / sqrtf({0})",
+    -1.0: "1.0f / {0}",
+    -2.0: "1.0f / ({0} * {0})",
+}
 """The exponents that PyTorch computes without pow()."""
 
 
@@ -183,10 +243,11 @@ def power(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
     return f"pow_f32({operands[0]}, {operands[1]})"
 
 
-def rounded_divide(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+def rounded_divide(
+    operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc
+) -> str:
     mode = attrs.get("rounding_mode")
     kind = "f32" if out.dtype == "float32" else "i64"
     if mode is None:
         return f"(float){operands[0]} / (float){operands[1]}"
     return f"divide_{mode}_{kind}({operands[0]}, {operands[1]})"
-

@@ -27,7 +27,9 @@ class Firmware:
         with open(self.path, "rb") as stream:
             table = ELFFile(stream).get_section_by_name(".symtab")
             return {
-                s.name: (s["st_value"], s["st_size"], s["st_info"]["type"]) for s in table.iter_symbols() if s.name
+                s.name: (s["st_value"], s["st_size"], s["st_info"]["type"])
+                for s in table.iter_symbols()
+                if s.name
             }
 
     @cached_property
@@ -71,7 +73,9 @@ class Firmware:
             return stream.read(size)
 
 
-TRAP = re.compile(r"^trap: (?P<cause>.+?) at (?P<mepc>0x[0-9a-f]+).*?, mtval (?P<mtval>0x[0-9a-f]+)(?P<rest>.*)$", re.M)
+TRAP = re.compile(
+    r"^trap: (?P<cause>.+?) at (?P<mepc>0x[0-9a-f]+).*?, mtval (?P<mtval>0x[0-9a-f]+)(?P<rest>.*)$", re.M
+)
 
 
 def trap_message(console: str, firmware: Firmware, machine: Machine) -> str:

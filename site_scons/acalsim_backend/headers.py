@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints the declarations of device.py and a machine's map as C and C++ headers.
 
-    python -m acalsim_backend.headers registers OUT    for firmware, plugin and simulator alike
-    python -m acalsim_backend.headers machine NAME OUT for the firmware of one machine
+python -m acalsim_backend.headers registers OUT    for firmware, plugin and simulator alike
+python -m acalsim_backend.headers machine NAME OUT for the firmware of one machine
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ def registers_header() -> str:
     return "\n".join(
         [
             BANNER.format(what="registers") + "#ifndef ACALSIM_REGISTERS_H\n#define ACALSIM_REGISTERS_H\n",
-            *_defines("REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in device.REGISTERS)),
+            *_defines(
+                "REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in device.REGISTERS)
+            ),
             *_register_table(),
             f"#define DEVICE_WINDOW_BYTES {device.WINDOW_BYTES:#x}",
             f"#define COMMAND_BYTES {device.COMMAND_BYTES:#x}",
             f"#define COMMAND_LIST_ALIGNMENT_BYTES {device.COMMAND_LIST_ALIGNMENT_BYTES:#x}",
             f"#define PROTOCOL_VERSION {device.PROTOCOL_VERSION}",
             f"#define RAM_ORIGIN {RAM_ORIGIN:#x}",
-            *(f"#define {name.upper()}_DEFAULT_BASE {base:#x}" for name, base in device.DEFAULT_BASES.items()),
+            *(
+                f"#define {name.upper()}_DEFAULT_BASE {base:#x}"
+                for name, base in device.DEFAULT_BASES.items()
+            ),
             "#define LATENCY_CLASSES(X) " + " ".join(f"X({row.name})" for row in LATENCIES),
             *_flags(device.STATUS_FLAGS),
             *_flags(device.CONTROL_FLAGS),
@@ -111,7 +116,7 @@ def _asserts() -> list[str]:
         offset = register.offset + register.size_bytes
     lines.append("};\n")
     lines += [
-        f"static_assert(offsetof(struct DeviceRegisters, {r.name.lower()}) == REG_{r.name}, \"{r.name} moved\");"
+        f'static_assert(offsetof(struct DeviceRegisters, {r.name.lower()}) == REG_{r.name}, "{r.name} moved");'
         for r in device.REGISTERS
     ]
     lines.append('static_assert(sizeof(struct MMIORequest) == 20, "requests are 20 bytes");')
@@ -121,7 +126,10 @@ def _asserts() -> list[str]:
 
 def _register_table() -> list[str]:
     """All registers as one macro, so that a model can walk them: name, offset, readable, writable."""
-    rows = [f"    ROW({r.name}, {r.offset:#x}, {int('R' in r.access)}, {int('W' in r.access)})" for r in device.REGISTERS]
+    rows = [
+        f"    ROW({r.name}, {r.offset:#x}, {int('R' in r.access)}, {int('W' in r.access)})"
+        for r in device.REGISTERS
+    ]
     return ["\n#define ACALSIM_REGISTERS(ROW) \\", " \\\n".join(rows), ""]
 
 

@@ -262,7 +262,10 @@ class ACALSimIR:
                 f"Outputs: {self.outputs}",
                 "",
                 "Sources:",
-                *(f"  {index}: {op.name} {op.source or '?'} [{', '.join(op.aten)}]" for index, op in enumerate(self.ops)),
+                *(
+                    f"  {index}: {op.name} {op.source or '?'} [{', '.join(op.aten)}]"
+                    for index, op in enumerate(self.ops)
+                ),
                 "",
             ]
         )
@@ -271,7 +274,11 @@ class ACALSimIR:
 def _verify_names(ir: ACALSimIR) -> None:
     """Names become C identifiers, an op's a function's and a report's."""
     names = [op.name for op in ir.ops]
-    for kind, name in (("graph", ir.name), *(("tensor", name) for name in ir.tensors), *(("op", name) for name in names)):
+    for kind, name in (
+        ("graph", ir.name),
+        *(("tensor", name) for name in ir.tensors),
+        *(("op", name) for name in names),
+    ):
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             raise IRError(f"{ir.name}: {kind} name {name!r} is not a C identifier")
     for name in names:
@@ -284,7 +291,9 @@ def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:
         if name not in written or not ir.tensors[name].is_output:
             raise IRError(f"{ir.name}: output '{name}' is not produced, or not marked [output]")
         if ir.tensors[name].is_input or ir.tensors[name].is_param:
-            raise IRError(f"{ir.name}: output '{name}' is an input or a parameter; outputs are copies of those")
+            raise IRError(
+                f"{ir.name}: output '{name}' is an input or a parameter; outputs are copies of those"
+            )
     for name, desc in ir.tensors.items():
         if desc.is_output and name not in ir.outputs:
             raise IRError(f"{ir.name}: tensor '{name}' is marked [output], but the outputs are {ir.outputs}")
@@ -292,7 +301,9 @@ def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:
 
 def _verify_tensor(graph: str, desc: TensorDesc) -> None:
     if desc.dtype not in ITEM_BYTES:
-        raise IRError(f"{graph}: tensor '{desc.name}' has dtype {desc.dtype}; known are {', '.join(ITEM_BYTES)}")
+        raise IRError(
+            f"{graph}: tensor '{desc.name}' has dtype {desc.dtype}; known are {', '.join(ITEM_BYTES)}"
+        )
     if any(size < 0 for size in desc.shape):
         raise IRError(f"{graph}: tensor '{desc.name}' has shape {desc.shape}; sizes are not negative")
 
@@ -329,7 +340,11 @@ def parse(text: str) -> ACALSimIR:
             section = line
         elif line.startswith("Outputs: "):
             ir.outputs = [str(name) for name in _literal(ir, line.removeprefix("Outputs: "))]
-        elif line and not line.startswith("Inputs: ") and not (section in readers and readers[section](ir, line)):
+        elif (
+            line
+            and not line.startswith("Inputs: ")
+            and not (section in readers and readers[section](ir, line))
+        ):
             raise IRError(f"{ir.name}: line {number} is not understood: {line.strip()!r}")
     return ir.verify()
 

@@ -57,7 +57,9 @@ def concatenated(site: Site) -> list[str]:
     lines = []
     for number in unsettled(site.schedule.ir, site.op, site.schedule.access):
         source, result = site.access(site.op.inputs[number]), site.access(site.op.outputs[0])
-        lines += copied(site, source, destination(site.schedule.ir, site.op, number, result), site.output.dtype)
+        lines += copied(
+            site, source, destination(site.schedule.ir, site.op, number, result), site.output.dtype
+        )
     return lines
 
 
@@ -126,7 +128,11 @@ UPDATES = {
 
 def scattered(site: Site) -> list[str]:
     """self with src over what index points to along dim; the last one written stays, or all are reduced."""
-    base, at, result = site.access(site.op.inputs[0]), site.access(site.op.inputs[1]), site.access(site.op.outputs[0])
+    base, at, result = (
+        site.access(site.op.inputs[0]),
+        site.access(site.op.inputs[1]),
+        site.access(site.op.outputs[0]),
+    )
     dim, shape = dimension(base.shape, site.attrs["dim"]), at.shape
     elements = Elements(site, shape)
     number = elements.load(at, site.inputs[1].dtype)
@@ -138,7 +144,9 @@ def scattered(site: Site) -> list[str]:
     walk = tuple(0 if each == dim else step for each, step in enumerate(result.strides))
     size, step = (base.shape[dim], result.strides[dim]) if base.shape else (1, 0)
     reduce = site.attrs.get("reduce", "sum" if site.op.op_type.name == "SCATTER_ADD" else None)
-    elements.write_indexed(Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, UPDATES[reduce])
+    elements.write_indexed(
+        Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, UPDATES[reduce]
+    )
     return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items)]
 
 
@@ -159,24 +167,42 @@ def product(site: Site) -> list[str]:
     """matmul_f32 on whatever strides the operands have; a bias is the first thing behind it."""
     space = matrix_space(site.output.shape)
     (batches, m, k), n = matrix_space(site.inputs[0].shape), space[2]
-    a, b = (site.access(name).viewed(matrix_space(desc.shape)) for name, desc in zip(site.op.inputs[:2], site.inputs, strict=False))
+    a, b = (
+        site.access(name).viewed(matrix_space(desc.shape))
+        for name, desc in zip(site.op.inputs[:2], site.inputs, strict=False)
+    )
     operands = [text for access in (a, b) for text in (site.pointer(access), *map(str, access.strides))]
     elements = Elements(site, space)
     value = "sums[j]"
     is_int8 = site.inputs[0].dtype == "int8"
     if is_int8:
-        value = scaled(site, elements, [site.access(name).expanded(site.output.shape) for name in site.op.inputs[2:]])
+        value = scaled(
+            site, elements, [site.access(name).expanded(site.output.shape) for name in site.op.inputs[2:]]
+        )
     elif len(site.inputs) > 2:
         value = gemm_value(site, elements, value)
     followed(site, elements, value)
     call = ", ".join([*operands, *map(str, (batches, m, n, k)), "KERNEL_end", "&pointers"])
-    site.functions += ending(site, elements, ("batch", "row", "column + j"), "long batch, long row, long column, int count, const float *sums")
+    site.functions += ending(
+        site,
+        elements,
+        ("batch", "row", "column + j"),
+        "long batch, long row, long column, int count, const float *sums",
+    )
     return [pointers(site), f"matmul_{'i8' if is_int8 else 'f32'}({call});"]
 
 
 def scaled(site: Site, elements: Elements, vectors: Sequence[Access]) -> str:
     """The sum of an int8 product times its scale, plus its bias if it has one."""
-    return " ".join(["sums[j]", *(f"{sign} {elements.load(access, 'float32')}" for sign, access in zip("*+", vectors, strict=False))])
+    return " ".join(
+        [
+            "sums[j]",
+            *(
+                f"{sign} {elements.load(access, 'float32')}"
+                for sign, access in zip("*+", vectors, strict=False)
+            ),
+        ]
+    )
 
 
 def gemm_value(site: Site, elements: Elements, value: str) -> str:
@@ -209,18 +235,33 @@ def ending(site: Site, elements: Elements, variables: Sequence[str], parameters:
     each = [f"        {text(item)}" for item in elements.items if varies(item)]
     body = [*once, "    UNROLL_SUMS", "    for (int j = 0; j < count; j++) {", *each, "    }"]
     words = set(re.findall(r"\w+", "\n".join(body)))
-    taken = [f"    {text} = pointers->{name};" for text, name in zip(site.parameters(), site.pointers.values(), strict=True) if name in words]
+    taken = [
+        f"    {text} = pointers->{name};"
+        for text, name in zip(site.parameters(), site.pointers.values(), strict=True)
+        if name in words
+    ]
     unused = [f"    (void){name};" for name in re.findall(r"(\w+)(?:,|$)", parameters) if name not in words]
     return [
-        f"INLINE void KERNEL_end(const void *context, {parameters})", "{",
+        f"INLINE void KERNEL_end(const void *context, {parameters})",
+        "{",
         "    const struct KERNEL_pointers *pointers = context;",
-        *taken, *unused, *body, "}", "",
+        *taken,
+        *unused,
+        *body,
+        "}",
+        "",
     ]
 
 
 def image_space(shape: Shape) -> Shape:
     """(images, channels, rows, columns); one row where there is one dimension."""
-    return shape if len(shape) == 4 else (*((1,) * (3 - len(shape))), *shape[:-1], 1, shape[-1]) if len(shape) == 3 else shape
+    return (
+        shape
+        if len(shape) == 4
+        else (*((1,) * (3 - len(shape))), *shape[:-1], 1, shape[-1])
+        if len(shape) == 3
+        else shape
+    )
 
 
 def plane_space(shape: Shape) -> Shape:
@@ -241,34 +282,58 @@ def reads_image(index: int, access: Access, attrs: Attrs) -> bool:
 def convolution(site: Site) -> list[str]:
     attrs, (x, w) = site.attrs, site.inputs[:2]
     rank = len(w.shape) - 2
-    window = [(1,) * (2 - rank) + pair(attrs.get(key), rank, least) if key not in ("padding", "output_padding") else
-              (0,) * (2 - rank) + pair(attrs.get(key), rank)
-              for key, least in (("stride", 1), ("dilation", 1), ("padding", 0), ("output_padding", 0))]
+    window = [
+        (1,) * (2 - rank) + pair(attrs.get(key), rank, least)
+        if key not in ("padding", "output_padding")
+        else (0,) * (2 - rank) + pair(attrs.get(key), rank)
+        for key, least in (("stride", 1), ("dilation", 1), ("padding", 0), ("output_padding", 0))
+    ]
     stride, dilation, padding, _ = window
     kernel = (1,) * (2 - rank) + tuple(w.shape[2:])
     source, space = site.access(x.name).viewed(image_space(x.shape)), image_space(site.output.shape)
     groups = attrs.get("groups", 1)
     given = {
-        "images": space[0], "groups": groups, "channels_in": source.shape[1] // groups, "channels_out": space[1] // groups,
-        "rows": space[2], "columns": space[3], "kernel_rows": kernel[0], "kernel_columns": kernel[1],
-        "stride_rows": stride[0], "stride_columns": stride[1], "dilation_rows": dilation[0], "dilation_columns": dilation[1],
+        "images": space[0],
+        "groups": groups,
+        "channels_in": source.shape[1] // groups,
+        "channels_out": space[1] // groups,
+        "rows": space[2],
+        "columns": space[3],
+        "kernel_rows": kernel[0],
+        "kernel_columns": kernel[1],
+        "stride_rows": stride[0],
+        "stride_columns": stride[1],
+        "dilation_rows": dilation[0],
+        "dilation_columns": dilation[1],
     }
     if attrs.get("transposed"):
         for dim, (before, after) in enumerate(attrs.get("border", ()), 4 - rank):
             source = source.sliced(dim, before, 1, source.shape[dim] - before - after)
-    call = [site.pointer(source), *map(str, source.strides[:3]), *(map(str, padding) if attrs.get("transposed") else ())]
+    call = [
+        site.pointer(source),
+        *map(str, source.strides[:3]),
+        *(map(str, padding) if attrs.get("transposed") else ()),
+    ]
     call += [site.pointer(site.access(w.name)), "conv", "KERNEL_end", "&pointers"]
     elements = Elements(site, space)
     value = "sums[j]"
     is_int8 = x.dtype == "int8"
     if is_int8:
-        value = scaled(site, elements, [site.access(name).viewed((space[1], 1, 1)).expanded(space) for name in site.op.inputs[2:]])
+        value = scaled(
+            site,
+            elements,
+            [site.access(name).viewed((space[1], 1, 1)).expanded(space) for name in site.op.inputs[2:]],
+        )
     elif len(site.inputs) > 2:
         bias = site.access(site.op.inputs[2])
         value += " + " + elements.load(bias.viewed((bias.shape[0], 1, 1)).expanded(space), "float32")
     followed(site, elements, value)
-    site.functions += ending(site, elements, ("image", "channel", "row", "column + j * step"),
-                             "long image, long channel, long row, long column, long step, int count, const float *sums")
+    site.functions += ending(
+        site,
+        elements,
+        ("image", "channel", "row", "column + j * step"),
+        "long image, long channel, long row, long column, long step, int count, const float *sums",
+    )
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())
     name = "conv2d_i8" if is_int8 else "conv_transpose2d_f32" if attrs.get("transposed") else "conv2d_f32"
     return [pointers(site), f"const struct conv conv = {{{fields}}};", f"{name}({', '.join(call)});"]
@@ -279,15 +344,41 @@ def pooled(site: Site) -> list[str]:
     kind = site.op.op_type.name
     source = site.access(site.op.inputs[0]).viewed(plane_space(site.inputs[0].shape))
     result = site.access(site.op.outputs[0]).viewed(plane_space(site.output.shape))
-    places = [text for access, writes in ((source, False), (result, True)) for text in (site.pointer(access, writes), *map(str, access.strides[:3]))]
-    given = dict(zip(("images", "channels", "rows", "columns", "out_rows", "out_columns"), (*source.shape, *result.shape[2:]), strict=True))
-    name = {"MAX_POOL": "max_pool2d_f32", "MAX_POOL_INDICES": "max_pool2d_indices_i64", "AVG_POOL": "avg_pool2d_f32",
-            "ADAPTIVE_AVG_POOL": "adaptive_avg_pool2d_f32", "ADAPTIVE_MAX_POOL": "adaptive_max_pool2d_f32",
-            "ADAPTIVE_MAX_POOL_INDICES": "adaptive_max_pool2d_indices_i64"}[kind]
+    places = [
+        text
+        for access, writes in ((source, False), (result, True))
+        for text in (site.pointer(access, writes), *map(str, access.strides[:3]))
+    ]
+    given = dict(
+        zip(
+            ("images", "channels", "rows", "columns", "out_rows", "out_columns"),
+            (*source.shape, *result.shape[2:]),
+            strict=True,
+        )
+    )
+    name = {
+        "MAX_POOL": "max_pool2d_f32",
+        "MAX_POOL_INDICES": "max_pool2d_indices_i64",
+        "AVG_POOL": "avg_pool2d_f32",
+        "ADAPTIVE_AVG_POOL": "adaptive_avg_pool2d_f32",
+        "ADAPTIVE_MAX_POOL": "adaptive_max_pool2d_f32",
+        "ADAPTIVE_MAX_POOL_INDICES": "adaptive_max_pool2d_indices_i64",
+    }[kind]
     if not kind.startswith("ADAPTIVE"):
-        for which, (size, stride, padding, dilation, _) in zip(("rows", "columns"), windows(site.attrs), strict=True):
-            given |= {f"kernel_{which}": size, f"stride_{which}": stride, f"padding_{which}": padding, f"dilation_{which}": dilation}
-    more = [str(int(site.attrs.get("count_include_pad", True))), str(site.attrs.get("divisor_override") or 0)] if kind == "AVG_POOL" else []
+        for which, (size, stride, padding, dilation, _) in zip(
+            ("rows", "columns"), windows(site.attrs), strict=True
+        ):
+            given |= {
+                f"kernel_{which}": size,
+                f"stride_{which}": stride,
+                f"padding_{which}": padding,
+                f"dilation_{which}": dilation,
+            }
+    more = (
+        [str(int(site.attrs.get("count_include_pad", True))), str(site.attrs.get("divisor_override") or 0)]
+        if kind == "AVG_POOL"
+        else []
+    )
     fields = ", ".join(f".{key} = {value}" for key, value in given.items())
     return [f"const struct pool pool = {{{fields}}};", f"{name}({', '.join([*places, 'pool', *more])});"]
 
@@ -339,11 +430,17 @@ def reduced(site: Site) -> list[str]:
     result = "total"
     if site.op.op_type.name == "MEAN":
         count = math.prod(shape[dim] for dim in dims)
-        result = f"total * {literal(1 / count)}" if count and count & (count - 1) == 0 else f"total / {literal(float(count))}"
+        result = (
+            f"total * {literal(1 / count)}"
+            if count and count & (count - 1) == 0
+            else f"total / {literal(float(count))}"
+        )
     items = row_elements(site, dims, result)
     rows = Rows(shape, dims, elements.items, items)
     start = f"{'float' if is_float else 'int64_t'} total = {first if is_float else whole};"
-    return rows.around([start, *rows.each(elements.items, [step.format(a="total", v=value)]), *rows.once(items)])
+    return rows.around(
+        [start, *rows.each(elements.items, [step.format(a="total", v=value)]), *rows.once(items)]
+    )
 
 
 def arg_reduced(site: Site) -> list[str]:
@@ -357,8 +454,14 @@ def arg_reduced(site: Site) -> list[str]:
     sign = ">" if site.op.op_type.name == "ARGMAX" else "<"
     kind = C_TYPES[site.inputs[0].dtype]
     step = f"if (at == 0 || {value} {sign} best || ({value} != {value} && best == best)) {{ best = {value}; found = at; }}"
-    return rows.around([f"{kind} best = 0;", "int64_t found = 0, at = 0;", *rows.each(elements.items, [step, "at++;"], unroll=False),
-                        *rows.once(items)])
+    return rows.around(
+        [
+            f"{kind} best = 0;",
+            "int64_t found = 0, at = 0;",
+            *rows.each(elements.items, [step, "at++;"], unroll=False),
+            *rows.once(items),
+        ]
+    )
 
 
 def variance(site: Site) -> list[str]:
@@ -372,10 +475,15 @@ def variance(site: Site) -> list[str]:
     again, value_again = taken_in(site)
     first.store(name for name in site.kernel.results if name in first.values)
     rows = Rows(shape, dims, first.items, again.items, items)
-    return rows.around([
-        "float total = 0, squares = 0;", *rows.each(first.items, [f"total += {value};"]),
-        f"const float mean = total / {literal(float(count))};",
-        *rows.each(again.items, [f"squares += ({value_again} - mean) * ({value_again} - mean);"]), *rows.once(items)])
+    return rows.around(
+        [
+            "float total = 0, squares = 0;",
+            *rows.each(first.items, [f"total += {value};"]),
+            f"const float mean = total / {literal(float(count))};",
+            *rows.each(again.items, [f"squares += ({value_again} - mean) * ({value_again} - mean);"]),
+            *rows.once(items),
+        ]
+    )
 
 
 def cumulated(site: Site) -> list[str]:
@@ -388,7 +496,9 @@ def cumulated(site: Site) -> list[str]:
     elements.items.append(step)
     elements.write(site.access(site.op.outputs[0]), "total")
     rows = Rows(shape, dims, elements.items)
-    return rows.around([f"{C_TYPES[site.output.dtype]} total = {first};", *rows.each(elements.items, [], unroll=False)])
+    return rows.around(
+        [f"{C_TYPES[site.output.dtype]} total = {first};", *rows.each(elements.items, [], unroll=False)]
+    )
 
 
 # --- normalisation --------------------------------------------------------------------------------
@@ -425,7 +535,9 @@ class _Normalised:
 def kept_result(site: Site) -> Access:
     """The memory of the kernel's last float32 result."""
     behind = [op.outputs[0] for op in (site.op, *site.kernel.after)]
-    return site.access([name for name in site.kernel.results if name in behind and site.desc(name).dtype == "float32"][-1])
+    return site.access(
+        [name for name in site.kernel.results if name in behind and site.desc(name).dtype == "float32"][-1]
+    )
 
 
 def softmax(site: Site) -> list[str]:
@@ -445,18 +557,31 @@ def softmax(site: Site) -> list[str]:
         kept = passes.kept or kept_result(site)
         last = Elements(site, shape, prefix="y")
         passes.passes.append(last.items)
-        second.items.append(Item(f"const float power = exp_negative({y} - largest);", (0,) * len(shape), innermost=True))
+        second.items.append(
+            Item(f"const float power = exp_negative({y} - largest);", (0,) * len(shape), innermost=True)
+        )
         second.write(kept, "power")
         followed(site, last, f"{last.load(kept, 'float32')} * scale")
         steps = ["sum += power;"]
-        scale = "const float scale = largest == -INFINITY ? 0 : 1 / sum;" if site.attrs.get("safe") else "const float scale = 1 / sum;"
+        scale = (
+            "const float scale = largest == -INFINITY ? 0 : 1 / sum;"
+            if site.attrs.get("safe")
+            else "const float scale = 1 / sum;"
+        )
     if not logarithm and site.attrs.get("safe"):
         second.items[-2].text = f"const float power = largest == -INFINITY ? 0 : exp_negative({y} - largest);"
     rows = passes.rows()
-    return rows.around([
-        "maximum most = maximum_of(-INFINITY);",
-        *rows.each(first.items, [f"most = maximum_with(most, {x});"]), "const float largest = maximum_value(most);", "float sum = 0;",
-        *rows.each(second.items, steps), scale, *rows.each(last.items, [])])
+    return rows.around(
+        [
+            "maximum most = maximum_of(-INFINITY);",
+            *rows.each(first.items, [f"most = maximum_with(most, {x});"]),
+            "const float largest = maximum_value(most);",
+            "float sum = 0;",
+            *rows.each(second.items, steps),
+            scale,
+            *rows.each(last.items, []),
+        ]
+    )
 
 
 def layer_norm(site: Site) -> list[str]:
@@ -470,7 +595,10 @@ def group_norm(site: Site) -> list[str]:
     n, channels, *rest = site.inputs[0].shape
     groups = site.attrs["group"]
     shape = (n, groups, channels // groups, *rest)
-    places = [site.access(name).viewed((groups, channels // groups, *(1,) * len(rest))).expanded(shape) for name in site.op.inputs[1:]]
+    places = [
+        site.access(name).viewed((groups, channels // groups, *(1,) * len(rest))).expanded(shape)
+        for name in site.op.inputs[1:]
+    ]
     return normalised(site, shape, list(range(2, len(shape))), places)
 
 
@@ -484,12 +612,16 @@ def normalised(site: Site, shape: Shape, dims: Sequence[int], affine: Sequence[A
         value = f"{value} {sign} {last.load(access, 'float32')}"
     followed(site, last, value)
     rows = passes.rows()
-    return rows.around([
-        "float total = 0, squares = 0;", *rows.each(first.items, [f"total += {x};"]),
-        f"const float mean = total / {count};",
-        *rows.each(second.items, [f"squares += ({y} - mean) * ({y} - mean);"]),
-        f"const float scale = 1 / sqrtf(squares / {count} + {literal(float(site.attrs['eps']))});",
-        *rows.each(last.items, [])])
+    return rows.around(
+        [
+            "float total = 0, squares = 0;",
+            *rows.each(first.items, [f"total += {x};"]),
+            f"const float mean = total / {count};",
+            *rows.each(second.items, [f"squares += ({y} - mean) * ({y} - mean);"]),
+            f"const float scale = 1 / sqrtf(squares / {count} + {literal(float(site.attrs['eps']))});",
+            *rows.each(last.items, []),
+        ]
+    )
 
 
 # --- order ----------------------------------------------------------------------------------------
@@ -506,4 +638,3 @@ def ordered(site: Site) -> list[str]:
     sizes = (math.prod(x.shape[:dim]), size, inner, out.shape[dim] if out.shape else 1, descending)
     source, result = site.pointer(site.access(x.name)), site.pointer(site.access(out.name), True)
     return [f"sorted_{what}_{kind}({source}, {result}, {', '.join(map(str, sizes))});"]
-

@@ -32,7 +32,9 @@ BOARD_WINDOWS = {
 }
 """(base, bytes) of what QEMU's virt board already has below RAM; devices must stay clear of it."""
 
-COMPLETION = choice("completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices")
+COMPLETION = choice(
+    "completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices"
+)
 
 ISAS = ("rv64gc", "rv64gcv")
 
@@ -67,7 +69,10 @@ L1I = (
     Parameter("line_bytes", 64, 8, 4096, "of a line, a power of two"),
     Parameter("miss_cycles", 40, 0, 1 << 20, "that the CPU stops until a line is there"),
 )
-L1D = (*L1I, Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"))
+L1D = (
+    *L1I,
+    Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"),
+)
 """Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
 
 RAM_TIMING = (
@@ -178,7 +183,11 @@ class Machine:
         ]
         lines += [f"completion {self.completion}"] if self.completion != "stall" else []
         for d in self.devices:
-            parameters = f" {dict(d.parameters)} {self.ram.timing}" if d.model == "compute" else f" {d.parameters['interrupt']}"
+            parameters = (
+                f" {dict(d.parameters)} {self.ram.timing}"
+                if d.model == "compute"
+                else f" {d.parameters['interrupt']}"
+            )
             lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
         return "\n".join(lines) + "\n"
 
@@ -252,8 +261,10 @@ class _Reader:
             raise self.fail(f"there are {len(machine.devices)} devices; a machine has at most {MOST_DEVICES}")
         mute = [device.name for device in machine.devices_of("compute") if not device.parameters["interrupt"]]
         if machine.completion == "interrupt" and mute:
-            raise self.fail(f"firmware.completion is 'interrupt', but there is no interrupt source left for device '{mute[0]}'; "
-                            f"there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}")
+            raise self.fail(
+                f"firmware.completion is 'interrupt', but there is no interrupt source left for device '{mute[0]}'; "
+                f"there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
+            )
         return machine
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
@@ -305,12 +316,16 @@ class _Reader:
         return path
 
     def devices(self, table: dict[str, Any]) -> tuple[Device, ...]:
-        devices = [device for name in table for device in self.alike(name, self.table(table, name, "devices."))]
+        devices = [
+            device for name in table for device in self.alike(name, self.table(table, name, "devices."))
+        ]
         for one, other in pairwise(sorted(devices, key=lambda device: device.name)):
             if one.name == other.name:
-                raise self.fail(f"there are two devices named '{one.name}'; a count of n names its further devices NAME1 to NAMEn-1")
+                raise self.fail(
+                    f"there are two devices named '{one.name}'; a count of n names its further devices NAME1 to NAMEn-1"
+                )
         if sum(device.model == "echo" for device in devices) != 1:
-            raise self.fail("a machine has exactly one device with model = \"echo\"; it ends the simulation")
+            raise self.fail('a machine has exactly one device with model = "echo"; it ends the simulation')
         return self.with_interrupts(sorted(devices, key=lambda device: device.base))
 
     def with_interrupts(self, devices: list[Device]) -> tuple[Device, ...]:
@@ -324,10 +339,13 @@ class _Reader:
                     f"{FIRST_INTERRUPT} to {LAST_INTERRUPT} are free, those below are the board's"
                 )
             if source and owners.setdefault(source, device.name) != device.name:
-                raise self.fail(f"devices '{owners[source]}' and '{device.name}' both have interrupt {source}")
+                raise self.fail(
+                    f"devices '{owners[source]}' and '{device.name}' both have interrupt {source}"
+                )
         free = (source for source in range(FIRST_INTERRUPT, LAST_INTERRUPT + 1) if source not in owners)
         return tuple(
-            replace(d, parameters={**d.parameters, "interrupt": d.parameters["interrupt"] or next(free, 0)}) for d in devices
+            replace(d, parameters={**d.parameters, "interrupt": d.parameters["interrupt"] or next(free, 0)})
+            for d in devices
         )
 
     def alike(self, name: str, table: dict[str, Any]) -> list[Device]:
@@ -336,8 +354,16 @@ class _Reader:
         count = self.number(table, Parameter("count", 1, 1, MOST_ALIKE, ""), where)
         first = self.device(name, {key: value for key, value in table.items() if key != "count"})
         if count > 1 and first.parameters["interrupt"]:
-            raise self.fail(f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; leave interrupt out, each has one of its own")
-        return [first, *(replace(first, name=f"{name}{index}", base=first.base + index * SPACING_BYTES) for index in range(1, count))]
+            raise self.fail(
+                f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; leave interrupt out, each has one of its own"
+            )
+        return [
+            first,
+            *(
+                replace(first, name=f"{name}{index}", base=first.base + index * SPACING_BYTES)
+                for index in range(1, count)
+            ),
+        ]
 
     def device(self, name: str, table: dict[str, Any]) -> Device:
         where = f"devices.{name}."

@@ -55,7 +55,11 @@ clean:
 
 
 def makefile(graph: str, machine: Machine, folder: Path) -> str:
-    stems = [Path(name).stem for name in toolchain.RUNTIME_SOURCES] + [graph, f"{graph}_weights", f"{graph}_inputs"]
+    stems = [Path(name).stem for name in toolchain.RUNTIME_SOURCES] + [
+        graph,
+        f"{graph}_weights",
+        f"{graph}_inputs",
+    ]
     gcc_flags = " ".join(toolchain.gcc_flags())
     compiler, c_flags = toolchain.c_compiler(machine.cpu), " ".join(toolchain.c_flags(machine.cpu))
     return TEMPLATE.format(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A user's model file: loaded, held to its contract, and its failures told in one line each.
 
-    def model() -> torch.nn.Module
-    def inputs() -> tuple of tensors
-    TOLERANCE = 1e-4                   optional
-    INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
+def model() -> torch.nn.Module
+def inputs() -> tuple of tensors
+TOLERANCE = 1e-4                   optional
+INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
 """
 
 from __future__ import annotations
@@ -103,30 +103,44 @@ class ModelFile:
         except exc.BackendCompilerFailed as error:
             inner = error.inner_exception
             if isinstance(inner, CaptureError):
-                raise CaptureError("\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())) from None
+                raise CaptureError(
+                    "\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())
+                ) from None
             raise
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
         except Exception as error:
             text = " ".join(str(error).split())
-            raise self.fail(f"forward() under torch.compile raised {type(error).__name__}: {text}{self._line(error)}") from error
+            raise self.fail(
+                f"forward() under torch.compile raised {type(error).__name__}: {text}{self._line(error)}"
+            ) from error
 
     def _reason(self, text: str) -> str:
         """Dynamo's headline, its explanation, and the user's line."""
         found = re.search(r"^ *Explanation: (.+)", text, re.MULTILINE)
         explanation = f": {found[1].strip()}" if found else ""
-        lines = [line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if self._is_users(Path(line[0]))]
+        lines = [
+            line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if self._is_users(Path(line[0]))
+        ]
         place = f" (at {os.path.relpath(lines[-1][0])}:{lines[-1][1]})" if lines else ""
         return f"{text.strip().splitlines()[0]}{explanation}{place}"
 
     def _line(self, error: BaseException) -> str:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if self._is_users(Path(frame.filename))]
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if self._is_users(Path(frame.filename))
+        ]
         return f" (at {os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
 
     def _audit(self, event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
             mode, flags = arguments[1], arguments[2]
-            reads = "r" in mode and "+" not in mode if isinstance(mode, str) else not flags & (os.O_WRONLY | os.O_RDWR)
+            reads = (
+                "r" in mode and "+" not in mode
+                if isinstance(mode, str)
+                else not flags & (os.O_WRONLY | os.O_RDWR)
+            )
             path = Path(os.fsdecode(arguments[0])).absolute()
             if reads and path.is_file() and self._is_users(path):
                 self.read.add(source_of(path))
@@ -135,7 +149,9 @@ class ModelFile:
         """Below no Python installation, none of our own rooms, and no file of the system's or of a cache of torch's."""
         foreign = (*_PYTHON_FOLDERS, *_SYSTEM_FOLDERS, PYTHONPATH / "acalsim_backend")
         cached = any(part.startswith("torchinductor_") for part in path.parts)
-        return path.is_absolute() and not cached and not any(path.is_relative_to(folder) for folder in foreign)
+        return (
+            path.is_absolute() and not cached and not any(path.is_relative_to(folder) for folder in foreign)
+        )
 
 
 def _python_folders() -> set[str]:
@@ -146,7 +162,17 @@ def _python_folders() -> set[str]:
 
 
 _PYTHON_FOLDERS = tuple(_python_folders())
-_SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/lib", "/usr/lib", "/usr/share", "/usr/local/lib", "/usr/local/share")
+_SYSTEM_FOLDERS = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/usr/lib",
+    "/usr/share",
+    "/usr/local/lib",
+    "/usr/local/share",
+)
 
 
 def source_of(path: Path) -> Path:

@@ -54,11 +54,18 @@ def flip(access: Access, attrs: Attrs, shape: Shape) -> Access:
 
 
 def diagonal(access: Access, attrs: Attrs, shape: Shape) -> Access:
-    first, second = (dimension(access.shape, attrs.get(key, default)) for key, default in (("dim1", 0), ("dim2", 1)))
+    first, second = (
+        dimension(access.shape, attrs.get(key, default)) for key, default in (("dim1", 0), ("dim2", 1))
+    )
     offset = attrs.get("offset", 0)
     start = max(offset, 0) * access.strides[second] + max(-offset, 0) * access.strides[first]
     strides = [step for dim, step in enumerate(access.strides) if dim not in (first, second)]
-    return Access(access.storage, shape, (*strides, access.strides[first] + access.strides[second]), access.offset + start)
+    return Access(
+        access.storage,
+        shape,
+        (*strides, access.strides[first] + access.strides[second]),
+        access.offset + start,
+    )
 
 
 def unfold(access: Access, attrs: Attrs, shape: Shape) -> Access:
@@ -71,7 +78,9 @@ def unfold(access: Access, attrs: Attrs, shape: Shape) -> Access:
 def as_strided(access: Access, attrs: Attrs, shape: Shape) -> Access | None:
     if not access.is_dense:
         return None
-    return Access(access.storage, shape, tuple(attrs["stride"]), access.offset + (attrs.get("storage_offset") or 0))
+    return Access(
+        access.storage, shape, tuple(attrs["stride"]), access.offset + (attrs.get("storage_offset") or 0)
+    )
 
 
 # --- lookups ------------------------------------------------------------------------------------
@@ -126,7 +135,10 @@ def index_select(accesses: list[Access], inputs: list[Shape], shape: Shape, attr
         return [source, replace(index, shape=(), strides=())]
     dim = dimension(source.shape, attrs["dim"])
     flat = index if len(index.shape) == 1 else index.expanded((1,))
-    return [_without(source, [dim], shape, [each for each in range(len(shape)) if each != dim]), _placed(flat, shape, dim)]
+    return [
+        _without(source, [dim], shape, [each for each in range(len(shape)) if each != dim]),
+        _placed(flat, shape, dim),
+    ]
 
 
 index_select_steps = gather_steps
@@ -138,9 +150,11 @@ def indexed(accesses: list[Access], inputs: list[Shape], shape: Shape, attrs: At
     found = broadcast([access.shape for access in indices], {})
     first = index_position(source.shape, dims)
     places = [*range(first), *range(first + len(found), len(shape))]
-    return [_without(source, dims, shape, places), *(_placed(access.expanded(found), shape, first) for access in indices)]
+    return [
+        _without(source, dims, shape, places),
+        *(_placed(access.expanded(found), shape, first) for access in indices),
+    ]
 
 
 def indexed_steps(inputs: list[TensorDesc], attrs: Attrs) -> list[tuple[int, int | None]]:
     return [(inputs[0].shape[dim], dim) for dim in attrs["dims"]]
-

@@ -23,5 +23,7 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ToolchainError(f"cannot make the cache folder {folder}: {error.strerror}; name another in XDG_CACHE_HOME") from None
+        raise ToolchainError(
+            f"cannot make the cache folder {folder}: {error.strerror}; name another in XDG_CACHE_HOME"
+        ) from None
     return folder

@@ -67,7 +67,9 @@ def run_graph(
     return run_program(program, inputs, references, engine)
 
 
-def build_graph(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default") -> Program:
+def build_graph(
+    folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default"
+) -> Program:
     """Code, ELF and placement check of `ir`; `inputs` become the ELF's example inputs."""
     write_code(folder, ir, inputs, machine)
     elf = build_elf(folder, load_machine(machine).cpu.isa)
@@ -95,12 +97,16 @@ def run_program(
         program.plan,
         program.placement,
         compare(outputs, references, producers, tolerance),
-        provenance(program.origin, program.elf, program.machine.path, _qemu(), _compiler(program.machine.cpu.isa)),
+        provenance(
+            program.origin, program.elf, program.machine.path, _qemu(), _compiler(program.machine.cpu.isa)
+        ),
     )
     return outputs, report
 
 
-def write_code(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default") -> list[Path]:
+def write_code(
+    folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default"
+) -> list[Path]:
     """Write the C program of `ir` into `folder`, which is made; returns the files' paths."""
     generator = RISCVCodeGenerator(folder, machine, tiling_engine(load_machine(machine)))
     return generator.generate(ir, inputs=_input_block(ir, inputs, generator.machine))
@@ -120,7 +126,9 @@ def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
         raise ToolchainError("no program 'make'; install it (Debian: apt install make)") from None
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        complaint = next((line for line in said if "error" in line.lower()), said[-1] if said else "make said nothing")
+        complaint = next(
+            (line for line in said if "error" in line.lower()), said[-1] if said else "make said nothing"
+        )
         raise ToolchainError(f"{elf} cannot be built: {complaint.strip()}")
     return elf
 
@@ -169,14 +177,21 @@ def host_tools() -> Tools:
     index = cache / f"{_tools_key()}.json"
     with _locked(cache):
         if not _is_whole(index):
-            print(f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True)
+            print(
+                f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True
+            )
             _build_tools(cache, index)
     return Tools(*(cache / path for path in read_json(index).values()))
 
 
 def _tools_key() -> str:
     """A digest of all that the tools are made from and for."""
-    parts = [registers_header(), str(embedded.ENGINE_CXXFLAGS), str(qemu.PLUGIN_CFLAGS), embedded.LIBRARY_NAME]
+    parts = [
+        registers_header(),
+        str(embedded.ENGINE_CXXFLAGS),
+        str(qemu.PLUGIN_CFLAGS),
+        embedded.LIBRARY_NAME,
+    ]
     parts += [sys.prefix, package_version("nanobind"), _qemu()["version"]]
     digest = hashlib.sha256("\n".join(parts).encode())
     for path in sorted(path for part in ("model", "embedded", "qemu") for path in (SIM / part).rglob("*.*")):

@@ -66,7 +66,13 @@ def aligned(size_bytes: int) -> int:
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: str | None = None, choices: Choices | None = None) -> Plan:
+def make_plan(
+    ir: ACALSimIR,
+    machine: Machine,
+    keep_all: bool = False,
+    library: str | None = None,
+    choices: Choices | None = None,
+) -> Plan:
     """Schedule the graph and place every storage. With `keep_all` every op's result is an output.
     `library` is the embedded engine's, which times tilings for a compute device; `choices` are the user's of these.
 
@@ -76,7 +82,9 @@ def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: 
     missing = (choices or {}).keys() - {kernel.name for kernel in schedule.kernels}
     if missing:
         names = ", ".join(kernel.name for kernel in schedule.kernels if kernel.anchor.op_type in PRODUCTS)
-        raise PlanError(f"the tiling file names op '{min(missing)}', which is none of this model's; its products are {names}")
+        raise PlanError(
+            f"the tiling file names op '{min(missing)}', which is none of this model's; its products are {names}"
+        )
     storages = schedule.storages
     outputs = list(dict.fromkeys(schedule.access[name].storage for name in ir.outputs))
     if keep_all:
@@ -87,17 +95,23 @@ def make_plan(ir: ACALSimIR, machine: Machine, keep_all: bool = False, library: 
     for section, names in ((".inputs", ir.inputs), (".outputs", outputs)):
         offset = 0
         for name in names:
-            places[name] = Place(section, ir.name + section.replace(".", "_"), offset, storages[name].size_bytes)
+            places[name] = Place(
+                section, ir.name + section.replace(".", "_"), offset, storages[name].size_bytes
+            )
             offset += aligned(storages[name].size_bytes)
         blocks[section] = offset
     arena = lifetimes(schedule, set(places))
     merged = in_place(schedule, arena)
     offsets = assign_offsets(merge(arena, merged))
     for life in arena:
-        places[life.name] = Place(".buffers", f"{ir.name}_buffers", offsets[merged.get(life.name, life.name)], life.size_bytes)
+        places[life.name] = Place(
+            ".buffers", f"{ir.name}_buffers", offsets[merged.get(life.name, life.name)], life.size_bytes
+        )
     for name in storages:  # empty tensors that no kernel touches
         places.setdefault(name, Place(".buffers", f"{ir.name}_buffers", 0, 0))
-    ends = (place.offset + aligned(place.size_bytes) for place in places.values() if place.section == ".buffers")
+    ends = (
+        place.offset + aligned(place.size_bytes) for place in places.values() if place.section == ".buffers"
+    )
     blocks[".buffers"] = max(ends, default=0)
     check_ram(ir.name, machine, blocks)
     return Plan(schedule, places, blocks)
@@ -112,7 +126,11 @@ def lifetimes(schedule: Schedule, placed: Iterable[str] = ()) -> list[Lifetime]:
             first.setdefault(name, index)
             last[name] = index
     placed = set(placed)
-    return [Lifetime(name, schedule.storages[name].size_bytes, first[name], last[name]) for name in first if name not in placed]
+    return [
+        Lifetime(name, schedule.storages[name].size_bytes, first[name], last[name])
+        for name in first
+        if name not in placed
+    ]
 
 
 def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
@@ -131,7 +149,12 @@ def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
             for name in over(schedule, kernel):
                 access = schedule.access[name]
                 source = lives.get(access.storage)
-                if source and source.last == index and source.name not in merged.values() and _same_elements(schedule, result, name):
+                if (
+                    source
+                    and source.last == index
+                    and source.name not in merged.values()
+                    and _same_elements(schedule, result, name)
+                ):
                     merged[storage] = source.name
                     break
     return {name: _root(merged, name) for name in merged}
@@ -145,24 +168,46 @@ def _root(merged: Mapping[str, str], name: str) -> str:
 
 def over(schedule: Schedule, kernel: Kernel) -> list[str]:
     """The operands over which a kernel may write: all that it touches is the element that it computes."""
-    if not kernel.is_pointwise or any(op.op_type.name in ("GATHER", "EMBEDDING", "INDEX", "INDEX_SELECT") for op in kernel.ops):
+    if not kernel.is_pointwise or any(
+        op.op_type.name in ("GATHER", "EMBEDDING", "INDEX", "INDEX_SELECT") for op in kernel.ops
+    ):
         return []
     reads = [name for name in kernel.read if name in schedule.access]
     dense = {name for name in reads if _fills(schedule, name, kernel)}
-    return [name for name in reads if name in dense and all(
-        other in dense for other in reads if schedule.access[other].storage == schedule.access[name].storage)]
+    return [
+        name
+        for name in reads
+        if name in dense
+        and all(
+            other in dense
+            for other in reads
+            if schedule.access[other].storage == schedule.access[name].storage
+        )
+    ]
 
 
 def _fills(schedule: Schedule, name: str, kernel: Kernel) -> bool:
     """Whether a tensor is all of its storage, in the order of the kernel's elements."""
     access, storage = schedule.access[name], schedule.storages.get(schedule.access[name].storage)
     elements = math.prod(schedule.ir.tensors[kernel.anchor.outputs[0]].shape)
-    return storage is not None and access.is_dense and access.offset == 0 and storage.elements == elements == math.prod(access.shape)
+    return (
+        storage is not None
+        and access.is_dense
+        and access.offset == 0
+        and storage.elements == elements == math.prod(access.shape)
+    )
 
 
 def _same_elements(schedule: Schedule, result: str, name: str) -> bool:
-    one, other = schedule.storages[schedule.access[result].storage], schedule.storages[schedule.access[name].storage]
-    return schedule.access[result].is_dense and one.size_bytes == other.size_bytes and one.elements == other.elements
+    one, other = (
+        schedule.storages[schedule.access[result].storage],
+        schedule.storages[schedule.access[name].storage],
+    )
+    return (
+        schedule.access[result].is_dense
+        and one.size_bytes == other.size_bytes
+        and one.elements == other.elements
+    )
 
 
 def merge(arena: Iterable[Lifetime], merged: Mapping[str, str]) -> list[Lifetime]:
@@ -171,7 +216,11 @@ def merge(arena: Iterable[Lifetime], merged: Mapping[str, str]) -> list[Lifetime
     for life in arena:
         root = merged.get(life.name, life.name)
         before = found.get(root)
-        first, last = (min(before.first, life.first), max(before.last, life.last)) if before else (life.first, life.last)
+        first, last = (
+            (min(before.first, life.first), max(before.last, life.last))
+            if before
+            else (life.first, life.last)
+        )
         found[root] = Lifetime(root, life.size_bytes, first, last)
     return list(found.values())
 
@@ -185,7 +234,9 @@ def assign_offsets(buffers: Iterable[Lifetime]) -> dict[str, int]:
     placed: list[tuple[int, Lifetime]] = []
     for buffer in sorted(buffers, key=lambda life: (-life.size_bytes, life.first, life.name)):
         offset = 0
-        for start, other in sorted((item for item in placed if item[1].overlaps(buffer)), key=lambda item: item[0]):
+        for start, other in sorted(
+            (item for item in placed if item[1].overlaps(buffer)), key=lambda item: item[0]
+        ):
             if offset + aligned(buffer.size_bytes) <= start:
                 break
             offset = max(offset, start + aligned(other.size_bytes))
@@ -196,7 +247,10 @@ def assign_offsets(buffers: Iterable[Lifetime]) -> dict[str, int]:
 def least_bytes(buffers: Iterable[Lifetime]) -> int:
     """No plan can do with less: the largest sum of the sizes that live at once."""
     buffers = list(buffers)
-    return max((sum(aligned(b.size_bytes) for b in buffers if b.first <= each.first <= b.last) for each in buffers), default=0)
+    return max(
+        (sum(aligned(b.size_bytes) for b in buffers if b.first <= each.first <= b.last) for each in buffers),
+        default=0,
+    )
 
 
 def check_ram(graph: str, machine: Machine, blocks: Mapping[str, int]) -> None:
@@ -232,9 +286,20 @@ def kept_json(plan: Plan) -> dict:
             name = op.outputs[0]
             access = schedule.access[name]
             desc, place = schedule.ir.tensors[name], plan.places[access.storage]
-            rows.append({"tensor": name, "op": op.name, "type": op.op_type.name, "source": op.source, "aten": list(op.aten),
-                         "symbol": f"op_{kernel.name}", "dtype": desc.dtype, "shape": list(desc.shape), "strides": list(access.strides),
-                         "offset": place.offset + access.offset * ITEM_BYTES[desc.dtype]})
+            rows.append(
+                {
+                    "tensor": name,
+                    "op": op.name,
+                    "type": op.op_type.name,
+                    "source": op.source,
+                    "aten": list(op.aten),
+                    "symbol": f"op_{kernel.name}",
+                    "dtype": desc.dtype,
+                    "shape": list(desc.shape),
+                    "strides": list(access.strides),
+                    "offset": place.offset + access.offset * ITEM_BYTES[desc.dtype],
+                }
+            )
     return {"tensors": rows}
 
 

@@ -51,7 +51,9 @@ def find_qemu() -> Path:
     wanted = os.environ.get("QEMU") or QEMU_NAME
     found = shutil.which(wanted)
     if found is None:
-        raise QemuError(f"no program '{wanted}'; install it (Debian: apt install qemu-system-misc) or name it in QEMU")
+        raise QemuError(
+            f"no program '{wanted}'; install it (Debian: apt install qemu-system-misc) or name it in QEMU"
+        )
     return Path(found)
 
 
@@ -63,7 +65,9 @@ def version(qemu: Path) -> str:
         raise QemuError(f"'{qemu}' cannot be run: {error}") from None
     found = re.search(r"version (.+)", said.stdout)
     if found is None:
-        raise QemuError(f"'{qemu} --version' does not answer like QEMU: {_last_line(said.stdout + said.stderr)}")
+        raise QemuError(
+            f"'{qemu} --version' does not answer like QEMU: {_last_line(said.stdout + said.stderr)}"
+        )
     return found.group(1).strip()
 
 
@@ -71,7 +75,16 @@ def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
     """Compile the plugin into `folder`, outside any build system."""
     write_atomic(folder / "registers.h", registers_header())
     plugin = folder / PLUGIN_NAME
-    command = [compiler, *PLUGIN_CFLAGS, *PLUGIN_LINKFLAGS, "-shared", f"-I{folder}", *PLUGIN_SOURCES, "-o", plugin]
+    command = [
+        compiler,
+        *PLUGIN_CFLAGS,
+        *PLUGIN_LINKFLAGS,
+        "-shared",
+        f"-I{folder}",
+        *PLUGIN_SOURCES,
+        "-o",
+        plugin,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise QemuError(f"the plugin does not compile: {_last_line(done.stderr)}")
@@ -103,11 +116,25 @@ def check_plugin(qemu: Path, plugin: Path) -> None:
         probe = Path(folder) / "probe.bin"
         probe.write_bytes(struct.pack(f"<{len(PROBE)}I", *PROBE))
         simulator = _Simulator(Path(folder) / "socket")
-        command = [qemu, "-M", "virt", "-bios", "none", "-display", "none", "-serial", "none", "-monitor", "none"]
+        command = [
+            qemu,
+            "-M",
+            "virt",
+            "-bios",
+            "none",
+            "-display",
+            "none",
+            "-serial",
+            "none",
+            "-monitor",
+            "none",
+        ]
         command += ["-device", f"loader,file={probe},addr=0x80000000,force-raw=on"]
         command += ["-plugin", plugin.absolute(), "-device", f"sst-device,socket={simulator.path}"]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise QemuError(f"'{qemu}' cannot be run with the plugin: {error}") from None
         finally:

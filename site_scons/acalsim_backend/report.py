@@ -69,7 +69,11 @@ def _ledger(booked: dict, stalls: dict | None) -> dict:
     """The cycles of one account, by where they went."""
     stalls = dict(stalls or {})
     stall = stalls.pop("access", 0)
-    return {"cpu": booked["cycles"] - booked["stall_cycles"], "stall": stall, **{name: stalls.get(name, 0) for name in LEDGER[2:]}}
+    return {
+        "cpu": booked["cycles"] - booked["stall_cycles"],
+        "stall": stall,
+        **{name: stalls.get(name, 0) for name in LEDGER[2:]},
+    }
 
 
 def _op_row(op: dict, guest: dict, stalls: dict) -> dict:
@@ -102,7 +106,11 @@ def _hold_sums(report: dict) -> None:
     """Every cycle is booked once: to the CPU or to waiting, to an op, to what it went to."""
     total, ops = report["total_cycles"], report["ops"]
     _hold("cpu_cycles + stall_cycles", report["cpu_cycles"] + report["stall_cycles"], total)
-    _hold("the ops' cycles + overhead_cycles", sum(op["cycles"] for op in ops) + report["overhead_cycles"], total)
+    _hold(
+        "the ops' cycles + overhead_cycles",
+        sum(op["cycles"] for op in ops) + report["overhead_cycles"],
+        total,
+    )
     _hold("the ledger's sum", sum(report["ledger"].values()), total)
     _hold("the ledger's cpu", report["ledger"]["cpu"], report["cpu_cycles"])
     for op in ops:
@@ -122,7 +130,9 @@ def tensors(block: bytes, rows: list[dict]) -> list[np.ndarray]:
     ]
 
 
-def compare(outputs: list[np.ndarray], references: list[np.ndarray], names: list[str], tolerance: float) -> dict:
+def compare(
+    outputs: list[np.ndarray], references: list[np.ndarray], names: list[str], tolerance: float
+) -> dict:
     """The report's `check`: max_rel_error = max|y - ref| / max|ref| over all outputs.
 
     `names` are the ops that produced each output. Where all references are 0 the error is taken
@@ -210,7 +220,13 @@ def report_of_files(options: argparse.Namespace) -> dict:
         plan,
         read_json(options.placement)["placement"],
         compare(outputs, references, producers, capture["tolerance"]),
-        provenance(capture, options.elf, options.machine, qemu, compiler_version(load_machine(str(options.machine)).cpu.isa)),
+        provenance(
+            capture,
+            options.elf,
+            options.machine,
+            qemu,
+            compiler_version(load_machine(str(options.machine)).cpu.isa),
+        ),
         capture.get("quantised", {}).get("ops"),
     )
 

@@ -45,7 +45,11 @@ class Schedule:
         readers = Counter(self.access[name].storage for kernel in self.kernels for name in kernel.read)
         constants = {name for name, desc in self.storages.items() if desc.is_param and readers[name] == 1}
         teams = self.spread.teams
-        return {kernel.name: self.target.offloaded(self.lowering, kernel, constants, teams[kernel.name]) for kernel in self.kernels if kernel.device}
+        return {
+            kernel.name: self.target.offloaded(self.lowering, kernel, constants, teams[kernel.name])
+            for kernel in self.kernels
+            if kernel.device
+        }
 
     @cached_property
     def spread(self) -> Spread:
@@ -60,7 +64,10 @@ class Schedule:
     def uses(self) -> list[tuple[set[str], set[str]]]:
         """For each kernel the storages that it reads and those that it writes."""
         return [
-            ({self.access[name].storage for name in kernel.read} & self.storages.keys(), {self.access[name].storage for name in kernel.results})
+            (
+                {self.access[name].storage for name in kernel.read} & self.storages.keys(),
+                {self.access[name].storage for name in kernel.results},
+            )
             for kernel in self.kernels
         ]
 
@@ -74,9 +81,15 @@ def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Sche
     _set_results(larger, kernels, access, keep_all)
     access = settle(larger, kernels, access, target)
     kernels = [kernel for kernel in kernels if _has_work(larger, kernel, access)]
-    used = {access[name].storage for kernel in kernels for name in kernel.results} | {access[name].storage for name in larger.outputs}
+    used = {access[name].storage for kernel in kernels for name in kernel.results} | {
+        access[name].storage for name in larger.outputs
+    }
     given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
-    storages = {name: desc for name, desc in larger.tensors.items() if name in used or name in given or not desc.elements}
+    storages = {
+        name: desc
+        for name, desc in larger.tensors.items()
+        if name in used or name in given or not desc.elements
+    }
     return Schedule(larger, tuple(kernels), access, storages, target)
 
 
@@ -87,7 +100,9 @@ def _living(ir: ACALSimIR) -> ACALSimIR:
         if needed & set(op.outputs):
             needed |= set(op.inputs)
             living.ops.insert(0, op)
-    living.tensors = {name: desc for name, desc in ir.tensors.items() if name in needed or desc.is_input or desc.is_param}
+    living.tensors = {
+        name: desc for name, desc in ir.tensors.items() if name in needed or desc.is_input or desc.is_param
+    }
     living.constants, living.outputs = ir.constants, ir.outputs
     return living
 
@@ -99,7 +114,9 @@ def _set_results(ir: ACALSimIR, kernels: list[Kernel], access: Mapping[str, Acce
         needed |= {access[name].storage for name in kernel.read} - kernel.written
     for kernel in kernels:
         kept = [op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)]
-        kernel.results = tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept or op.outputs[0] in needed)
+        kernel.results = tuple(
+            op.outputs[0] for op in kernel.ops if op.outputs[0] in kept or op.outputs[0] in needed
+        )
 
 
 def _has_work(ir: ACALSimIR, kernel: Kernel, access: Mapping[str, Access]) -> bool:

@@ -94,7 +94,9 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
 
 def run_sst(command: list[str]) -> list[str]:
     """Run SST to its end, with one line if that was none; it never outlives this process. Returns its lines to stderr."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent
+    )
     try:
         complaint = process.communicate()[1].strip().splitlines()
     finally:
@@ -103,7 +105,9 @@ def run_sst(command: list[str]) -> list[str]:
     if process.returncode:
         own = [line.removeprefix("acalsim: ") for line in complaint if line.startswith("acalsim: ")]
         fatal = [line for line in complaint if "FATAL" in line]
-        raise ServeError((own or fatal or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0])
+        raise ServeError(
+            (own or fatal or complaint[-1:] or [f"SST ended with status {process.returncode}"])[0]
+        )
     return complaint
 
 
@@ -147,7 +151,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
-    parser.add_argument("--sst-options", default="", help="more options for `sst`, as a shell would take them")
+    parser.add_argument(
+        "--sst-options", default="", help="more options for `sst`, as a shell would take them"
+    )
     parser.add_argument("--sst-launcher", default="", help="what starts `sst`, say 'mpirun -n 2'")
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     options = parser.parse_args(arguments)

@@ -14,7 +14,9 @@ from .offload.target import Target
 from .ops import ROWS
 
 
-def settle(ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target) -> dict[str, Access]:
+def settle(
+    ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target
+) -> dict[str, Access]:
     """The accesses after all that could be moved was moved, last copies first."""
     settler = _Settler(ir, kernels, access, target)
     for kernel in reversed(kernels):
@@ -43,7 +45,9 @@ class _Settler:
     def bring(self, op: ACALSimOp, index: int) -> None:
         """Move operand `index` of a copying op to its destination, if all who touch it can follow."""
         name, target = op.inputs[index], destination(self.ir, op, index, self.access[op.outputs[0]])
-        while target is not None and self.access[name].storage != name:  # back through views to the tensor itself
+        while (
+            target is not None and self.access[name].storage != name
+        ):  # back through views to the tensor itself
             source = self.producer.get(name)
             if source is None or name in self.moved:
                 return
@@ -52,13 +56,20 @@ class _Settler:
         if target is None or name in self.moved or name not in self.writer or self._is_fixed(name):
             return
         moved = self._follow(name, target)
-        if moved is not None and self._writes(self.writer[name], name, target, moved) and all(self._reads(each, moved) for each in moved):
+        if (
+            moved is not None
+            and self._writes(self.writer[name], name, target, moved)
+            and all(self._reads(each, moved) for each in moved)
+        ):
             self.access.update(moved)
             self.moved.update(moved)
 
     def _is_fixed(self, name: str) -> bool:
         """Inputs, parameters and outputs lie where they are."""
-        return any(desc.is_input or desc.is_param or desc.is_output for desc in (self.ir.tensors[name], *self._views(name)))
+        return any(
+            desc.is_input or desc.is_param or desc.is_output
+            for desc in (self.ir.tensors[name], *self._views(name))
+        )
 
     def _views(self, name: str) -> list[TensorDesc]:
         found = []

@@ -87,7 +87,9 @@ def gemm(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 def pair(value: Any, rank: int = 2, default: int = 0) -> tuple[int, ...]:
     """A window's attr, one number a dimension; one number stands for all of them."""
-    values = [default] if value is None or value == [] else value if isinstance(value, list | tuple) else [value]
+    values = (
+        [default] if value is None or value == [] else value if isinstance(value, list | tuple) else [value]
+    )
     return tuple(values) * rank if len(values) == 1 else tuple(values)
 
 
@@ -97,42 +99,59 @@ def convolution(shapes: list[Shape], attrs: Attrs) -> Shape:
     rank, groups = len(kernel), attrs.get("groups", 1)
     if rank not in (1, 2) or len(sizes) != rank:
         raise ValueError("convolutions here have 1 or 2 dimensions")
-    stride, padding, dilation = (pair(attrs.get(key), rank, least) for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (
+        pair(attrs.get(key), rank, least) for key, least in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     if attrs.get("transposed"):
         if channels != out or out % groups:
             raise ValueError("channels of input and weight differ")
         more = pair(attrs.get("output_padding"), rank)
-        result = [(s - 1) * t - 2 * p + d * (k - 1) + m + 1
-                  for s, k, t, p, d, m in zip(sizes, kernel, stride, padding, dilation, more, strict=True)]
+        result = [
+            (s - 1) * t - 2 * p + d * (k - 1) + m + 1
+            for s, k, t, p, d, m in zip(sizes, kernel, stride, padding, dilation, more, strict=True)
+        ]
         return (n, group_channels * groups, *result)
     if channels != group_channels * groups or out % groups:
         raise ValueError("channels of input and weight differ")
-    result = [(s + 2 * p - d * (k - 1) - 1) // t + 1
-              for s, k, t, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)]
+    result = [
+        (s + 2 * p - d * (k - 1) - 1) // t + 1
+        for s, k, t, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
+    ]
     return (n, out, *result)
 
 
 def convolution_border(sizes: Shape, kernel: Shape, output: Shape, attrs: Attrs) -> list[tuple[int, int]]:
     """(before, after) of each dimension: how far beyond the input the taps of a convolution reach."""
     rank = len(kernel)
-    stride, padding, dilation = (pair(attrs.get(key), rank, least) for key, least in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (
+        pair(attrs.get(key), rank, least) for key, least in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     if not attrs.get("transposed"):
         return [(each, each) for each in padding]
     first = [p - d * (k - 1) for k, p, d in zip(kernel, padding, dilation, strict=True)]
     last = [(size - 1 + p) // t for size, p, t in zip(output, padding, stride, strict=True)]
-    return [(max(0, -low // t), max(0, high - size + 1)) for low, high, size, t in zip(first, last, sizes, stride, strict=True)]
+    return [
+        (max(0, -low // t), max(0, high - size + 1))
+        for low, high, size, t in zip(first, last, sizes, stride, strict=True)
+    ]
 
 
 def pooled(shapes: list[Shape], attrs: Attrs) -> Shape:
     """Windows over the last two dimensions; with ceil_mode a last one that begins inside counts."""
     *planes, rows, columns = shapes[0]
-    return (*planes, *(window_count(size, *each) for size, each in zip((rows, columns), windows(attrs), strict=True)))
+    return (
+        *planes,
+        *(window_count(size, *each) for size, each in zip((rows, columns), windows(attrs), strict=True)),
+    )
 
 
 def windows(attrs: Attrs) -> list[tuple[int, int, int, int, bool]]:
     """(kernel, stride, padding, dilation, ceil_mode) of rows and of columns."""
     kernel = pair(attrs["kernel_size"])
-    stride, padding, dilation = (pair(attrs.get(key) or None, 2, least) for key, least in (("stride", 0), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (
+        pair(attrs.get(key) or None, 2, least)
+        for key, least in (("stride", 0), ("padding", 0), ("dilation", 1))
+    )
     ceil = bool(attrs.get("ceil_mode", False))
     return [(k, t or k, p, d, ceil) for k, t, p, d in zip(kernel, stride, padding, dilation, strict=True)]
 
@@ -186,7 +205,9 @@ def viewed(shapes: list[Shape], attrs: Attrs) -> Shape:
 def viewed_anywhere(shapes: list[Shape], attrs: Attrs) -> Shape:
     """as_strided: whatever of a dense tensor's elements, some of them maybe repeatedly."""
     size, stride = tuple(attrs["size"]), tuple(attrs["stride"])
-    last = (attrs.get("storage_offset") or 0) + sum((each - 1) * step for each, step in zip(size, stride, strict=True))
+    last = (attrs.get("storage_offset") or 0) + sum(
+        (each - 1) * step for each, step in zip(size, stride, strict=True)
+    )
     if 0 not in size and last >= math.prod(shapes[0]):
         raise ValueError(f"element {last} is not within {math.prod(shapes[0])}")
     return size
@@ -231,7 +252,9 @@ def selected(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def diagonal(shapes: list[Shape], attrs: Attrs) -> Shape:
-    first, second = (dimension(shapes[0], attrs.get(key, default)) for key, default in (("dim1", 0), ("dim2", 1)))
+    first, second = (
+        dimension(shapes[0], attrs.get(key, default)) for key, default in (("dim1", 0), ("dim2", 1))
+    )
     offset = attrs.get("offset", 0)
     size = max(0, min(shapes[0][first] + min(offset, 0), shapes[0][second] - max(offset, 0)))
     return (*(each for dim, each in enumerate(shapes[0]) if dim not in (first, second)), size)
@@ -262,7 +285,9 @@ def pads(shape: Shape, attrs: Attrs) -> list[tuple[int, int]]:
 
 
 def enlarged(shapes: list[Shape], attrs: Attrs) -> Shape:
-    result = tuple(before + size + after for size, (before, after) in zip(shapes[0], pads(shapes[0], attrs), strict=True))
+    result = tuple(
+        before + size + after for size, (before, after) in zip(shapes[0], pads(shapes[0], attrs), strict=True)
+    )
     if any(size < 0 for size in result):
         raise ValueError("more is cut off than there is")
     return result
@@ -295,7 +320,11 @@ def indexed(shapes: list[Shape], attrs: Attrs) -> Shape:
     front = [size for dim, size in enumerate(source) if dim not in dims and dim < dims[0]]
     if dims != list(range(dims[0], dims[0] + len(dims))):
         front = []
-    return (*front, *found, *(size for dim, size in enumerate(source) if dim not in dims and dim >= len(front)))
+    return (
+        *front,
+        *found,
+        *(size for dim, size in enumerate(source) if dim not in dims and dim >= len(front)),
+    )
 
 
 def index_position(source: Shape, dims: Sequence[int]) -> int:

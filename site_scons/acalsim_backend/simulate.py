@@ -181,7 +181,10 @@ class _Session:
     def killed(self, name: str, status: int) -> str:
         last_words = self.said(name)
         who = {"qemu": "QEMU", "simulator": "the simulator"}[name]
-        return f"{who} was killed by {signal_name(status)} in the middle of the run" + f": {last_words}" * bool(last_words)
+        return (
+            f"{who} was killed by {signal_name(status)} in the middle of the run"
+            + f": {last_words}" * bool(last_words)
+        )
 
     def said(self, name: str) -> str:
         """The last line a process wrote to stderr."""
@@ -254,8 +257,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sst-launcher", help="what starts `sst`")
     parser.add_argument("--plugin", type=Path, required=True)
     parser.add_argument("--library", type=Path, required=True)
-    parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, help="wall-clock limit in seconds")
-    parser.add_argument("--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses")
+    parser.add_argument(
+        "--timeout", type=float, default=DEFAULT_TIMEOUT_S, help="wall-clock limit in seconds"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses"
+    )
     options = parser.parse_args(arguments)
     interrupt_once()
     options.run.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,9 @@ def find_sst_library() -> Path:
 
 def compiler() -> str:
     """SST's own C++ compiler with the flags that its headers want."""
-    flags = re.sub(r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS"))  # warnings are for our own
+    flags = re.sub(
+        r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS")
+    )  # warnings are for our own
     return f"{ask('sst-config', '--CXX')} {flags} {' '.join(CXXFLAGS)}"
 
 

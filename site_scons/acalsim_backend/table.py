@@ -27,8 +27,13 @@ def _print(shown: Group, console: Console | None) -> None:
     """As wide as it is, where no terminal says how much there is to see."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, *(Measurement.get(console, console.options.update(max_width=1000), each).maximum
-                                             for each in shown.renderables))
+        console.width = max(
+            console.width,
+            *(
+                Measurement.get(console, console.options.update(max_width=1000), each).maximum
+                for each in shown.renderables
+            ),
+        )
     console.print(shown)
 
 
@@ -63,8 +68,15 @@ def _ops(report: dict) -> Table:
     costly = sorted(report["ops"], key=lambda op: -op["cycles"])[:SHOWN_OPS]
     for op in sorted(costly, key=lambda op: op["index"]):
         rate = (f"{op['macs']:,}", f"{op['macs'] / op['cycles']:.2f}") if op["macs"] else ("", "")
-        table.add_row(op["name"], op["placed_on"], f"{op['cycles']:,}", *_share(op["cycles"], total), _gone_to(op), *rate,
-                      *([errors.get(op["name"], "")] if errors else []))
+        table.add_row(
+            op["name"],
+            op["placed_on"],
+            f"{op['cycles']:,}",
+            *_share(op["cycles"], total),
+            _gone_to(op),
+            *rate,
+            *([errors.get(op["name"], "")] if errors else []),
+        )
     left = len(report["ops"]) - len(costly)
     if left:
         rest = total - report["overhead_cycles"] - sum(op["cycles"] for op in costly)
@@ -91,7 +103,10 @@ def _gone_to(op: dict, most: int = 2) -> str:
 def _facts(report: dict) -> Table:
     table = Table.grid(padding=(0, 2))
     total = report["total_cycles"]
-    table.add_row("cycles", ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in report["ledger"].items() if cycles))
+    table.add_row(
+        "cycles",
+        ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in report["ledger"].items() if cycles),
+    )
     table.add_row("instructions", f"{report['instructions']:,}")
     table.add_row(
         "CPU's memory",
@@ -106,19 +121,28 @@ def _facts(report: dict) -> Table:
             table.add_row(name, line)
             name = ""
     for reason, names in _reasons(report).items():
-        table.add_row("on the CPU", f"{reason}: {', '.join(names[:SHOWN_NAMES])}" + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""))
+        table.add_row(
+            "on the CPU",
+            f"{reason}: {', '.join(names[:SHOWN_NAMES])}"
+            + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""),
+        )
     return table
 
 
 def _device(counters: dict, total: int) -> list[str]:
     """A matrix engine's work in its own terms; of another device what it counted."""
     if not counters.get("peak_macs_per_cycle"):
-        return [", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value) or "idle"]
+        return [
+            ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in counters.items() if value)
+            or "idle"
+        ]
     busy, macs = counters["busy_cycles"], counters["macs"]
     if not busy:
         return ["idle"]
     peak = counters["peak_macs_per_cycle"]
-    units = ", ".join(f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store"))
+    units = ", ".join(
+        f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store")
+    )
     return [
         f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; units at work: {units}",
         f"{macs:,} MACs, {_percent(macs, busy * peak)} of the array's peak while busy, {_percent(macs, total * peak)} of it over the run",
@@ -140,7 +164,13 @@ def print_verification(model: str, report: dict, console: Console | None = None)
     """Print what verify-NAME found: every op that differs, or the one with the largest error."""
     check, ops = report["check"], report["ops"]
     verdict = ("equal to PyTorch's", "green") if check["passed"] else ("DIFFERENT from PyTorch's", "bold red")
-    headline = Text.assemble("\n", (model, "bold"), f": {len(ops)} tensors ", verdict, f", max_rel_error {check['max_rel_error']:.2g}")
+    headline = Text.assemble(
+        "\n",
+        (model, "bold"),
+        f": {len(ops)} tensors ",
+        verdict,
+        f", max_rel_error {check['max_rel_error']:.2g}",
+    )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "shape", "source"):
         table.add_column(name)
@@ -148,5 +178,7 @@ def print_verification(model: str, report: dict, console: Console | None = None)
     worst = sorted(ops, key=lambda op: -op["max_rel_error"])[:WORST_OPS]
     shown = [op for op in ops if not op["passed"]][:SHOWN_OPS] or worst
     for op in shown:
-        table.add_row(op["name"], op["type"], str(tuple(op["shape"])), op["source"], f"{op['max_rel_error']:.2g}")
+        table.add_row(
+            op["name"], op["type"], str(tuple(op["shape"])), op["source"], f"{op['max_rel_error']:.2g}"
+        )
     _print(Group(headline, table), console)

@@ -236,11 +236,17 @@ class ListTimer:
         """Of one list a device, started one after the other: from the first START until the last has ended, and the CPU has read
         so. Raises TimingError for a list that its device refuses."""
         results, cycles = self.engine.list_cycles(
-            devices[0].model, [dict(device.parameters) for device in devices], self.machine.ram.timing, list(lists))
+            devices[0].model,
+            [dict(device.parameters) for device in devices],
+            self.machine.ram.timing,
+            list(lists),
+        )
         for device, commands, (error, index) in zip(devices, lists, results, strict=True):
             if error:
                 name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
-                raise TimingError(f"device '{device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}")
+                raise TimingError(
+                    f"device '{device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}"
+                )
         return cycles
 
 

@@ -124,7 +124,9 @@ def find_gcc() -> str:
     name = f"{PREFIX}gcc"
     found = shutil.which(name)
     if found is None:
-        raise ToolchainError(f"no cross compiler '{name}'; install it (Debian: apt install {PACKAGES}) or set CROSS_COMPILE")
+        raise ToolchainError(
+            f"no cross compiler '{name}'; install it (Debian: apt install {PACKAGES}) or set CROSS_COMPILE"
+        )
     return found
 
 
@@ -135,13 +137,17 @@ def find_compiler(isa: str = "rv64gc") -> str:
         return gcc
     found = shutil.which(CLANG)
     if found is None:
-        raise ToolchainError(f"no compiler '{CLANG}', which machines with vectors need; install it (Debian: apt install {CLANG})")
+        raise ToolchainError(
+            f"no compiler '{CLANG}', which machines with vectors need; install it (Debian: apt install {CLANG})"
+        )
     return found
 
 
 def compiler_version(isa: str = "rv64gc") -> str:
     """What the C compiler calls itself, `riscv64-unknown-elf-gcc () 12.2.0`."""
-    return subprocess.run([find_compiler(isa), "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    return subprocess.run(
+        [find_compiler(isa), "--version"], capture_output=True, text=True
+    ).stdout.splitlines()[0]
 
 
 def main(arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the first op that differs from PyTorch, in a run of a program that kept the result of every op.
 
-    python -m acalsim_backend.verify OUT.json --capture DIR --kept kept.json --outputs outputs.bin
+python -m acalsim_backend.verify OUT.json --capture DIR --kept kept.json --outputs outputs.bin
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def verify(rows: list[dict], block: bytes, references: dict[str, np.ndarray], to
     `rows` are kept.json's, `block` is the program's output block. Copies and paddings that PyTorch
     does not know are left out.
     """
-    ops = [_row(row, block, references[row["tensor"]], tolerance) for row in rows if row["tensor"] in references]
+    ops = [
+        _row(row, block, references[row["tensor"]], tolerance) for row in rows if row["tensor"] in references
+    ]
     bad = next((op["name"] for op in ops if not op["passed"]), None)
     return {
         "schema": SCHEMA,
@@ -41,8 +43,17 @@ def verify(rows: list[dict], block: bytes, references: dict[str, np.ndarray], to
 def _row(row: dict, block: bytes, reference: np.ndarray, tolerance: float) -> dict:
     value = read_tensor(row, block)
     check = compare([value], [reference.reshape(value.shape)], [row["op"]], tolerance)
-    return {"name": row["op"], "type": row["type"], "tensor": row["tensor"], "shape": row["shape"], "source": row["source"],
-            "aten": row["aten"], "passed": check["passed"], "max_abs_error": check["max_abs_error"], "max_rel_error": check["max_rel_error"]}
+    return {
+        "name": row["op"],
+        "type": row["type"],
+        "tensor": row["tensor"],
+        "shape": row["shape"],
+        "source": row["source"],
+        "aten": row["aten"],
+        "passed": check["passed"],
+        "max_abs_error": check["max_abs_error"],
+        "max_rel_error": check["max_rel_error"],
+    }
 
 
 def read_tensor(row: dict, block: bytes) -> np.ndarray:
@@ -50,15 +61,21 @@ def read_tensor(row: dict, block: bytes) -> np.ndarray:
     whole = np.frombuffer(block, np.uint8)
     item = np.dtype(row["dtype"]).itemsize
     strides = [step * item for step in row["strides"]]
-    return np.ndarray(row["shape"], row["dtype"], whole, row["offset"], strides) if whole.size else np.empty(row["shape"], row["dtype"])
+    return (
+        np.ndarray(row["shape"], row["dtype"], whole, row["offset"], strides)
+        if whole.size
+        else np.empty(row["shape"], row["dtype"])
+    )
 
 
 def difference(report: dict, tolerance: float) -> str:
     """One line about the first op that differs."""
     op = next(op for op in report["ops"] if not op["passed"])
     where = f" ({op['source']})" if op["source"] else ""
-    return (f"op '{op['name']}', {op['type']} of {', '.join(op['aten']) or 'no torch op'}{where}, is the first that differs from PyTorch: "
-            f"max_rel_error is {op['max_rel_error']:.3g}, allowed is {tolerance:g}; every op before it agrees")
+    return (
+        f"op '{op['name']}', {op['type']} of {', '.join(op['aten']) or 'no torch op'}{where}, is the first that differs from PyTorch: "
+        f"max_rel_error is {op['max_rel_error']:.3g}, allowed is {tolerance:g}; every op before it agrees"
+    )
 
 
 def main(arguments: list[str]) -> int:

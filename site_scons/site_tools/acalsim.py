@@ -90,13 +90,29 @@ def generate(env):
     env["IMPLICIT_COMMAND_DEPENDENCIES"] = 0
     env["MODEL_FOLDER"] = os.path.expanduser(env["MODELS"])
     resolve_machine(env)
-    Help(HELP.format(models=", ".join(name for name, _ in model_files(env)) or "none", machines=machine_names()))
+    Help(
+        HELP.format(
+            models=", ".join(name for name, _ in model_files(env)) or "none", machines=machine_names()
+        )
+    )
     Help(variables.GenerateHelpText(env), append=True)
     if GetOption("cache_dir"):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not (GetOption("help") or GetOption("no_exec")):
         lock_build()
-    for method in (room, Models, Capture, Code, Data, Placement, Simulate, Report, ToVerify, KeepingAll, Verify):
+    for method in (
+        room,
+        Models,
+        Capture,
+        Code,
+        Data,
+        Placement,
+        Simulate,
+        Report,
+        ToVerify,
+        KeepingAll,
+        Verify,
+    ):
         env.AddMethod(method, "Room" if method is room else method.__name__)
 
 
@@ -108,12 +124,16 @@ def user_variables():
     variables = Variables()
     variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
     variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
-    variables.Add("PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32")
+    variables.Add(
+        "PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32"
+    )
     variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")
     variables.Add("SST_LAUNCHER", "with ENGINE=sst: what starts `sst`, say 'mpirun -n 2'", "")
     variables.Add("MODELS", "folder of model files", "models")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
-    variables.Add("VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0")
+    variables.Add(
+        "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"
+    )
     return variables
 
 
@@ -173,8 +193,11 @@ def lock_build():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        print(f"scons: another build is running in this tree (process {lock.read().strip()}); "
-              "wait for it, or build in a clone", file=sys.stderr)
+        print(
+            f"scons: another build is running in this tree (process {lock.read().strip()}); "
+            "wait for it, or build in a clone",
+            file=sys.stderr,
+        )
         sys.exit(2)
     lock.truncate(0)
     lock.write(str(os.getpid()))
@@ -199,8 +222,11 @@ def Models(env):
 
 def model_row(env, name, source):
     if name in RESERVED or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        stop(env, f"'{source}' can't be a model's file name: use letters, digits, _ . - "
-                  f"and none of {', '.join(RESERVED)}")
+        stop(
+            env,
+            f"'{source}' can't be a model's file name: use letters, digits, _ . - "
+            f"and none of {', '.join(RESERVED)}",
+        )
     build = env["BUILD"]
     captures = "build/capture" if env["PRECISION"] == "float32" else f"build/capture-{env['PRECISION']}"
     return Model(name, source, f"{captures}/{name}", build, f"{build}/reports")
@@ -228,8 +254,13 @@ def in_folder(folder, *names):
 
 def Capture(env, model):
     names = ("graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin", "capture.json", "read.txt")
-    captured = env.Room("capture", model.name, in_folder(model.capture, *names), model.source,
-                        f"'{model.source}' {model.capture} --precision $PRECISION")
+    captured = env.Room(
+        "capture",
+        model.name,
+        in_folder(model.capture, *names),
+        model.source,
+        f"'{model.source}' {model.capture} --precision $PRECISION",
+    )
     if changed_readings(f"{model.capture}/read.txt"):
         env.AlwaysBuild(captured)
     torch = importlib.util.find_spec("torch")
@@ -248,18 +279,37 @@ def changed_readings(listing):
 
 
 def Code(env, model, captured, host):
-    names = ("graph_0.c", "graph_0.h", "graph_0.ld", "Makefile", "plan.json", "graph_0.ir", "machine.h", "registers.h")
+    names = (
+        "graph_0.c",
+        "graph_0.h",
+        "graph_0.ld",
+        "Makefile",
+        "plan.json",
+        "graph_0.ir",
+        "machine.h",
+        "registers.h",
+    )
     names += ("kept.json",) if model.keeps_all else ()
-    code = env.Room("codegen", f"{model.name} code", in_folder(model.folder, *names), [captured[0], *tilings(env, model, host)],
-                    f"code {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
+    code = env.Room(
+        "codegen",
+        f"{model.name} code",
+        in_folder(model.folder, *names),
+        [captured[0], *tilings(env, model, host)],
+        f"code {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}",
+    )
     env.Depends(code, env["MACHINE_VIEW"])
     return code
 
 
 def Data(env, model, captured, host):
     names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
-    data = env.Room("codegen", f"{model.name} data", in_folder(model.folder, *names), [captured[:5], *tilings(env, model, host)],
-                    f"data {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}")
+    data = env.Room(
+        "codegen",
+        f"{model.name} data",
+        in_folder(model.folder, *names),
+        [captured[:5], *tilings(env, model, host)],
+        f"data {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}",
+    )
     env.Depends(data, env["MACHINE_VIEW"])
     return data
 
@@ -271,8 +321,13 @@ def tilings(env, model, host):
 
 def Placement(env, model, elf, code):
     placement = f"{model.folder}/placement.json"
-    return env.Room("check", model.name, placement, [elf[0], code[2], code[4]],
-                    f"$SOURCE {model.folder}/graph_0.ld --plan {model.folder}/plan.json --json $TARGET --quiet")
+    return env.Room(
+        "check",
+        model.name,
+        placement,
+        [elf[0], code[2], code[4]],
+        f"$SOURCE {model.folder}/graph_0.ld --plan {model.folder}/plan.json --json $TARGET --quiet",
+    )
 
 
 def Simulate(env, model, elf, placement, host):
@@ -281,26 +336,38 @@ def Simulate(env, model, elf, placement, host):
     verbose = " --verbose" if env["VERBOSE"] == "1" else ""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
     sst = "".join(f" {shlex.quote(f'--{name}={value}')}" for name, value in given if value).replace("$", "$$")
-    run = env.Room("simulate", model.name, in_folder(folder, *names),
-                   [elf[0], placement, env["MACHINE_FILE"], host.files],
-                   f"$SOURCE {folder} --machine '$MACHINE_FILE' --engine $ENGINE "
-                   f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}{sst}")
+    run = env.Room(
+        "simulate",
+        model.name,
+        in_folder(folder, *names),
+        [elf[0], placement, env["MACHINE_FILE"], host.files],
+        f"$SOURCE {folder} --machine '$MACHINE_FILE' --engine $ENGINE "
+        f"--plugin {host.plugin} --library {host.library} $( --timeout $TIMEOUT $){verbose}{sst}",
+    )
     env.Depends(run, ["#site_scons/acalsim_backend/serve.py", *env["SST_CONFIG"]])
     return run
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
     names = (f"{model.name}.json", f"{model.name}.host.json")
-    return env.Room("report", model.name, in_folder(model.reports, *names),
-                    [run[:3], captured[3:5], elf[0], code[4], placement, host.qemu],
-                    f"$TARGET --capture {model.capture} --run {model.folder}/run --plan {model.folder}/plan.json "
-                    f"--placement {model.folder}/placement.json --elf {elf[0]} --machine '$MACHINE_FILE' "
-                    f"--qemu {host.qemu}")
+    return env.Room(
+        "report",
+        model.name,
+        in_folder(model.reports, *names),
+        [run[:3], captured[3:5], elf[0], code[4], placement, host.qemu],
+        f"$TARGET --capture {model.capture} --run {model.folder}/run --plan {model.folder}/plan.json "
+        f"--placement {model.folder}/placement.json --elf {elf[0]} --machine '$MACHINE_FILE' "
+        f"--qemu {host.qemu}",
+    )
 
 
 def ToVerify(env):
     """Names of the models of which verify-NAME was asked for."""
-    return [target.removeprefix("verify-") for target in map(str, COMMAND_LINE_TARGETS) if target.startswith("verify-")]
+    return [
+        target.removeprefix("verify-")
+        for target in map(str, COMMAND_LINE_TARGETS)
+        if target.startswith("verify-")
+    ]
 
 
 def KeepingAll(env, model):
@@ -309,8 +376,17 @@ def KeepingAll(env, model):
 
 
 def Verify(env, model, kept, captured, code, run):
-    intermediates = env.Room("capture", f"{model.name} op by op", in_folder(model.capture, "intermediates.json", "intermediates.bin"),
-                             [model.source, captured], f"'{model.source}' {model.capture} --intermediates")
-    return env.Room("verify", model.name, f"{model.reports}/{model.name}.verify.json",
-                    [intermediates, captured[4], code[-1], run[1]],
-                    f"$TARGET --capture {model.capture} --kept {kept.folder}/kept.json --outputs {kept.folder}/run/outputs.bin")
+    intermediates = env.Room(
+        "capture",
+        f"{model.name} op by op",
+        in_folder(model.capture, "intermediates.json", "intermediates.bin"),
+        [model.source, captured],
+        f"'{model.source}' {model.capture} --intermediates",
+    )
+    return env.Room(
+        "verify",
+        model.name,
+        f"{model.reports}/{model.name}.verify.json",
+        [intermediates, captured[4], code[-1], run[1]],
+        f"$TARGET --capture {model.capture} --kept {kept.folder}/kept.json --outputs {kept.folder}/run/outputs.bin",
+    )

@@ -30,14 +30,18 @@ def exists(env):
 def compiler_binaries(env):
     """The compilers' program files: a changed one is noticed."""
     try:
-        return [env.File(path) for path in sorted({toolchain.find_compiler(env["ISA"]), toolchain.find_gcc()})]
+        return [
+            env.File(path) for path in sorted({toolchain.find_compiler(env["ISA"]), toolchain.find_gcc()})
+        ]
     except AcalsimError:
         return []
 
 
 def commands(env, *lines):
     """The commands themselves or, without a cross compiler, the one that says so."""
-    return list(lines) if compiler_binaries(env) else ["$( $PYTHON $) -m acalsim_backend.toolchain check $ISA"]
+    return (
+        list(lines) if compiler_binaries(env) else ["$( $PYTHON $) -m acalsim_backend.toolchain check $ISA"]
+    )
 
 
 def riscv_object(env, folder, source):
@@ -77,12 +81,18 @@ def Firmware(env, model, code, data):
 
 def Listings(env, model, elf):
     """Disassembly and raw image of the ELF."""
-    rows = (("dump", "${CROSS}objdump -d $SOURCE > $TARGET"), ("bin", "${CROSS}objcopy -O binary $SOURCE $TARGET"))
+    rows = (
+        ("dump", "${CROSS}objdump -d $SOURCE > $TARGET"),
+        ("bin", "${CROSS}objcopy -O binary $SOURCE $TARGET"),
+    )
     return [
         env.Command(
             f"{model.build}/{model.name}.{suffix}",
             elf[0],
-            Action(commands(env, command), **env.Saying("objcopy" if suffix == "bin" else "objdump", f"{model.name}.{suffix}")),
+            Action(
+                commands(env, command),
+                **env.Saying("objcopy" if suffix == "bin" else "objdump", f"{model.name}.{suffix}"),
+            ),
         )
         for suffix, command in rows
     ]

@@ -54,16 +54,21 @@ def qemu_binary(env):
 
 def build_plugin(env):
     objects = [
-        env.host_object("qemu", "$HOST_CC", source, qemu.PLUGIN_CFLAGS, ["sim/qemu"]) for source in qemu.PLUGIN_SOURCES
+        env.host_object("qemu", "$HOST_CC", source, qemu.PLUGIN_CFLAGS, ["sim/qemu"])
+        for source in qemu.PLUGIN_SOURCES
     ]
     command = f"$HOST_CC -shared $SOURCES -o $TARGET {' '.join(qemu.PLUGIN_LINKFLAGS)}"
-    return env.Command(f"{HOST}/sst_device.so", objects, Action(command, **env.Saying("link", "sst_device.so")))
+    return env.Command(
+        f"{HOST}/sst_device.so", objects, Action(command, **env.Saying("link", "sst_device.so"))
+    )
 
 
 def build_engine(env):
     try:
         objects = [
-            env.host_object("engine", "$HOST_CXX", source, engine.cxxflags(source), ["sim"], engine.system_include_dirs())
+            env.host_object(
+                "engine", "$HOST_CXX", source, engine.cxxflags(source), ["sim"], engine.system_include_dirs()
+            )
             for source in engine.sources()
         ]
     except ImportError as error:
@@ -83,7 +88,8 @@ def build_sst_library(env):
     except AcalsimError as error:
         raise SystemExit(f"scons: {error}") from None
     objects = [
-        env.host_object("acalsim", compiler, source, (), ["sim"], folder=HOST_SST) for source in sst_host.SOURCES
+        env.host_object("acalsim", compiler, source, (), ["sim"], folder=HOST_SST)
+        for source in sst_host.SOURCES
     ]
     env.Depends(objects, env.File(os.path.realpath(config)))
     action = Action(f"{linker} $SOURCES -o $TARGET", **env.Saying("link", "SST element library"))

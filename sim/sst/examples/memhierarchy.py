@@ -22,25 +22,29 @@ def build(machine, options):
     parts = build_node(machine, options)
     interface = parts["cpu"].setSubComponent("memory", "memHierarchy.standardInterface")
     controller = sst.Component("memory", "memHierarchy.MemController")
-    controller.addParams({
-        "clock": "1GHz",
-        "backing": "none",  # the bytes are in guest RAM
-        "addr_range_start": ram.origin,
-        "addr_range_end": ram.end - 1,
-    })
+    controller.addParams(
+        {
+            "clock": "1GHz",
+            "backing": "none",  # the bytes are in guest RAM
+            "addr_range_start": ram.origin,
+            "addr_range_end": ram.end - 1,
+        }
+    )
     backend = controller.setSubComponent("backend", "memHierarchy.timingDRAM")
-    backend.addParams({
-        "id": 0,
-        "clock": "1GHz",
-        "mem_size": f"{ram.size_bytes}B",
-        "max_requests_per_cycle": ram.channels,
-        "channels": ram.channels,
-        "addrMapper": "memHierarchy.roundRobinAddrMapper",
-        "addrMapper.interleave_size": f"{ram.interleave_bytes}B",
-        "addrMapper.row_size": f"{ram.row_bytes}B",
-        "channel.transaction_Q_size": 32,
-        "channel.rank.numBanks": ram.banks,
-    })
+    backend.addParams(
+        {
+            "id": 0,
+            "clock": "1GHz",
+            "mem_size": f"{ram.size_bytes}B",
+            "max_requests_per_cycle": ram.channels,
+            "channels": ram.channels,
+            "addrMapper": "memHierarchy.roundRobinAddrMapper",
+            "addrMapper.interleave_size": f"{ram.interleave_bytes}B",
+            "addrMapper.row_size": f"{ram.row_bytes}B",
+            "channel.transaction_Q_size": 32,
+            "channel.rank.numBanks": ram.banks,
+        }
+    )
     bank = {
         "CL": COLUMN_ACCESS,
         "CL_WR": COLUMN_ACCESS,
@@ -52,7 +56,9 @@ def build(machine, options):
         "pagePolicy.close": 0,
     }
     backend.addParams({f"channel.rank.bank.{name}": value for name, value in bank.items()})
-    backend.addParams({f"{part}printconfig": 0 for part in ("", "channel.", "channel.rank.", "channel.rank.bank.")})
+    backend.addParams(
+        {f"{part}printconfig": 0 for part in ("", "channel.", "channel.rank.", "channel.rank.bank.")}
+    )
     link = sst.Link("cpu_memory")
     link.connect((interface, "lowlink", "1ns"), (controller, "highlink", "1ns"))
 

@@ -20,7 +20,9 @@ def quantised(captured: Captured) -> dict:
     """Turn what was captured into its int8 form."""
     from .quantise import quantise
 
-    return quantise(captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates})
+    return quantise(
+        captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +39,9 @@ def main(arguments: list[str]) -> int:
     if options.intermediates:
         write_intermediates(captured, options.out)
     else:
-        write_capture(captured, file, options.out, quantised(captured) if options.precision == "int8" else None)
+        write_capture(
+            captured, file, options.out, quantised(captured) if options.precision == "int8" else None
+        )
     return 0
 
 

@@ -6,8 +6,19 @@ from __future__ import annotations
 import functools
 
 DECOMPOSED = (
-    "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
-    "grid_sampler_2d", "linalg_vector_norm", "std_mean", "addmv", "aminmax", "lstm", "gru", "rnn_tanh", "rnn_relu",
+    "upsample_nearest1d",
+    "upsample_nearest2d",
+    "upsample_bilinear2d",
+    "upsample_bicubic2d",
+    "grid_sampler_2d",
+    "linalg_vector_norm",
+    "std_mean",
+    "addmv",
+    "aminmax",
+    "lstm",
+    "gru",
+    "rnn_tanh",
+    "rnn_relu",
 )
 """Ops beside those that core ATen decomposes itself, for which torch has decompositions."""
 WHOLE = ("_safe_softmax",)
@@ -23,22 +34,26 @@ def decompositions() -> dict:
     aten, table = torch.ops.aten, core_aten_decompositions()
     packets = [getattr(aten, name) for name in DECOMPOSED]
     overloads = [getattr(packet, name) for packet in packets for name in packet.overloads()]
-    table.update({overload: decomposition_table[overload] for overload in overloads if overload in decomposition_table})
+    table.update(
+        {overload: decomposition_table[overload] for overload in overloads if overload in decomposition_table}
+    )
     for name in WHOLE:
         table.pop(getattr(aten, name).default, None)
-    table.update({
-        aten._cdist_forward.default: _cdist,
-        aten._embedding_bag.default: _embedding_bag,
-        aten._embedding_bag_forward_only.default: _embedding_bag,
-        aten._native_batch_norm_legit.no_stats: _batch_norm_of_the_batch,
-        aten._native_batch_norm_legit_no_training.default: _batch_norm,
-        aten._trilinear.default: _trilinear,
-        aten.avg_pool3d.default: _avg_pool3d,
-        aten.clamp.Tensor: _clamp,
-        aten.masked_scatter.default: _masked_scatter,
-        aten.scatter_reduce.two: _scatter_reduce,
-        aten.var_mean.correction: _var_mean,
-    })
+    table.update(
+        {
+            aten._cdist_forward.default: _cdist,
+            aten._embedding_bag.default: _embedding_bag,
+            aten._embedding_bag_forward_only.default: _embedding_bag,
+            aten._native_batch_norm_legit.no_stats: _batch_norm_of_the_batch,
+            aten._native_batch_norm_legit_no_training.default: _batch_norm,
+            aten._trilinear.default: _trilinear,
+            aten.avg_pool3d.default: _avg_pool3d,
+            aten.clamp.Tensor: _clamp,
+            aten.masked_scatter.default: _masked_scatter,
+            aten.scatter_reduce.two: _scatter_reduce,
+            aten.var_mean.correction: _var_mean,
+        }
+    )
     return table
 
 
@@ -145,8 +160,17 @@ def _neutral(reduce, dtype):
     return torch.iinfo(dtype).min if least else torch.iinfo(dtype).max
 
 
-def _embedding_bag(weight, indices, offsets, scale_grad_by_freq=False, mode=0, sparse=False, per_sample_weights=None,
-                   include_last_offset=False, padding_idx=-1):
+def _embedding_bag(
+    weight,
+    indices,
+    offsets,
+    scale_grad_by_freq=False,
+    mode=0,
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=-1,
+):
     """Sum (mode 0), mean (1) or maximum (2) of each bag's rows; a bag begins at its offset."""
     import torch
 
@@ -161,7 +185,11 @@ def _embedding_bag(weight, indices, offsets, scale_grad_by_freq=False, mode=0, s
     where, shape = bag[:, None].expand_as(rows), (bags, weight.shape[1])
     if mode == 2:
         rows = rows.masked_fill(counts[:, None] == 0, -torch.inf)
-        found = torch.full(shape, -torch.inf).scatter_reduce(0, where, rows, "amax").masked_fill(size[:, None] == 0, 0)
+        found = (
+            torch.full(shape, -torch.inf)
+            .scatter_reduce(0, where, rows, "amax")
+            .masked_fill(size[:, None] == 0, 0)
+        )
     else:
         scale = counts.to(rows.dtype) if per_sample_weights is None else counts * per_sample_weights
         found = torch.zeros(shape).scatter_add(0, where, rows * scale[:, None])

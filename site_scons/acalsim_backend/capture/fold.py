@@ -65,13 +65,19 @@ def _channel_value(ir: ACALSimIR, op: ACALSimOp, reader: ACALSimOp) -> np.ndarra
         return None
     shape = ir.tensors[first].shape
     is_left = "self" not in reader.attrs and reader.inputs[0] == first
-    if not is_left and (reader.op_type in (T.SUB, T.DIV) or "alpha" in reader.attrs) or ir.tensors[reader.outputs[0]].shape != shape:
+    if (
+        not is_left
+        and (reader.op_type in (T.SUB, T.DIV) or "alpha" in reader.attrs)
+        or ir.tensors[reader.outputs[0]].shape != shape
+    ):
         return None
     others = [name for name in reader.inputs if name != first]
     if others and not ir.tensors[others[0]].is_param:
         return None
     number = next((reader.attrs[name] for name in ("self", "other") if name in reader.attrs), None)
-    value = np.asarray(ir.constants[others[0]] if others else number, np.float64) * reader.attrs.get("alpha", 1)
+    value = np.asarray(ir.constants[others[0]] if others else number, np.float64) * reader.attrs.get(
+        "alpha", 1
+    )
     channel = 1 if op.op_type is T.CONV else len(shape) - 1
     sizes = padded(value.shape, len(shape))
     if len(sizes) != len(shape) or any(size != 1 for dim, size in enumerate(sizes) if dim != channel):

@@ -72,7 +72,11 @@ class ACALSimCompiler:
             raise CaptureError(str(error)) from None
         if self.verbose:
             print(ir, end="")
-        return ir, builder.arguments, {node.name: name for node, name in builder.names.items() if name in ir.tensors}
+        return (
+            ir,
+            builder.arguments,
+            {node.name: name for node, name in builder.names.items() if name in ir.tensors},
+        )
 
 
 class _Builder:
@@ -110,15 +114,27 @@ class _Builder:
         dtype = str(value.dtype).removeprefix("torch.")
         if dtype not in ITEM_BYTES:
             if dtype not in self._distorted:
-                subject = f"input {len(self.arguments) - 1}" if node.op == "placeholder" else f"the result of {node.target}"
-                self._complain(node, f"dtype {dtype} of {subject} is not supported; known are {', '.join(ITEM_BYTES)}")
+                subject = (
+                    f"input {len(self.arguments) - 1}"
+                    if node.op == "placeholder"
+                    else f"the result of {node.target}"
+                )
+                self._complain(
+                    node, f"dtype {dtype} of {subject} is not supported; known are {', '.join(ITEM_BYTES)}"
+                )
             self._distorted.add(dtype)
             dtype = "float32"
         if not all(isinstance(size, int) for size in value.shape):
-            self._complain(node, f"the shape {_shape(value)} of the result of {node.target} depends on values")
+            self._complain(
+                node, f"the shape {_shape(value)} of the result of {node.target} depends on values"
+            )
             self._distorted.add("shape")
         name = f"{prefix}_{len(self.ir.tensors)}"
-        self.ir.add_tensor(TensorDesc(name, tuple(size if isinstance(size, int) else 0 for size in value.shape), dtype, **roles))
+        self.ir.add_tensor(
+            TensorDesc(
+                name, tuple(size if isinstance(size, int) else 0 for size in value.shape), dtype, **roles
+            )
+        )
         return name
 
     def _placeholder(self, node: fx.Node) -> None:
@@ -127,7 +143,9 @@ class _Builder:
         if position in self._given:
             self._constants[node] = self._given[position].detach()
         elif not hasattr(value, "shape"):
-            self._complain(node, f"input '{node.name}' is a {type(value).__name__}, not a tensor of fixed shape")
+            self._complain(
+                node, f"input '{node.name}' is a {type(value).__name__}, not a tensor of fixed shape"
+            )
         else:
             self.arguments.append(position)
             self.names[node] = self._new(node, "input", value, is_input=True)
@@ -173,7 +191,12 @@ class _Builder:
             start = sum(sizes[:number])
             name = (self._name(call.args[0]),)
             if sizes:
-                self._add_op(node, ROWS[ACALSimOpType.SLICE], name, {"dim": dim, "start": start, "end": start + sizes[number]})
+                self._add_op(
+                    node,
+                    ROWS[ACALSimOpType.SLICE],
+                    name,
+                    {"dim": dim, "start": start, "end": start + sizes[number]},
+                )
             else:
                 self._add_op(node, ROWS[ACALSimOpType.SELECT], name, {"dim": dim, "index": number})
         else:
@@ -203,23 +226,37 @@ class _Builder:
         source, result = node.args[0].meta["val"], node.meta["val"]
         if not source.is_contiguous() or source.storage_offset():
             self._refuse_op(node)
-        elif not (result.is_contiguous() and source.numel() == result.numel() and not result.storage_offset()):
+        elif not (
+            result.is_contiguous() and source.numel() == result.numel() and not result.storage_offset()
+        ):
             self._bound(node, node, ATEN[str(node.target)])
         elif _shape(source) == _shape(result):
             self.names[node] = self._name(node.args[0])
         else:
-            self._add_op(node, ROWS[ACALSimOpType.VIEW], (self._name(node.args[0]),), {"shape": list(result.shape)})
+            self._add_op(
+                node, ROWS[ACALSimOpType.VIEW], (self._name(node.args[0]),), {"shape": list(result.shape)}
+            )
 
     def _filled(self, node: fx.Node) -> None:
         """full_like and its kin: one number expanded."""
         import torch
 
         value = node.meta["val"]
-        constant = torch.full((1,) * value.dim(), node.args[1] if len(node.args) > 1 else 0, dtype=value.dtype)
+        constant = torch.full(
+            (1,) * value.dim(), node.args[1] if len(node.args) > 1 else 0, dtype=value.dtype
+        )
         name = self._param(node, constant)
         self._add_op(node, ROWS[ACALSimOpType.EXPAND], (name,), {"shape": list(value.shape)})
 
-    def _step(self, node: fx.Node, kind: ACALSimOpType, name: str, shape: Sequence[int], attrs: dict, dtype: str | None = None) -> str:
+    def _step(
+        self,
+        node: fx.Node,
+        kind: ACALSimOpType,
+        name: str,
+        shape: Sequence[int],
+        attrs: dict,
+        dtype: str | None = None,
+    ) -> str:
         """An op on the way to a node's result; returns its tensor."""
         out = f"t_{len(self.ir.tensors)}"
         self.ir.add_tensor(TensorDesc(out, tuple(shape), dtype or self.ir.tensors[name].dtype))
@@ -230,7 +267,9 @@ class _Builder:
         output = self.names[node] = self._new(node, "t", node.meta["val"])
         self._append(node, row, operands, output, attrs)
 
-    def _append(self, node: fx.Node, row: Row, operands: tuple[str, ...], output: str, attrs: dict[str, Any]) -> None:
+    def _append(
+        self, node: fx.Node, row: Row, operands: tuple[str, ...], output: str, attrs: dict[str, Any]
+    ) -> None:
         name = f"{row.type.name.lower()}_{len(self.ir.ops)}"
         call = node.args[0] if node.target is getitem else node
         aten = (str(call.target),) if node.op == "call_function" else ()
@@ -262,7 +301,9 @@ class _Builder:
         from torch.fx.node import map_arg
 
         operands = node.all_input_nodes
-        if not all(operand in self._constants for operand in operands) or Tag.nondeterministic_seeded in _tags(node):
+        if not all(
+            operand in self._constants for operand in operands
+        ) or Tag.nondeterministic_seeded in _tags(node):
             return False
         if row is not None and operands and _bytes(node) > max(FOLDED_BYTES, *map(_bytes, operands)):
             return False
@@ -291,7 +332,9 @@ class _Builder:
             attrs["shape"] = node.meta["val"].shape
         if row.result == "attr":
             attrs["dtype"] = str(node.meta["val"].dtype).removeprefix("torch.")
-        attrs |= {name: given[name] for name in row.attrs if given.get(name) is not None and name not in attrs}
+        attrs |= {
+            name: given[name] for name in row.attrs if given.get(name) is not None and name not in attrs
+        }
         for name in given.keys() - set(row.attrs) - WITHOUT_EFFECT - _IMPLIED.get(row.type, frozenset()):
             self._refuse(node, f"op {node.target} with {name} = {given[name]} is not supported")
             self._declare(node)
@@ -306,11 +349,19 @@ class _Builder:
 
     def _param(self, node: fx.Node, value: torch.Tensor) -> str:
         """The parameter of that value."""
-        same = (value.data_ptr(), value.dtype, value.shape, value.stride(), node if not value.numel() else None)
+        same = (
+            value.data_ptr(),
+            value.dtype,
+            value.shape,
+            value.stride(),
+            node if not value.numel() else None,
+        )
         if same not in self._params:
             self._params[same] = self._new(node, "param", value, is_param=True)
             self._kept.append(value)
-            if str(value.dtype).removeprefix("torch.") in ITEM_BYTES:  # else refused, and numpy may not know it
+            if (
+                str(value.dtype).removeprefix("torch.") in ITEM_BYTES
+            ):  # else refused, and numpy may not know it
                 self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
         return self._params[same]
 
@@ -374,13 +425,18 @@ _REWRITTEN: Mapping[str, Callable[[_Builder, fx.Node], None]] = {
 
 _IMPLIED: Mapping[ACALSimOpType, frozenset[str]] = {
     # What the shape of the result says.
-    ACALSimOpType.VIEW: frozenset(("size", "dim")), ACALSimOpType.EXPAND: frozenset(("size",)),
+    ACALSimOpType.VIEW: frozenset(("size", "dim")),
+    ACALSimOpType.EXPAND: frozenset(("size",)),
 }
 
 
 def _bytes(node: fx.Node) -> int:
     value = node.meta.get("val")
-    return math.prod(_shape(value)) * value.element_size() if hasattr(value, "numel") and "?" not in _shape(value) else 0
+    return (
+        math.prod(_shape(value)) * value.element_size()
+        if hasattr(value, "numel") and "?" not in _shape(value)
+        else 0
+    )
 
 
 def _shape(value: torch.Tensor) -> tuple[int | str, ...]:
@@ -402,7 +458,9 @@ def _changes_nothing(node: fx.Node, row: Row) -> bool:
 def _is_users(path: str) -> bool:
     import torch
 
-    return not any(Path(path).is_relative_to(folder) for folder in (Path(torch.__file__).parent, Path(__file__).parent))
+    return not any(
+        Path(path).is_relative_to(folder) for folder in (Path(torch.__file__).parent, Path(__file__).parent)
+    )
 
 
 def _module_path(text: str) -> str:

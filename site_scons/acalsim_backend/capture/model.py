@@ -60,7 +60,9 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
         return [tensor.clone() for tensor in tensors_of(model(*values))]
 
     with torch.no_grad():
-        references = file.guard("forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs)))
+        references = file.guard(
+            "forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs))
+        )
         if not references:
             raise file.fail("forward() returns no tensor")
         torch._dynamo.reset()
@@ -71,10 +73,14 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
     _keep_outputs(ir, [_position(results, tensor) for tensor in returned])
     if verbose:
         print(ir, end="")
-    return Captured(ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references], intermediates)
+    return Captured(
+        ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references], intermediates
+    )
 
 
-def _interpreted(graph: Any, values: Sequence[torch.Tensor], names: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
+def _interpreted(
+    graph: Any, values: Sequence[torch.Tensor], names: Mapping[str, str]
+) -> tuple[Any, dict[str, Any]]:
     """PyTorch's results of a graph, and the values of the nodes that `names` gives names to."""
     import torch
 

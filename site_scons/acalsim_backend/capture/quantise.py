@@ -33,14 +33,24 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> dict:
     quantiser.merge_scales()
     quantiser.drop_unread()
     ir.verify()
-    return {"ops": rows, "tensors": [{"name": name, "of": of, "scale": scale} for name, (of, scale) in quantiser.forms.items()]}
+    return {
+        "ops": rows,
+        "tensors": [
+            {"name": name, "of": of, "scale": scale} for name, (of, scale) in quantiser.forms.items()
+        ],
+    }
 
 
 def _is_quantised(ir: ACALSimIR, op: ACALSimOp) -> bool:
     if op.op_type not in (T.CONV, T.GEMM, T.MATMUL) or op.attrs.get("transposed"):
         return False
     x, *params = (ir.tensors[name] for name in op.inputs)
-    if x.is_param or not all(each.is_param for each in params) or not x.elements or not ir.tensors[op.outputs[0]].elements:
+    if (
+        x.is_param
+        or not all(each.is_param for each in params)
+        or not x.elements
+        or not ir.tensors[op.outputs[0]].elements
+    ):
         return False
     if op.op_type is T.GEMM and (op.attrs or params[1].shape != params[0].shape[1:]):
         return False
@@ -52,7 +62,9 @@ def scale_of(array: np.ndarray) -> float:
     import torch
     from torch.ao.quantization.observer import MinMaxObserver
 
-    observer = MinMaxObserver(dtype=torch.qint8, qscheme=torch.per_tensor_symmetric, quant_min=-LARGEST, quant_max=LARGEST)
+    observer = MinMaxObserver(
+        dtype=torch.qint8, qscheme=torch.per_tensor_symmetric, quant_min=-LARGEST, quant_max=LARGEST
+    )
     observer(torch.from_numpy(np.array(array)))
     return float(observer.calculate_qparams()[0])
 
@@ -62,8 +74,13 @@ def channel_scales(weight: np.ndarray, axis: int) -> np.ndarray:
     import torch
     from torch.ao.quantization.observer import PerChannelMinMaxObserver
 
-    observer = PerChannelMinMaxObserver(ch_axis=axis, dtype=torch.qint8, qscheme=torch.per_channel_symmetric,
-                                        quant_min=-LARGEST, quant_max=LARGEST)
+    observer = PerChannelMinMaxObserver(
+        ch_axis=axis,
+        dtype=torch.qint8,
+        qscheme=torch.per_channel_symmetric,
+        quant_min=-LARGEST,
+        quant_max=LARGEST,
+    )
     observer(torch.from_numpy(np.array(weight)))
     return observer.calculate_qparams()[0].numpy().astype(np.float32)
 
@@ -91,12 +108,19 @@ class _Quantiser:
         scale, own = self._int8(x), channel_scales(weight, axis)
         shape = [-1 if dim == axis else 1 for dim in range(weight.ndim)]
         whole = rounded(weight, own.reshape(shape))
-        params = [self._param(f"{op.name}_weight", whole), self._param(f"{op.name}_scales", own * np.float32(scale))]
+        params = [
+            self._param(f"{op.name}_weight", whole),
+            self._param(f"{op.name}_scales", own * np.float32(scale)),
+        ]
         params += [self._param(f"{op.name}_bias", ir.constants[bias[0]])] if bias else []
         kind = T.CONV_INT8 if op.op_type is T.CONV else T.GEMM_INT8
         index = ir.ops.index(op)
         ir.ops[index] = replace(op, op_type=kind, inputs=(f"{x}_i8", *params))
-        return {"op": op.name, "input_scale": scale, "max_rel_error": self._error(op, scale, whole * own.reshape(shape))}
+        return {
+            "op": op.name,
+            "input_scale": scale,
+            "max_rel_error": self._error(op, scale, whole * own.reshape(shape)),
+        }
 
     def _error(self, op: ACALSimOp, scale: float, weight: np.ndarray) -> float:
         """Of the op alone: its exact input rounded, its weights rounded."""
@@ -110,7 +134,15 @@ class _Quantiser:
                 return x @ w
             attrs, rank = op.attrs, w.dim() - 2
             function = torch.nn.functional.conv2d if rank == 2 else torch.nn.functional.conv1d
-            return function(x, w, None, *(attrs.get(key) or least for key, least in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))))
+            return function(
+                x,
+                w,
+                None,
+                *(
+                    attrs.get(key) or least
+                    for key, least in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
+                ),
+            )
 
         reference = compute(exact, torch.from_numpy(np.array(self.ir.constants[op.inputs[1]])))
         found = compute(inputs, torch.from_numpy(weight.astype(np.float32)))
@@ -129,8 +161,14 @@ class _Quantiser:
             self.ir.add_tensor(TensorDesc(f"{name}_i8", desc.shape, "int8"))
             self.forms[f"{name}_i8"] = name, self.scales[name]
             producer = next((op for op in self.ir.ops if name in op.outputs), None)
-            op = ACALSimOp(T.QUANTIZE, f"quantize_{name}", (name,), (f"{name}_i8",), {"scale": float(inverse(self.scales[name]))},
-                           source=producer.source if producer else "")
+            op = ACALSimOp(
+                T.QUANTIZE,
+                f"quantize_{name}",
+                (name,),
+                (f"{name}_i8",),
+                {"scale": float(inverse(self.scales[name]))},
+                source=producer.source if producer else "",
+            )
             self.ir.ops.insert(self.ir.ops.index(producer) + 1 if producer else 0, op)
         return self.scales[name]
 
@@ -144,10 +182,24 @@ class _Quantiser:
                 back = ir.add_tensor(TensorDesc(f"{op.name}_{name}", ir.tensors[name].shape))
                 self.forms[back.name] = name, 1.0
                 index = next(index for index, each in enumerate(ir.ops) if each.name == op.name)
-                ir.ops.insert(index, ACALSimOp(T.DEQUANTIZE, f"dequantize_{op.name}_{position}", (f"{name}_i8",), (back.name,),
-                                               {"scale": self.scales[name]}, source=op.source))
+                ir.ops.insert(
+                    index,
+                    ACALSimOp(
+                        T.DEQUANTIZE,
+                        f"dequantize_{op.name}_{position}",
+                        (f"{name}_i8",),
+                        (back.name,),
+                        {"scale": self.scales[name]},
+                        source=op.source,
+                    ),
+                )
                 current = ir.ops[index + 1]
-                ir.ops[index + 1] = replace(current, inputs=tuple(back.name if at == position else each for at, each in enumerate(current.inputs)))
+                ir.ops[index + 1] = replace(
+                    current,
+                    inputs=tuple(
+                        back.name if at == position else each for at, each in enumerate(current.inputs)
+                    ),
+                )
 
     def merge_scales(self) -> None:
         for op in [op for op in self.ir.ops if op.op_type is T.QUANTIZE]:
@@ -166,7 +218,9 @@ class _Quantiser:
             return None
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8, T.DEQUANTIZE):
             return [op]
-        if op.op_type in (T.RELU, T.MAX_POOL, T.HARDTANH, T.CLAMP) and not (op.op_type is T.HARDTANH and "min_val" not in op.attrs):
+        if op.op_type in (T.RELU, T.MAX_POOL, T.HARDTANH, T.CLAMP) and not (
+            op.op_type is T.HARDTANH and "min_val" not in op.attrs
+        ):
             found = self._scalable(op.inputs[0])
             return found if found is None else [*found, op]
         if op.op_type is T.ADD and len(op.inputs) == 2 and not op.attrs:
@@ -183,7 +237,9 @@ class _Quantiser:
             for name in op.inputs[2:]:
                 self.ir.constants[name] = (self.ir.constants[name] * np.float32(factor)).astype(np.float32)
         elif op.attrs and op.op_type in (T.HARDTANH, T.CLAMP):
-            bounds = {key: value * factor for key, value in op.attrs.items() if isinstance(value, int | float)}
+            bounds = {
+                key: value * factor for key, value in op.attrs.items() if isinstance(value, int | float)
+            }
             self._replace(op, replace(op, attrs={**op.attrs, **bounds}))
 
     def _replace(self, old: ACALSimOp, new: ACALSimOp) -> None:

@@ -14,8 +14,24 @@ if TYPE_CHECKING:
 
 T = ACALSimOpType
 WITHOUT_EFFECT = frozenset(
-    ("memory_format", "dtype", "layout", "device", "pin_memory", "non_blocking", "half_to_float", "padding_idx", "scale_grad_by_freq",
-     "sparse", "implicit", "out_int32", "sorted", "stable", "input_dtype", "inferred_dtype")
+    (
+        "memory_format",
+        "dtype",
+        "layout",
+        "device",
+        "pin_memory",
+        "non_blocking",
+        "half_to_float",
+        "padding_idx",
+        "scale_grad_by_freq",
+        "sparse",
+        "implicit",
+        "out_int32",
+        "sorted",
+        "stable",
+        "input_dtype",
+        "inferred_dtype",
+    )
 )
 """Arguments that do not change what an inference computes, or that the result's dtype tells already."""
 LAST = (1 << 63) - 1
@@ -26,12 +42,19 @@ def arguments(node: fx.Node) -> dict[str, Any]:
     """All arguments of a call by the names in its schema; defaults are left out."""
     schema = node.target._schema.arguments
     given = {**dict(zip((argument.name for argument in schema), node.args, strict=False)), **node.kwargs}
-    return {argument.name: given[argument.name] for argument in schema
-            if argument.name in given and not _is_default(given[argument.name], argument)}
+    return {
+        argument.name: given[argument.name]
+        for argument in schema
+        if argument.name in given and not _is_default(given[argument.name], argument)
+    }
 
 
 def _is_default(value: Any, argument: Any) -> bool:
-    return argument.has_default_value() and type(value) is type(argument.default_value) and value == argument.default_value
+    return (
+        argument.has_default_value()
+        and type(value) is type(argument.default_value)
+        and value == argument.default_value
+    )
 
 
 def plain(value: Any) -> Any:
@@ -40,7 +63,11 @@ def plain(value: Any) -> Any:
 
 
 def cut(given: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in given.items() if not (key == "end" and value == LAST) and not (key == "start" and value == 0)}
+    return {
+        key: value
+        for key, value in given.items()
+        if not (key == "end" and value == LAST) and not (key == "start" and value == 0)
+    }
 
 
 def indexed(given: dict[str, Any]) -> dict[str, Any]:
@@ -94,5 +121,8 @@ def repeated(shape: tuple[int, ...], repeats: list[int]) -> tuple[list[int], lis
     """aten.repeat as a view, an expansion and a view: their three shapes."""
     padded = [1] * (len(repeats) - len(shape)) + list(shape)
     pairs = list(zip(repeats, padded, strict=True))
-    return ([each for _, size in pairs for each in (1, size)], [each for pair in pairs for each in pair],
-            [math.prod(pair) for pair in pairs])
+    return (
+        [each for _, size in pairs for each in (1, size)],
+        [each for pair in pairs for each in pair],
+        [math.prod(pair) for pair in pairs],
+    )

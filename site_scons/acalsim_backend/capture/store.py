@@ -60,8 +60,15 @@ def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]
     for name, array in zip(names, arrays, strict=True):
         block.extend(b"\0" * (-len(block) % ALIGNMENT))
         data = array.tobytes()
-        rows.append({"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "offset": len(block),
-                     "size_bytes": len(data)})
+        rows.append(
+            {
+                "name": name,
+                "dtype": str(array.dtype),
+                "shape": list(array.shape),
+                "offset": len(block),
+                "size_bytes": len(data),
+            }
+        )
         block.extend(data)
     return bytes(block), rows
 

@@ -39,7 +39,11 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
 
     with torch.no_grad(), _without_onednn():
         return aot_module_simplified(
-            gm, list(example_inputs), fw_compiler=compile_graph, inference_compiler=compile_graph, decompositions=decompositions()
+            gm,
+            list(example_inputs),
+            fw_compiler=compile_graph,
+            inference_compiler=compile_graph,
+            decompositions=decompositions(),
         )
 
 

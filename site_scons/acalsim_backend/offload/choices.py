@@ -38,7 +38,9 @@ def read_choices(path: Path | None, machine: str) -> Choices:
         raise PlanError(f"{path}: {error}") from None
     for name, table in tables.items():
         if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
-            raise PlanError(f"{path}: '{name}' is no table of ops; a section is called [MACHINE.OP], as in [{machine}.gemm_0]")
+            raise PlanError(
+                f"{path}: '{name}' is no table of ops; a section is called [MACHINE.OP], as in [{machine}.gemm_0]"
+            )
         for op, choice in table.items():
             for key, value in choice.items():
                 _check(f"{path}: [{name}.{op}]", key, value)

@@ -33,7 +33,9 @@ class Command:
         """As the device reads it; `address` gives the place of each storage."""
         flags = sum(CODES[flag] for flag in self.flags)
         place = {"dram": address(self.dram.storage) + self.dram.offset} if self.dram else {}
-        return device.pack_command(code=CODES[self.code], type=CODES[self.type], flags=flags, **place, **self.fields)
+        return device.pack_command(
+            code=CODES[self.code], type=CODES[self.type], flags=flags, **place, **self.fields
+        )
 
     def c_text(self, address: Callable[[Address], str]) -> str:
         """As an initialiser of struct DeviceCommand."""

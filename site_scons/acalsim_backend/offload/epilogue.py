@@ -56,7 +56,13 @@ SCALED, BIASED, ADDED, BOUNDED, POOLED, ROUNDED = range(1, 7)
 class Reader:
     """Follows the ops behind the anchor of a kernel, whose result is walked as `space`."""
 
-    def __init__(self, ir: ACALSimIR, producer: Mapping[str, ACALSimOp], access: Mapping[str, Access], space: tuple[int, ...]):
+    def __init__(
+        self,
+        ir: ACALSimIR,
+        producer: Mapping[str, ACALSimOp],
+        access: Mapping[str, Access],
+        space: tuple[int, ...],
+    ):
         self.ir, self.producer, self.access, self.space = ir, producer, access, space
         self.access_in_memory: set[str] = set()
 
@@ -94,7 +100,12 @@ class Reader:
             return None
         done = replace(value, tensor=op.outputs[0])
         kind, attrs = op.op_type, op.attrs
-        if kind is T.MUL and not others and isinstance(attrs.get("other"), int | float) and value.stage <= SCALED:
+        if (
+            kind is T.MUL
+            and not others
+            and isinstance(attrs.get("other"), int | float)
+            and value.stage <= SCALED
+        ):
             return replace(done, scale=value.scale * float(attrs["other"]), stage=SCALED)
         if kind is T.ADD and others and attrs.get("alpha", 1) == 1:
             return self._added(done, others[0], self.ir.tensors[op.outputs[0]].shape)
@@ -104,7 +115,9 @@ class Reader:
             return self._bounded(done, float(attrs.get("min_val", -1)), float(attrs.get("max_val", 1)))
         if kind is T.CLAMP and value.stage < POOLED:
             low, high = attrs.get("min"), attrs.get("max")
-            return self._bounded(done, -math.inf if low is None else float(low), math.inf if high is None else float(high))
+            return self._bounded(
+                done, -math.inf if low is None else float(low), math.inf if high is None else float(high)
+            )
         if kind is T.QUANTIZE and attrs["scale"] == 1 and value.stage < ROUNDED:
             return replace(done, stage=ROUNDED)
         if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:
@@ -127,7 +140,11 @@ class Reader:
 
     def _source(self, name: str) -> str:
         """What `name` is a view of."""
-        while (op := self.producer.get(name)) is not None and op.op_type is T.VIEW and self.access[name].storage != name:
+        while (
+            (op := self.producer.get(name)) is not None
+            and op.op_type is T.VIEW
+            and self.access[name].storage != name
+        ):
             name = op.inputs[0]
         return name
 
@@ -144,7 +161,9 @@ class Reader:
         if scale is None and value.stage < BIASED and (along := _vector(walk)):
             return replace(value, bias=Vector(name, along), stage=BIASED)
         if value.stage < ADDED and _is_tile(walk):
-            return replace(value, residual=name, residual_shape=tuple(shape), residual_scale=scale, stage=ADDED)
+            return replace(
+                value, residual=name, residual_shape=tuple(shape), residual_scale=scale, stage=ADDED
+            )
         return None
 
 

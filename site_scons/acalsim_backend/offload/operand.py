@@ -86,7 +86,9 @@ class Matrix:
         if self.packed:
             start = self._packed_offset(lines, k)
             return _dense_load(self._at(start), [], count(lines) * count(k), a, self.item_bytes)
-        start = self.offset + batches[0] * self.batch_stride + lines[0] * self.line_stride + k[0] * self.k_stride
+        start = (
+            self.offset + batches[0] * self.batch_stride + lines[0] * self.line_stride + k[0] * self.k_stride
+        )
         along = [(count(lines), self.line_stride), (count(k), self.k_stride)]
         outer, inner = along if self.by_lines else reversed(along)
         dims = merged([(count(batches), self.batch_stride), outer, inner])
@@ -144,7 +146,11 @@ class Image:
 
     def height(self, rows: int) -> int:
         """Rows of the input tile that so many rows of the output need."""
-        return rows if self.kernel[0] == 1 else (rows - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
+        return (
+            rows
+            if self.kernel[0] == 1
+            else (rows - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
+        )
 
     def width(self, columns: int) -> int:
         return (columns - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
@@ -165,16 +171,33 @@ class Image:
         if not inside or not across:
             inside = across = 0
         item, tile_row = self.item_bytes, wide * self.item_bytes
-        start = self.offset + block.image * self.image_stride + channel * self.channel_stride \
-            + max(0, top + above * self.row_step) * self.row_stride + max(0, left)
-        padding = {"pad_top": above if inside else 0, "pad_bottom": high - above - inside if inside else high,
-                   "pad_left": before * item if across else 0, "pad_right": (wide - before - across) * item if across else tile_row}
+        start = (
+            self.offset
+            + block.image * self.image_stride
+            + channel * self.channel_stride
+            + max(0, top + above * self.row_step) * self.row_stride
+            + max(0, left)
+        )
+        padding = {
+            "pad_top": above if inside else 0,
+            "pad_bottom": high - above - inside if inside else high,
+            "pad_left": before * item if across else 0,
+            "pad_right": (wide - before - across) * item if across else tile_row,
+        }
         dims = merged([(planes, self.channel_stride), (inside, self.row_stride * self.row_step), (across, 1)])
         if not any(padding.values()) and len(dims) <= 1 and (not dims or dims[0][1] == 1):
             return _dense_load(Address(self.storage, start * item), [], planes * inside * across, a, item)
-        fields = {"a": a, "planes": planes, "rows": inside, "row_bytes": across * item,
-                  "dram_plane_stride": self.channel_stride * item, "dram_row_stride": self.row_stride * self.row_step * item,
-                  "a_outer_stride": high * tile_row, "a_inner_stride": tile_row, **padding}
+        fields = {
+            "a": a,
+            "planes": planes,
+            "rows": inside,
+            "row_bytes": across * item,
+            "dram_plane_stride": self.channel_stride * item,
+            "dram_row_stride": self.row_stride * self.row_step * item,
+            "a_outer_stride": high * tile_row,
+            "a_inner_stride": tile_row,
+            **padding,
+        }
         return Command("COMMAND_LOAD", fields, Address(self.storage, start * item))
 
     def walk(self, rows: int, columns: int, depth: int) -> Walk:
@@ -182,7 +205,14 @@ class Image:
         item = self.item_bytes
         row, step = self.width(columns) * item, self.stride[0] // self.row_step
         plane = self.height(rows) * row
-        return Walk(step * row, self.stride[1] * item, plane, self.dilation[0] * row, self.dilation[1] * item, depth // self.taps * plane)
+        return Walk(
+            step * row,
+            self.stride[1] * item,
+            plane,
+            self.dilation[0] * row,
+            self.dilation[1] * item,
+            depth // self.taps * plane,
+        )
 
 
 @dataclass(frozen=True)
@@ -199,22 +229,39 @@ class Tile:
 
     def place(self, block: Block) -> tuple[Address, dict[str, int]]:
         """Where a block lies, and the fields of a LOAD or STORE that say so."""
-        start = self.offset + block.image * self.image_stride + block.batches[0] * self.batch_stride \
-            + block.m[0] * self.m_stride + block.rows[0] * self.row_stride + block.columns[0]
+        start = (
+            self.offset
+            + block.image * self.image_stride
+            + block.batches[0] * self.batch_stride
+            + block.m[0] * self.m_stride
+            + block.rows[0] * self.row_stride
+            + block.columns[0]
+        )
         dims = merged([*self._dims(block), (count(block.columns), 1)])
         run = dims.pop()[0] if dims and dims[-1][1] == 1 else 1
         (planes, plane_stride), (rows, row_stride) = [*([(1, 0)] * (2 - len(dims))), *dims]
         item = self.item_bytes
-        fields = {"planes": planes, "rows": rows, "row_bytes": run * item,
-                  "dram_plane_stride": plane_stride * item, "dram_row_stride": row_stride * item}
+        fields = {
+            "planes": planes,
+            "rows": rows,
+            "row_bytes": run * item,
+            "dram_plane_stride": plane_stride * item,
+            "dram_row_stride": row_stride * item,
+        }
         return Address(self.storage, start * item), fields
 
     def _dims(self, block: Block) -> list[tuple[int, int]]:
-        return [(count(block.batches), self.batch_stride), (count(block.m), self.m_stride), (count(block.rows), self.row_stride)]
+        return [
+            (count(block.batches), self.batch_stride),
+            (count(block.m), self.m_stride),
+            (count(block.rows), self.row_stride),
+        ]
 
     def may_place(self, batches: int, m: int, rows: int, columns: int) -> bool:
         """Whether one command moves such a block: planes of rows."""
-        dims = merged([*self._dims(Block(0, (0, batches), (0, m), (0, rows), (0, columns), (0, 1))), (columns, 1)])
+        dims = merged(
+            [*self._dims(Block(0, (0, batches), (0, m), (0, rows), (0, columns), (0, 1))), (columns, 1)]
+        )
         gaps = dims[:-1] if dims and dims[-1][1] == 1 else dims
         return len(gaps) <= 2 and all(size <= 0xFFFF for size, _ in gaps)
 
@@ -237,8 +284,11 @@ def residual_fields(tile: Tile, block: Block, a: int, item_bytes: int) -> dict[s
 def _dense_load(address: Address, gaps: list[tuple[int, int]], run: int, a: int, item: int) -> Command:
     """A LOAD of rows of `run` elements with up to two dimensions of gaps around, to a dense block."""
     (planes, plane_stride), (rows, row_stride) = [*([(1, 0)] * (2 - len(gaps))), *gaps]
-    fields = {"planes": planes, "rows": rows, "row_bytes": run * item,
-              "dram_plane_stride": plane_stride * item, "dram_row_stride": row_stride * item}
+    fields = {
+        "planes": planes,
+        "rows": rows,
+        "row_bytes": run * item,
+        "dram_plane_stride": plane_stride * item,
+        "dram_row_stride": row_stride * item,
+    }
     return Command("COMMAND_LOAD", {"a": a, **fields, **_dense(fields)}, address)
-
-

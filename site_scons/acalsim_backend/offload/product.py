@@ -91,24 +91,49 @@ class Lowering:
     def product(self, kernel: Kernel) -> Product | None:
         """None where an access or an op behind the anchor is beyond the device."""
         op = kernel.anchor
-        space = (image_space if op.op_type in CONVOLUTIONS else matrix_space)(self.ir.tensors[op.outputs[0]].shape)
+        space = (image_space if op.op_type in CONVOLUTIONS else matrix_space)(
+            self.ir.tensors[op.outputs[0]].shape
+        )
         reader = Reader(self.ir, self.producer, self.access, space)
         epilogues = reader.read(op, kernel.after)
         if epilogues is None:
             return None
         found = self._convolution(op) if op.op_type in CONVOLUTIONS else self._matrices(op)
         kept = [each for each in epilogues if each.tensor in (kernel.results or (epilogues[-1].tensor,))]
-        tiles = [self._tile(each.tensor, self._shape(each.tensor), image_space(self._shape(each.tensor)) if each.pool else space) for each in kept]
+        tiles = [
+            self._tile(
+                each.tensor,
+                self._shape(each.tensor),
+                image_space(self._shape(each.tensor)) if each.pool else space,
+            )
+            for each in kept
+        ]
         last = epilogues[-1]
         residual = self._tile(last.residual, last.residual_shape, space) if last.residual else None
         if found is None or None in tiles or (last.residual and residual is None):
             return None
-        scales, bias = (each and (self.access[each.tensor].storage, self.access[each.tensor].offset) for each in (last.scales, last.bias))
-        if last.bias and last.bias.along == "rows" and found["batches"] > 1 and op.op_type not in CONVOLUTIONS:
+        scales, bias = (
+            each and (self.access[each.tensor].storage, self.access[each.tensor].offset)
+            for each in (last.scales, last.bias)
+        )
+        if (
+            last.bias
+            and last.bias.along == "rows"
+            and found["batches"] > 1
+            and op.op_type not in CONVOLUTIONS
+        ):
             return None
         out = image_space(self._shape(last.tensor))[-2:] if last.pool else (found["rows"], found["columns"])
-        return Product(**found, results=tuple(map(Result, tiles, kept)), residual=residual, pool=last.pool, out=tuple(out),
-                       scales=scales, bias=bias, along=next((each.along for each in (last.scales, last.bias) if each), ""))
+        return Product(
+            **found,
+            results=tuple(map(Result, tiles, kept)),
+            residual=residual,
+            pool=last.pool,
+            out=tuple(out),
+            scales=scales,
+            bias=bias,
+            along=next((each.along for each in (last.scales, last.bias) if each), ""),
+        )
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return self.ir.tensors[name].shape
@@ -121,7 +146,9 @@ class Lowering:
         item = ITEM_BYTES[self.ir.tensors[name].dtype]
         if len(space) == 4:
             image, channel, row, _ = walk.strides
-            return Tile(walk.storage, walk.offset, image, channel * (space[1] // self._groups), channel, row, item)
+            return Tile(
+                walk.storage, walk.offset, image, channel * (space[1] // self._groups), channel, row, item
+            )
         batch, row, _ = walk.strides
         return Tile(walk.storage, walk.offset, 0, batch, row, 0, item)
 
@@ -133,15 +160,29 @@ class Lowering:
         (batches, m, k), n = a.shape, b.shape[2]
         item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
         left = Matrix(a.storage, a.offset, *a.strides, lines=m, depth=k, item_bytes=item)
-        right = Matrix(b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k, item_bytes=item)
-        return {"images": 1, "batches": batches, "m": m, "rows": 1, "columns": n, "k": k, "taps": 1, "a": left, "b": right}
+        right = Matrix(
+            b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k, item_bytes=item
+        )
+        return {
+            "images": 1,
+            "batches": batches,
+            "m": m,
+            "rows": 1,
+            "columns": n,
+            "k": k,
+            "taps": 1,
+            "a": left,
+            "b": right,
+        }
 
     def _convolution(self, op: ACALSimOp) -> dict | None:
         x, w = (self.ir.tensors[name] for name in op.inputs[:2])
         rank, groups = len(w.shape) - 2, op.attrs.get("groups", 1)
         self._groups = groups
-        stride, dilation, padding = ((least,) * (2 - rank) + pair(op.attrs.get(key), rank, least)
-                                     for key, least in (("stride", 1), ("dilation", 1), ("padding", 0)))
+        stride, dilation, padding = (
+            (least,) * (2 - rank) + pair(op.attrs.get(key), rank, least)
+            for key, least in (("stride", 1), ("dilation", 1), ("padding", 0))
+        )
         kernel = (1,) * (2 - rank) + tuple(w.shape[2:])
         source = self.access[x.name].viewed(image_space(x.shape))
         weight = self.access[w.name]
@@ -150,9 +191,31 @@ class Lowering:
         images, channels, height, width = source.shape
         _, outputs, rows, columns = image_space(self.ir.tensors[op.outputs[0]].shape)
         k = channels // groups * math.prod(kernel)
-        image = Image(source.storage, source.offset, *source.strides[:3], rows=height, columns=width, channels=channels // groups,
-                      kernel=kernel, stride=stride, dilation=dilation, padding=padding, item_bytes=ITEM_BYTES[x.dtype])
+        image = Image(
+            source.storage,
+            source.offset,
+            *source.strides[:3],
+            rows=height,
+            columns=width,
+            channels=channels // groups,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            padding=padding,
+            item_bytes=ITEM_BYTES[x.dtype],
+        )
         m = outputs // groups
-        left = Matrix(weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k, item_bytes=ITEM_BYTES[w.dtype])
-        return {"images": images, "batches": groups, "m": m, "rows": rows, "columns": columns, "k": k,
-                "taps": math.prod(kernel), "a": left, "b": image}
+        left = Matrix(
+            weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k, item_bytes=ITEM_BYTES[w.dtype]
+        )
+        return {
+            "images": images,
+            "batches": groups,
+            "m": m,
+            "rows": rows,
+            "columns": columns,
+            "k": k,
+            "taps": math.prod(kernel),
+            "a": left,
+            "b": image,
+        }

@@ -50,10 +50,16 @@ class _Program:
         product = self.product
         vectors = [each for each in (product.scales, product.bias) if each]
         count = product.batches * product.m if product.along == "rows" else product.columns
-        ranges = list(dict.fromkeys(map(self._vector_range, self.blocks))) if len(vectors) > 1 else [(0, count)]
+        ranges = (
+            list(dict.fromkeys(map(self._vector_range, self.blocks))) if len(vectors) > 1 else [(0, count)]
+        )
         for first, end in ranges if vectors else ():
             for number, (storage, offset) in enumerate(vectors):
-                fields = {"a": self._vector_place(first) + 4 * number * (end - first), "rows": 1, "row_bytes": 4 * (end - first)}
+                fields = {
+                    "a": self._vector_place(first) + 4 * number * (end - first),
+                    "rows": 1,
+                    "row_bytes": 4 * (end - first),
+                }
                 self.commands.append(Command("COMMAND_LOAD", fields, Address(storage, 4 * (offset + first))))
 
     def _vector_range(self, block: Block) -> tuple[int, int]:
@@ -70,16 +76,26 @@ class _Program:
         """Blocks of the result, in order."""
         product, tiling = self.product, self.tiling
         ms = list(blocks_of(product.m, tiling.m))
-        ns = [(rows, columns) for rows in blocks_of(product.out[0], tiling.rows) for columns in blocks_of(product.out[1], tiling.columns)]
+        ns = [
+            (rows, columns)
+            for rows in blocks_of(product.out[0], tiling.rows)
+            for columns in blocks_of(product.out[1], tiling.columns)
+        ]
         for image in range(product.images):
             for batches in blocks_of(product.batches, tiling.batches):
-                pairs = [(m, n) for m in ms for n in ns] if tiling.order == "m" else [(m, n) for n in ns for m in ms]
+                pairs = (
+                    [(m, n) for m in ms for n in ns]
+                    if tiling.order == "m"
+                    else [(m, n) for n in ns for m in ms]
+                )
                 for m, (rows, columns) in pairs:
                     yield Block(image, batches, m, rows, columns, (0, product.k))
 
     def _block(self, out: Block) -> None:
         product, tiling = self.product, self.tiling
-        (rows, above, below), (columns, left, right) = (pooled_range(product, each, axis) for axis, each in enumerate((out.rows, out.columns)))
+        (rows, above, below), (columns, left, right) = (
+            pooled_range(product, each, axis) for axis, each in enumerate((out.rows, out.columns))
+        )
         c_slot = self.turn % tiling.c_slots
         for k in blocks_of(product.k, tiling.k):
             self._sum(Block(out.image, out.batches, out.m, rows, columns, k), self.layout.c(c_slot))
@@ -89,7 +105,14 @@ class _Program:
         self.turn += 1
         for result in product.results:
             border = {"pad_top": above, "pad_bottom": below, "pad_left": left, "pad_right": right}
-            self._store(result, out, Block(out.image, out.batches, out.m, rows, columns, (0, product.k)), self.layout.c(c_slot), residual, border)
+            self._store(
+                result,
+                out,
+                Block(out.image, out.batches, out.m, rows, columns, (0, product.k)),
+                self.layout.c(c_slot),
+                residual,
+                border,
+            )
 
     def _sum(self, block: Block, c: int) -> None:
         """C's block = or += one piece of the sum."""
@@ -101,24 +124,49 @@ class _Program:
         walk_b = self._b_walk(block)
         taps = {}
         if isinstance(product.b, Image):
-            taps = {"n_inner": count(block.columns), "k_inner": product.b.kernel[1], "k_middle": product.b.kernel[0]}
+            taps = {
+                "n_inner": count(block.columns),
+                "k_inner": product.b.kernel[1],
+                "k_middle": product.b.kernel[0],
+            }
         for batch in range(batches):
             fields = {
-                "m": m, "n": n, "k": count(block.k), **taps,
-                "a": a + batch * walk_a.batch, "b": b + batch * walk_b.batch, "c": c + batch * m * n * 4, "c_row_stride": 4 * n,
-                "a_inner_stride": walk_a.inner, **self._a_k_strides(walk_a),
-                "b_outer_stride": walk_b.outer, "b_inner_stride": walk_b.inner,
-                "b_k_outer_stride": walk_b.k_outer, "b_k_middle_stride": walk_b.k_middle, "b_k_inner_stride": walk_b.k_inner,
+                "m": m,
+                "n": n,
+                "k": count(block.k),
+                **taps,
+                "a": a + batch * walk_a.batch,
+                "b": b + batch * walk_b.batch,
+                "c": c + batch * m * n * 4,
+                "c_row_stride": 4 * n,
+                "a_inner_stride": walk_a.inner,
+                **self._a_k_strides(walk_a),
+                "b_outer_stride": walk_b.outer,
+                "b_inner_stride": walk_b.inner,
+                "b_k_outer_stride": walk_b.k_outer,
+                "b_k_middle_stride": walk_b.k_middle,
+                "b_k_inner_stride": walk_b.k_inner,
             }
             flags = ("FLAG_ACCUMULATE",) if block.k[0] else ()
-            self.commands.append(Command("COMMAND_MATMUL", fields, type="TYPE_INT8" if product.a.item_bytes == 1 else "TYPE_FLOAT32", flags=flags))
+            self.commands.append(
+                Command(
+                    "COMMAND_MATMUL",
+                    fields,
+                    type="TYPE_INT8" if product.a.item_bytes == 1 else "TYPE_FLOAT32",
+                    flags=flags,
+                )
+            )
 
     def _a_k_strides(self, walk: Walk) -> dict[str, int]:
         """A is a matrix; where k has levels, they are in one stride."""
         if not isinstance(self.product.b, Image):
             return {"a_k_inner_stride": walk.k_inner}
         rows, columns = self.product.b.kernel
-        return {"a_k_inner_stride": walk.k_inner, "a_k_middle_stride": columns * walk.k_inner, "a_k_outer_stride": rows * columns * walk.k_inner}
+        return {
+            "a_k_inner_stride": walk.k_inner,
+            "a_k_middle_stride": columns * walk.k_inner,
+            "a_k_outer_stride": rows * columns * walk.k_inner,
+        }
 
     def _load_a(self, block: Block) -> int:
         slot, missing = self.a.place((block.batches, block.m, block.k))
@@ -131,7 +179,11 @@ class _Program:
         slot, missing = self.b.place((block.image, block.batches, block.rows, block.columns, block.k))
         address, b = self.layout.b(slot), self.product.b
         if missing:
-            load = b.load(block, address) if isinstance(b, Image) else b.load(block.batches, block.columns, block.k, address)
+            load = (
+                b.load(block, address)
+                if isinstance(b, Image)
+                else b.load(block.batches, block.columns, block.k, address)
+            )
             self.commands.append(load)
         return address
 
@@ -141,7 +193,9 @@ class _Program:
             return b.walk(count(block.rows), count(block.columns), count(block.k))
         return b.walk(count(block.columns), count(block.k))
 
-    def _store(self, result: Result, out: Block, conv: Block, c: int, residual: int, border: dict[str, int]) -> None:
+    def _store(
+        self, result: Result, out: Block, conv: Block, c: int, residual: int, border: dict[str, int]
+    ) -> None:
         product, epilogue = self.product, result.epilogue
         m, n = count(conv.batches) * count(conv.m), count(conv.rows) * count(conv.columns)
         address, place = result.tile.place(out if epilogue.pool else conv)
@@ -170,7 +224,13 @@ class _Program:
         if epilogue.pool:
             flags.append("FLAG_POOL")
             rows, columns = epilogue.pool.size
-            fields |= {"n_inner": count(conv.columns), "k_inner": columns, "k_middle": rows, "pool_stride": epilogue.pool.stride, **border}
+            fields |= {
+                "n_inner": count(conv.columns),
+                "k_inner": columns,
+                "k_middle": rows,
+                "pool_stride": epilogue.pool.stride,
+                **border,
+            }
         kind = "TYPE_INT8" if result.tile.item_bytes == 1 else "TYPE_FLOAT32"
         self.commands.append(Command("COMMAND_STORE", fields, address, kind, tuple(flags)))
 
@@ -185,8 +245,8 @@ def fits(product: Product, tiling: Tiling) -> bool:
     """Whether each block is moved by one command."""
     b = product.b
     ok = product.a.packed or product.a.may_load(tiling.batches, tiling.m, tiling.k)
-    ok = ok and (isinstance(b, Image) or bool(b.packed) or b.may_load(tiling.batches, tiling.columns, tiling.k))
+    ok = ok and (
+        isinstance(b, Image) or bool(b.packed) or b.may_load(tiling.batches, tiling.columns, tiling.k)
+    )
     tiles = [result.tile for result in product.results] + ([product.residual] if product.residual else [])
     return ok and all(tile.may_place(tiling.batches, tiling.m, tiling.rows, tiling.columns) for tile in tiles)
-
-

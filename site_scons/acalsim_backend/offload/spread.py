@@ -35,12 +35,19 @@ class Spread:
 def spread(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Spread:
     """The steps of a schedule in order. `uses` are those of the kernels."""
     if len(target.devices) < 2:
-        return Spread(tuple((kernel,) for kernel in kernels), {kernel.name: target.devices for kernel in kernels if kernel.device})
+        return Spread(
+            tuple((kernel,) for kernel in kernels),
+            {kernel.name: target.devices for kernel in kernels if kernel.device},
+        )
     steps: list[tuple[Kernel, ...]] = []
     teams: dict[str, Team] = {}
     for run in _runs(kernels, uses):
         products = {kernel.name: lowering.product(kernel) for kernel in run if kernel.device}
-        rounds = min(_plans(run, products, target), key=lambda rounds: rounds[0])[1] if products else [{kernel.name: ()} for kernel in run]
+        rounds = (
+            min(_plans(run, products, target), key=lambda rounds: rounds[0])[1]
+            if products
+            else [{kernel.name: ()} for kernel in run]
+        )
         by_name = {kernel.name: kernel for kernel in run}
         for chosen in rounds:
             steps.append(tuple(by_name[name] for name in chosen))
@@ -54,7 +61,12 @@ def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]
     read: set[str] = set()
     written: set[str] = set()
     for kernel, (reads, writes) in zip(kernels, uses, strict=True):
-        if runs and kernel.device and runs[-1][-1].device and not (writes & (read | written) or reads & written):
+        if (
+            runs
+            and kernel.device
+            and runs[-1][-1].device
+            and not (writes & (read | written) or reads & written)
+        ):
             runs[-1].append(kernel)
         else:
             runs.append([kernel])
@@ -63,7 +75,9 @@ def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]
     return runs
 
 
-def _plans(run: Sequence[Kernel], products: Mapping[str, Product], target: Target) -> Iterator[tuple[int, list[dict[str, Team]]]]:
+def _plans(
+    run: Sequence[Kernel], products: Mapping[str, Product], target: Target
+) -> Iterator[tuple[int, list[dict[str, Team]]]]:
     """(cycles, the team of each kernel of each round) of every number of kernels side by side."""
     for side_by_side in range(1, min(len(run), len(target.devices)) + 1):
         shares = _shares(target.devices, side_by_side)
@@ -71,7 +85,10 @@ def _plans(run: Sequence[Kernel], products: Mapping[str, Product], target: Targe
         for first in range(0, len(run), side_by_side):
             round_of = run[first : first + side_by_side]
             parts = shares if len(round_of) == side_by_side else _shares(target.devices, len(round_of))
-            found = [_best_team(kernel, products[kernel.name], devices, target) for kernel, devices in zip(round_of, parts, strict=True)]
+            found = [
+                _best_team(kernel, products[kernel.name], devices, target)
+                for kernel, devices in zip(round_of, parts, strict=True)
+            ]
             if None in found:
                 break
             total += max(cycles for cycles, _ in found)

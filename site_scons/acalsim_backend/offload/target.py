@@ -65,7 +65,9 @@ class Target:
             return "the tiling file says so"
         reason = self._obstacle(lowering, op)
         if reason and choice:
-            raise PlanError(f"the tiling file has {told(choice)} for op '{op.name}', which cannot go to the device: {reason}")
+            raise PlanError(
+                f"the tiling file has {told(choice)} for op '{op.name}', which cannot go to the device: {reason}"
+            )
         if reason or choice:
             return reason
         product = lowering.product(Kernel(op))
@@ -108,7 +110,9 @@ class Target:
         """By the devices' model, the operands side by side in RAM."""
         lists = lists_of(product, tiling, team)
         place = addresses(product, self.machine.ram.origin)
-        return self._timer.cycles([device for device, _ in lists], [packed(commands, place) for _, commands in lists])
+        return self._timer.cycles(
+            [device for device, _ in lists], [packed(commands, place) for _, commands in lists]
+        )
 
     def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
         """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
@@ -120,19 +124,37 @@ class Target:
 
 def lists_of(product: Product, tiling: Tiling, team: Team) -> tuple[tuple[Device, tuple[Command, ...]], ...]:
     """Of those devices of a team that get blocks."""
-    lists = ((device, tuple(program(product, tiling, (index, len(team))))) for index, device in enumerate(team))
+    lists = (
+        (device, tuple(program(product, tiling, (index, len(team))))) for index, device in enumerate(team)
+    )
     return tuple((device, commands) for device, commands in lists if commands)
 
 
 def anonymous(product: Product) -> Product:
     """The product with storages named by their part in it: equal for all that are computed alike."""
-    results = tuple(replace(each, tile=replace(each.tile, storage=f"c{number}", offset=0),
-                            epilogue=replace(each.epilogue, tensor="", residual=each.epilogue.residual and "r",
-                                             scales=each.epilogue.scales and replace(each.epilogue.scales, tensor="scales"),
-                                             bias=each.epilogue.bias and replace(each.epilogue.bias, tensor="bias")))
-                    for number, each in enumerate(product.results))
-    return replace(product, a=replace(product.a, storage="a", offset=0), b=replace(product.b, storage="b", offset=0), results=results,
-                   scales=product.scales and ("scales", 0), bias=product.bias and ("bias", 0), residual=product.residual and replace(product.residual, storage="r", offset=0))
+    results = tuple(
+        replace(
+            each,
+            tile=replace(each.tile, storage=f"c{number}", offset=0),
+            epilogue=replace(
+                each.epilogue,
+                tensor="",
+                residual=each.epilogue.residual and "r",
+                scales=each.epilogue.scales and replace(each.epilogue.scales, tensor="scales"),
+                bias=each.epilogue.bias and replace(each.epilogue.bias, tensor="bias"),
+            ),
+        )
+        for number, each in enumerate(product.results)
+    )
+    return replace(
+        product,
+        a=replace(product.a, storage="a", offset=0),
+        b=replace(product.b, storage="b", offset=0),
+        results=results,
+        scales=product.scales and ("scales", 0),
+        bias=product.bias and ("bias", 0),
+        residual=product.residual and replace(product.residual, storage="r", offset=0),
+    )
 
 
 def addresses(product: Product, origin: int):
@@ -147,9 +169,16 @@ def with_packed(product: Product, tiling: Tiling, constants: set[str]) -> tuple[
     moved = {}
     for name, lines in (("a", tiling.m), ("b", tiling.columns)):
         operand = getattr(product, name)
-        if isinstance(operand, Image) or operand.storage not in constants or product.batches > 1 or operand.offset:
+        if (
+            isinstance(operand, Image)
+            or operand.storage not in constants
+            or product.batches > 1
+            or operand.offset
+        ):
             continue
-        in_panels = operand.by_lines and tiling.k >= operand.depth or not operand.by_lines and lines >= operand.lines
+        in_panels = (
+            operand.by_lines and tiling.k >= operand.depth or not operand.by_lines and lines >= operand.lines
+        )
         dense = (operand.line_stride, operand.k_stride) in ((operand.depth, 1), (1, operand.lines))
         if dense and not in_panels:
             moved[operand.storage] = replace(operand, packed=(lines, tiling.k))
@@ -170,7 +199,11 @@ def pack(matrix: Matrix, data: bytes) -> bytes:
 
     item = f"V{matrix.item_bytes}"
     stored = np.frombuffer(data, item)
-    lines = stored.reshape(matrix.lines, matrix.depth) if matrix.by_lines else stored.reshape(matrix.depth, matrix.lines).T
+    lines = (
+        stored.reshape(matrix.lines, matrix.depth)
+        if matrix.by_lines
+        else stored.reshape(matrix.depth, matrix.lines).T
+    )
     height, width = matrix.packed
     blocks = []
     for first in range(0, matrix.lines, height):

@@ -45,8 +45,15 @@ def aligned(size_bytes: int) -> int:
 
 def parts(total: int, unit: int = 1) -> list[int]:
     """Sizes that cut `total` into equal parts, rounded up to `unit`, largest first."""
-    found = {min(total, math.ceil(math.ceil(total / count) / unit) * unit)
-             for count in {*range(1, 17), *(1 << power for power in range(5, 17)), *(3 << power for power in range(3, 15))} if count <= total}
+    found = {
+        min(total, math.ceil(math.ceil(total / count) / unit) * unit)
+        for count in {
+            *range(1, 17),
+            *(1 << power for power in range(5, 17)),
+            *(3 << power for power in range(3, 15)),
+        }
+        if count <= total
+    }
     return sorted(found, reverse=True)
 
 
@@ -96,15 +103,24 @@ class Layout:
 
 
 def layout(product: Product, tiling: Tiling) -> Layout:
-    rows, columns = (int(_pooled_size(product, np.array(size), axis)) for axis, size in ((0, tiling.rows), (1, tiling.columns)))
+    rows, columns = (
+        int(_pooled_size(product, np.array(size), axis))
+        for axis, size in ((0, tiling.rows), (1, tiling.columns))
+    )
     if isinstance(product.b, Image):
         b_bytes = product.b.bytes(tiling.batches, rows, columns, tiling.k)
     else:
         b_bytes = product.b.bytes(tiling.batches, tiling.columns, tiling.k)
     c_elements = tiling.batches * tiling.m * rows * columns
     residual = product.residual.item_bytes * c_elements if product.residual else 0
-    return Layout(vector_bytes(product), aligned(product.a.bytes(tiling.batches, tiling.m, tiling.k)), aligned(b_bytes),
-                  aligned(residual), 4 * c_elements, tiling)
+    return Layout(
+        vector_bytes(product),
+        aligned(product.a.bytes(tiling.batches, tiling.m, tiling.k)),
+        aligned(b_bytes),
+        aligned(residual),
+        4 * c_elements,
+        tiling,
+    )
 
 
 def vector_bytes(product: Product) -> int:
@@ -117,8 +133,21 @@ class Search:
     """The tilings of one product on a device, or on `team` such devices, all at once as arrays; of those fields that are
     `given` only such."""
 
-    def __init__(self, product: Product, machine: Machine, device: Device, given: Mapping[str, int | str] | None = None, team: int = 1):
-        self.product, self.ram, self.parameters, self.given, self.team = product, machine.ram, device.parameters, given or {}, team
+    def __init__(
+        self,
+        product: Product,
+        machine: Machine,
+        device: Device,
+        given: Mapping[str, int | str] | None = None,
+        team: int = 1,
+    ):
+        self.product, self.ram, self.parameters, self.given, self.team = (
+            product,
+            machine.ram,
+            device.parameters,
+            given or {},
+            team,
+        )
         self.transposed = self.parameters["dataflow"] == 1
 
     def best(self, most: int) -> list[Tiling]:
@@ -131,7 +160,10 @@ class Search:
         order = legal[np.lexsort((table["commands"][legal], table["cycles"][legal]))]
         found: dict[tuple, Tiling] = {}
         for index in order:
-            row = {name: int(table[name][index]) for name in ("batches", "m", "rows", "columns", "k", "a_slots", "b_slots", "c_slots")}
+            row = {
+                name: int(table[name][index])
+                for name in ("batches", "m", "rows", "columns", "k", "a_slots", "b_slots", "c_slots")
+            }
             found.setdefault(tuple(row.values()), Tiling(**row, order="mn"[int(table["n_outer"][index])]))
             if len(found) == most:
                 break
@@ -144,28 +176,66 @@ class Search:
         rows, columns = product.out
         k = parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))
         # Less than the array's size only where memories are that small.
-        m, columns, k = ([*sizes, 1] if sizes[-1] > 1 else sizes for sizes in (m, parts(columns, array_columns), k))
+        m, columns, k = (
+            [*sizes, 1] if sizes[-1] > 1 else sizes for sizes in (m, parts(columns, array_columns), k)
+        )
         found = {"m": m, "rows": parts(rows), "columns": columns, "k": [each * product.taps for each in k]}
         limits = {"m": product.m, "rows": rows, "columns": product.out[1], "k": product.k}
-        sizes = ([min(self.given[name], limits[name])] if name in self.given else each for name, each in found.items())
+        sizes = (
+            [min(self.given[name], limits[name])] if name in self.given else each
+            for name, each in found.items()
+        )
         return tuple(sizes)
 
     def _candidates(self) -> dict[str, np.ndarray]:
         sizes = self._sizes()
-        grid = np.meshgrid(*(np.array(each) for each in sizes), np.arange(2), np.arange(4), np.arange(2), np.arange(2), indexing="ij")
+        grid = np.meshgrid(
+            *(np.array(each) for each in sizes),
+            np.arange(2),
+            np.arange(4),
+            np.arange(2),
+            np.arange(2),
+            indexing="ij",
+        )
         m, rows, columns, k, n_outer, inner, outer, c_slots = (each.ravel() for each in grid)
-        table = {"m": m, "rows": rows, "columns": columns, "k": k, "n_outer": n_outer, "c_slots": c_slots + 1, "batches": np.ones_like(m)}
+        table = {
+            "m": m,
+            "rows": rows,
+            "columns": columns,
+            "k": k,
+            "n_outer": n_outer,
+            "c_slots": c_slots + 1,
+            "batches": np.ones_like(m),
+        }
         # Columns are cut only where not even one row fits, so that rows of an image stay whole.
-        keep = (columns == sizes[2][0]) | (rows == sizes[1][-1]) | bool({"rows", "columns"} & self.given.keys())
+        keep = (
+            (columns == sizes[2][0]) | (rows == sizes[1][-1]) | bool({"rows", "columns"} & self.given.keys())
+        )
         table = {name: values[keep] for name, values in table.items()}
         inner, outer = inner[keep], outer[keep]
         if self.product.batches > 1:
-            whole = {batches for batches in (*parts(self.product.batches), min(self.given.get("batches", 1), self.product.batches)) if batches > 1}
+            whole = {
+                batches
+                for batches in (
+                    *parts(self.product.batches),
+                    min(self.given.get("batches", 1), self.product.batches),
+                )
+                if batches > 1
+            }
             for batches in sorted(whole, reverse=True):
-                row = {"m": self.product.m, "rows": self.product.out[0], "columns": self.product.out[1], "k": self.product.k, "batches": batches,
-                       "n_outer": 0}
+                row = {
+                    "m": self.product.m,
+                    "rows": self.product.out[0],
+                    "columns": self.product.out[1],
+                    "k": self.product.k,
+                    "batches": batches,
+                    "n_outer": 0,
+                }
                 for slots in (1, 2):
-                    table = {name: np.append(values, {**row, "c_slots": slots}[name]) for name, values in table.items()}
+                    table = {
+                        name: np.append(values, {**row, "c_slots": slots}[name])
+                        for name, values in table.items()
+                    }
                     inner, outer = np.append(inner, 0), np.append(outer, 0)
         self._slots(table, inner, outer)
         return self._as_given(table)
@@ -190,7 +260,10 @@ class Search:
         kept = np.select([inner == 0, inner == 1, inner == 2], [np.full_like(nk, 2), nk + 1, 2 * nk], 1)
         for name, own in (("a", nm), ("b", nn)):
             mine = table["n_outer"] == (name == "b")
-            table[f"{name}_slots"] = np.minimum(np.where(mine, kept, np.where(outer == 1, own * nk, np.where(inner == 3, 1, 2))), own * nk * self._turns(table))
+            table[f"{name}_slots"] = np.minimum(
+                np.where(mine, kept, np.where(outer == 1, own * nk, np.where(inner == 3, 1, 2))),
+                own * nk * self._turns(table),
+            )
 
     def _turns(self, table: Mapping) -> np.ndarray:
         """How often all of the operands pass: once for each image and each block of batches."""
@@ -206,7 +279,9 @@ class Search:
         product, ram, parameters = self.product, self.ram, self.parameters
         nm, nn, nk = self._counts(table)
         turns, batches = self._turns(table), table["batches"]
-        rows, columns = (_pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns")))
+        rows, columns = (
+            _pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns"))
+        )
         n = rows * columns
         a_bytes = batches * table["m"] * table["k"] * product.a.item_bytes
         if isinstance(product.b, Image):
@@ -215,32 +290,68 @@ class Search:
             b_bytes = batches * table["columns"] * table["k"] * product.b.item_bytes
         c_bytes = 4 * batches * table["m"] * n
         residual_bytes = c_bytes // 4 * product.residual.item_bytes if product.residual else np.zeros_like(n)
-        used = vector_bytes(product) + table["a_slots"] * (a_bytes + ALIGNMENT) + table["b_slots"] * (b_bytes + ALIGNMENT) + 2 * residual_bytes
+        used = (
+            vector_bytes(product)
+            + table["a_slots"] * (a_bytes + ALIGNMENT)
+            + table["b_slots"] * (b_bytes + ALIGNMENT)
+            + 2 * residual_bytes
+        )
         a_loads = np.where(table["a_slots"] >= np.where(table["n_outer"], nm, 1) * nk, nm * nk, nm * nn * nk)
         b_loads = np.where(table["b_slots"] >= np.where(table["n_outer"], 1, nn) * nk, nn * nk, nm * nn * nk)
         blocks = nm * nn
-        table["commands"] = turns * (a_loads + b_loads + blocks * (nk * batches + len(product.results) + bool(product.residual))) + 1
-        table["legal"] = ((used <= parameters["scratchpad_bytes"]) & (table["c_slots"] * c_bytes <= parameters["accumulator_bytes"])
-                          & (table["m"] * batches <= LARGEST_SIZE) & (n <= LARGEST_SIZE) & (table["k"] <= LARGEST_SIZE)
-                          & (table["commands"] <= MOST_COMMANDS))
+        table["commands"] = (
+            turns
+            * (a_loads + b_loads + blocks * (nk * batches + len(product.results) + bool(product.residual)))
+            + 1
+        )
+        table["legal"] = (
+            (used <= parameters["scratchpad_bytes"])
+            & (table["c_slots"] * c_bytes <= parameters["accumulator_bytes"])
+            & (table["m"] * batches <= LARGEST_SIZE)
+            & (n <= LARGEST_SIZE)
+            & (table["k"] <= LARGEST_SIZE)
+            & (table["commands"] <= MOST_COMMANDS)
+        )
         ratio = (table["rows"] * table["columns"]) / n
         out_bytes = sum(c_bytes / 4 * result.tile.item_bytes * ratio for result in product.results)
         a_real, b_real = nm * table["m"] / product.m, 1.0
-        moved = turns * (a_loads * a_bytes / a_real + b_loads * b_bytes * b_real + blocks * (residual_bytes + out_bytes)) + LIST_BYTES * table["commands"]
+        moved = (
+            turns
+            * (
+                a_loads * a_bytes / a_real
+                + b_loads * b_bytes * b_real
+                + blocks * (residual_bytes + out_bytes)
+            )
+            + LIST_BYTES * table["commands"]
+        )
         bandwidth = ram.bytes_per_cycle * ram.channels
         array = turns * blocks * nk * batches * self._array_cycles(table["m"], n, table["k"])
         reading = turns * blocks * c_bytes / parameters["scratchpad_bytes_per_cycle"]
         share = -(-(turns * blocks) // self.team) / (turns * blocks)
-        start = (a_bytes + b_bytes) / bandwidth + 2 * ram.latency_cycles + LIST_BYTES * table["commands"] / bandwidth
+        start = (
+            (a_bytes + b_bytes) / bandwidth
+            + 2 * ram.latency_cycles
+            + LIST_BYTES * table["commands"] / bandwidth
+        )
         end = c_bytes / bandwidth + ram.latency_cycles
-        table["cycles"] = start + end + np.maximum(share * (array + np.where(table["c_slots"] == 1, reading, 0)), moved / bandwidth)
+        table["cycles"] = (
+            start
+            + end
+            + np.maximum(share * (array + np.where(table["c_slots"] == 1, reading, 0)), moved / bandwidth)
+        )
 
     def _array_cycles(self, m: np.ndarray, n: np.ndarray, k: np.ndarray) -> np.ndarray:
         """Of one MATMUL among many; docs/timing.md has the formulas."""
         rows, columns, overlap = (self.parameters[name] for name in ("rows", "columns", "overlap"))
         tiles = -(-n // columns) * -(-(m if self.transposed else k) // rows)
         slots = k if self.transposed else m
-        return tiles * (2 * rows + columns + slots - 1 if overlap == 0 else rows + slots if overlap == 1 else np.maximum(slots, rows))
+        return tiles * (
+            2 * rows + columns + slots - 1
+            if overlap == 0
+            else rows + slots
+            if overlap == 1
+            else np.maximum(slots, rows)
+        )
 
 
 def blocks_of(total: int, size: int) -> Iterator[Range]:
