@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend import sst_host  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
+from acalsim_backend.host import sst as sst_host  # noqa: E402
 from engine_roundtrips import compile_program  # noqa: E402
 
 WAYS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend import qemu, toolchain  # noqa: E402
+from acalsim_backend.host import qemu, toolchain  # noqa: E402
 from engine_roundtrips import serve_command  # noqa: E402
 
 RTL_CYCLES, RTL_INSTRUCTIONS, RUNS = 241_070, 199_268, 500

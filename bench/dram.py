@@ -22,8 +22,8 @@ from project import ROOT, simulated
 
 sys.path[:0] = [str(ROOT / "tests")]
 
-from acalsim_backend import sst_host  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
+from acalsim_backend.host import sst as sst_host  # noqa: E402
 from compute_fixtures import load, packed, store  # noqa: E402
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, RAM, RESULT, SIZE, START, Client  # noqa: E402
 

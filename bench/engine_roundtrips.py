@@ -21,9 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend import engine, sst_host  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
-from acalsim_backend.headers import registers_header  # noqa: E402
+from acalsim_backend.host import engine  # noqa: E402
+from acalsim_backend.host import sst as sst_host  # noqa: E402
+from acalsim_backend.machine.headers import registers_header  # noqa: E402
 
 EMBEDDED, SST = "embedded engine", "SST"
 

@@ -16,9 +16,10 @@ from elftools.elf.elffile import ELFFile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend.ir import parse  # noqa: E402
-from acalsim_backend.machine import load_machine  # noqa: E402
-from acalsim_backend.plan import in_place, least_bytes, lifetimes, make_plan, merge  # noqa: E402
+from acalsim_backend.codegen.generator import timer_for  # noqa: E402
+from acalsim_backend.ir.text import parse  # noqa: E402
+from acalsim_backend.machine.file import load_machine  # noqa: E402
+from acalsim_backend.schedule.memory import in_place, least_bytes, lifetimes, make_plan, merge  # noqa: E402
 
 
 def sections(elf):
@@ -52,7 +53,7 @@ def main():
     print(f"{'model':16} {'code':>9} {'weights':>11} {'buffers':>10} {'least':>10} {'peak/least':>10}")
     for name in names:
         ir, machine = parse((ROOT / build / name / "graph_0.ir").read_text()), load_machine(options.machine)
-        plan, size = make_plan(ir, machine), sections(ROOT / build / f"{name}.elf")
+        plan, size = make_plan(ir, machine, timer=timer_for(machine)), sections(ROOT / build / f"{name}.elf")
         arena = lifetimes(
             plan.schedule, {place for place, where in plan.places.items() if where.section != ".buffers"}
         )

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend import qemu  # noqa: E402
+from acalsim_backend.host import qemu  # noqa: E402
 from engine_roundtrips import EMBEDDED, SST, report, serve_commands  # noqa: E402
 
 PING_PONG = r"""

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
 from acalsim_backend.capture import capture_model  # noqa: E402
-from acalsim_backend.modelfile import ModelFile  # noqa: E402
+from acalsim_backend.capture.model_file import ModelFile  # noqa: E402
 from acalsim_backend.pipeline import build_elf, build_graph, run_program  # noqa: E402
 
 MODELS = {

@@ -3,7 +3,7 @@
 
 import torch
 from acalsim_backend import ACALSimBackend
-from acalsim_backend.table import print_report
+from acalsim_backend.report.show import print_report
 from torch import nn
 
 torch.manual_seed(0)

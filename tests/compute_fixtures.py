@@ -4,7 +4,7 @@
 import ctypes
 
 import numpy as np
-from acalsim_backend import device
+from acalsim_backend.machine import device
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
 
 RAM_BYTES = 1 << 20

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from acalsim_backend import capture, toolchain
-from acalsim_backend.codegen import c_header, c_source, placed_inputs, write_files
-from acalsim_backend.headers import machine_header, registers_header
-from acalsim_backend.machine import load_machine
+from acalsim_backend import capture
+from acalsim_backend.codegen.generator import write_files
+from acalsim_backend.codegen.program import c_header, c_source
+from acalsim_backend.codegen.values import placed_inputs
+from acalsim_backend.host import toolchain
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.machine.headers import machine_header, registers_header
 from acalsim_backend.paths import KERNELS
-from acalsim_backend.plan import make_plan
+from acalsim_backend.schedule.memory import make_plan
 
 HOST = """\
 #include <setjmp.h>

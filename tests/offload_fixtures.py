@@ -3,11 +3,12 @@
 
 import numpy as np
 import pytest
-from acalsim_backend.machine import load_machine
-from acalsim_backend.offload import target as targets
+from acalsim_backend.codegen.generator import timer_for
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.offload import decide as targets
 from acalsim_backend.offload.command import packed
-from acalsim_backend.offload.target import Target, pack
-from acalsim_backend.schedule import make_schedule
+from acalsim_backend.offload.decide import Target, pack
+from acalsim_backend.schedule.schedule import make_schedule
 from compute_fixtures import Matrices
 from host_fixtures import captured_function
 from simulator_fixtures import RAM, simulator_of
@@ -42,7 +43,7 @@ class Device:
     """A machine's compute devices and RAM, which carry out schedules."""
 
     def __init__(self, embedded, library, folder, machine):
-        self.machine, self.target = machine, Target(machine, str(library))
+        self.machine, self.target = machine, Target(machine, timer_for(machine, library))
         self.memory = Memory(simulator_of(embedded, machine), folder)
 
     def run(self, function, *inputs, keep_all=False):

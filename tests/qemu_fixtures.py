@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from acalsim_backend import qemu, toolchain
-from acalsim_backend.headers import machine_header
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import qemu, toolchain
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.machine.headers import machine_header
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNELS = ROOT / "kernels"

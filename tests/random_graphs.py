@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 from acalsim_backend.capture import Captured
-from acalsim_backend.ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from acalsim_backend.ops import ROWS
+from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from acalsim_backend.ir.ops import ROWS
+from acalsim_backend.ir.verify import verify
 from hypothesis import strategies as st
 
 T = ACALSimOpType
@@ -102,7 +103,7 @@ class Chain:
         self.ir.outputs = list(names)
         for name in names:
             self.ir.tensors[name] = replace(self.ir.tensors[name], is_output=True)
-        return self.ir.verify()
+        return verify(self.ir)
 
     def captured(self):
         inputs = [self.values[name].numpy() for name in self.ir.inputs]

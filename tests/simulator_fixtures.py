@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from acalsim_backend import engine
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import engine
+from acalsim_backend.machine.file import load_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 ECHO, COMPUTE = 0x10200000, 0x10300000

@@ -5,7 +5,7 @@ from math import prod
 
 import pytest
 import torch
-from acalsim_backend.access import Access, inverse_permutation, row_major
+from acalsim_backend.ir.strides import Access, inverse_permutation, row_major
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -24,6 +24,7 @@ from acalsim_backend import (
 )
 from acalsim_backend.backend import shared_backend
 from acalsim_backend.errors import CaptureError, MachineError, PlanError, ToolchainError
+from acalsim_backend.host.build import host_tools
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -522,10 +523,10 @@ def test_an_output_folder_that_another_machine_used_is_built_anew(tmp_path):
 
 
 def test_host_tools_are_built_once_and_for_all_processes(capfd):
-    pipeline.host_tools()
+    host_tools()
     capfd.readouterr()
-    pipeline.host_tools.cache_clear()
-    tools = pipeline.host_tools()
+    host_tools.cache_clear()
+    tools = host_tools()
     assert tools.plugin.is_file() and tools.library.is_file() and tools.plugin.is_relative_to(CACHE)
     assert capfd.readouterr().err == ""
 

@@ -3,7 +3,7 @@
 
 import pytest
 from acalsim_backend.errors import MachineError
-from acalsim_backend.machine import load_machine
+from acalsim_backend.machine.file import load_machine
 from qemu_fixtures import ECHO, description
 
 pytest_plugins = ["qemu_fixtures"]

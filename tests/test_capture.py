@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 from acalsim_backend import capture
+from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.ir import parse
-from acalsim_backend.modelfile import ModelFile
+from acalsim_backend.ir.text import parse
 from acalsim_backend.paths import PYTHONPATH
 
 ROOT = PYTHONPATH.parent

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from acalsim_backend import codegen, toolchain
-from acalsim_backend.codegen import RISCVCodeGenerator
-from acalsim_backend.emit import C_TYPES
+from acalsim_backend.codegen.generator import RISCVCodeGenerator
+from acalsim_backend.codegen.values import placed_inputs
 from acalsim_backend.errors import ToolchainError
-from acalsim_backend.ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import toolchain
+from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from acalsim_backend.ir.literals import C_TYPES
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.schedule.memory import make_plan
 from elftools.elf.elffile import ELFFile
 
 T = ACALSimOpType
@@ -314,5 +316,5 @@ def test_a_missing_compiler_is_one_line_with_the_remedy(monkeypatch, tmp_path):
 
 def test_inputs_are_placed_where_the_plan_has_them():
     ir = bare_graph()
-    plan = codegen.make_plan(ir, load_machine("cpu"))
-    assert codegen.placed_inputs(ir, plan, [b"abcd"]) == b"abcd" + bytes(60)
+    plan = make_plan(ir, load_machine("cpu"))
+    assert placed_inputs(ir, plan, [b"abcd"]) == b"abcd" + bytes(60)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 from acalsim_backend.errors import MachineError, SimulateError
-from acalsim_backend.machine import load_machine
-from acalsim_backend.simulate import Tools, simulate
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.simulate.run import Tools, simulate
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import NO_SYMBOLS, ROOT, Simulator, firmware_of
 from simulator_fixtures import (  # noqa: F401

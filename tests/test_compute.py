@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from acalsim_backend import device
 from acalsim_backend.errors import DeviceError
+from acalsim_backend.machine import device
 from compute_fixtures import (
     BYTES_PER_CYCLE,
     DATAFLOWS,
@@ -407,7 +407,7 @@ int main() {
 
 
 def test_hosts_without_fused_multiply_add_get_the_same_bits(tmp_path):
-    from acalsim_backend.headers import registers_header
+    from acalsim_backend.machine.headers import registers_header
 
     (tmp_path / "registers.h").write_text(registers_header())
     (tmp_path / "fma.cc").write_text(FMA_TEST)
@@ -420,7 +420,7 @@ def test_hosts_without_fused_multiply_add_get_the_same_bits(tmp_path):
 
 
 def test_the_example_of_the_documentation_runs(matrices, tmp_path):
-    from acalsim_backend.headers import registers_header
+    from acalsim_backend.machine.headers import registers_header
 
     text = (ROOT / "docs/device.md").read_text()
     example = text[text.index("    struct DeviceCommand list[]") : text.index("`device.pack_command(")]

@@ -5,8 +5,8 @@ import re
 
 import pytest
 from acalsim_backend.errors import SimulateError
-from acalsim_backend.machine import load_machine
-from acalsim_backend.simulate import Tools, simulate
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.simulate.run import Tools, simulate
 from compute_fixtures import ERRORS
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import cross

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from acalsim_backend.capture.quantise import quantise
-from acalsim_backend.ir import ACALSimOpType
-from acalsim_backend.plan import make_plan
+from acalsim_backend.ir.graph import ACALSimOpType
+from acalsim_backend.schedule.memory import make_plan
 from host_fixtures import Library, captured_function
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -196,7 +196,7 @@ def test_a_layer_of_zeros_is_quantised_to_zeros(tmp_path):
 
 def test_weights_take_a_quarter_of_the_memory():
     module, x = nn.Linear(512, 256), torch.randn(1, 512)
-    from acalsim_backend.machine import load_machine
+    from acalsim_backend.machine.file import load_machine
 
     sizes = [
         make_plan(captured.ir, load_machine("cpu")).blocks[".weights"]

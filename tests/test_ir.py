@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 from acalsim_backend.errors import IRError
-from acalsim_backend.ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc, parse
+from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from acalsim_backend.ir.text import parse
+from acalsim_backend.ir.verify import verify
 
 T = ACALSimOpType
 
@@ -226,12 +228,12 @@ def one_op(type, attrs=None):
 @pytest.mark.parametrize("make, sentence", REFUSED, ids=[sentence[:50] for _, sentence in REFUSED])
 def test_a_bad_graph_is_refused_by_name(make, sentence):
     with pytest.raises(IRError, match=re.escape(sentence)):
-        make().verify()
+        verify(make())
 
 
 def test_a_good_graph_is_returned():
     ir = tutorial()
-    assert ir.verify() is ir and varied().verify()
+    assert verify(ir) is ir and verify(varied())
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from acalsim_backend import toolchain
 from acalsim_backend.errors import ToolchainError
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import toolchain
+from acalsim_backend.machine.file import load_machine
 from qemu_fixtures import KERNELS
 
 pytest_plugins = ["qemu_fixtures"]

@@ -5,9 +5,9 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from acalsim_backend import device, headers
 from acalsim_backend.errors import DeviceError, MachineError
-from acalsim_backend.machine import MACHINES, load_machine
+from acalsim_backend.machine import device, headers
+from acalsim_backend.machine.file import MACHINES, load_machine
 
 ECHO = "[devices.echo]\nbase = 0x10200000\n"
 

@@ -9,19 +9,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.access import Access
+from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.errors import PlanError
-from acalsim_backend.ir import ACALSimOpType
-from acalsim_backend.machine import load_machine
-from acalsim_backend.offload.choices import read_choices
+from acalsim_backend.ir.graph import ACALSimOpType
+from acalsim_backend.ir.strides import Access
+from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.command import packed
+from acalsim_backend.offload.command_list import fits, program
+from acalsim_backend.offload.decide import Target, anonymous, pack
 from acalsim_backend.offload.operand import Block, Image, Matrix, Tile
 from acalsim_backend.offload.product import PRODUCTS
-from acalsim_backend.offload.program import fits, program
-from acalsim_backend.offload.target import Target, anonymous, pack
 from acalsim_backend.offload.tiling import Search, Tiling, layout, parts
-from acalsim_backend.plan import make_plan, plan_json
-from acalsim_backend.schedule import make_schedule
+from acalsim_backend.offload.tiling_file import read_choices
+from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.plan_file import plan_json
+from acalsim_backend.schedule.schedule import make_schedule
 from host_fixtures import captured_function
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -335,7 +337,9 @@ def test_a_list_timed_without_values_takes_the_cycles_of_its_simulation(
 
 def kernel_of(machine, library, function, *inputs):
     torch.manual_seed(0)
-    return make_schedule(captured_function(function, inputs).ir, Target(machine, str(library))).kernels[-1]
+    return make_schedule(
+        captured_function(function, inputs).ir, Target(machine, timer_for(machine, library))
+    ).kernels[-1]
 
 
 @pytest.mark.parametrize(("function", "inputs", "reason"), [
@@ -372,7 +376,7 @@ def test_the_plan_says_where_ops_run_and_why(engine_library, tmp_path):  # noqa:
     torch.manual_seed(0)
     machine = machine_with(tmp_path, **LARGE)
     ir = captured_function(lambda a, b: torch.exp(a @ b), (f(64, 64), f(64, 64))).ir
-    rows = plan_json(ir, make_plan(ir, machine, library=str(engine_library)), machine)["ops"]
+    rows = plan_json(ir, make_plan(ir, machine, timer=timer_for(machine, engine_library)), machine)["ops"]
     assert [(row["placed_on"], row["reason"]) for row in rows] == [
         ("compute", ""),
         ("cpu", "the device has no EXP"),
@@ -429,9 +433,10 @@ def test_an_access_that_no_command_walks_stays_on_the_cpu(engine_library, tmp_pa
     """Rows of a convolution's input whose elements are not next to each other are copied first."""
     torch.manual_seed(0)
     conv = nn.Conv2d(4, 8, 3)
+    machine = machine_with(tmp_path, **LARGE)
     schedule = make_schedule(
         captured_function(lambda x: conv(x.permute(0, 3, 1, 2)), (f(1, 12, 12, 4),)).ir,
-        Target(machine_with(tmp_path, **LARGE), str(engine_library)),
+        Target(machine, timer_for(machine, engine_library)),
     )
     assert [kernel.anchor.op_type for kernel in schedule.kernels] == [T.COPY, T.CONV]
     assert isinstance(schedule.access[schedule.kernels[1].anchor.inputs[0]], Access)
@@ -471,7 +476,7 @@ def test_what_does_not_pay_goes_to_the_device_where_the_user_says_so(embedded, e
     machine = machine_with(tmp_path, **SMALL)
     ir = captured_function(lambda a, b: a @ b, (f(2, 2), f(2, 2))).ir
     kernels = [
-        make_schedule(ir, Target(machine, str(engine_library), choices)).kernels[0]
+        make_schedule(ir, Target(machine, timer_for(machine, engine_library), choices)).kernels[0]
         for choices in ({}, {ir.ops[0].name: {"on": "compute"}})
     ]
     assert [kernel.device for kernel in kernels] == [None, "compute"]
@@ -514,4 +519,4 @@ def test_choices_that_cannot_be_are_refused_by_name(small):
         ),
     ):
         with pytest.raises(PlanError, match=line):
-            make_plan(ir, small.machine, choices=choices)
+            make_plan(ir, small.machine, timer=small.target.timer, choices=choices)

@@ -16,13 +16,15 @@ import torch
 import torch.nn.functional as F
 from acalsim_backend.capture import Captured, capture_model
 from acalsim_backend.capture.model import tensors_of
+from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.capture.rules import WITHOUT_EFFECT
-from acalsim_backend.emit import collapse, index, literal, nest
+from acalsim_backend.codegen.loops import collapse, index, nest
 from acalsim_backend.errors import CaptureError
-from acalsim_backend.ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from acalsim_backend.modelfile import ModelFile
-from acalsim_backend.ops import ATEN, ROWS
-from acalsim_backend.shapes import broadcast
+from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from acalsim_backend.ir.literals import literal
+from acalsim_backend.ir.ops import ATEN, ROWS
+from acalsim_backend.ir.shapes import broadcast
+from acalsim_backend.ir.verify import verify
 from host_fixtures import Case, Library, captured_function
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -1353,7 +1355,7 @@ def test_an_op_that_pytorch_would_decompose_computes_the_same(type, attrs, funct
     ir.add_tensor(TensorDesc("y", tuple(reference.shape), str(reference.dtype)[6:], is_output=True))
     ir.add_op(ACALSimOp(type, "op", tuple(names), ("y",), attrs))
     ir.outputs = ["y"]
-    captured = Captured(ir.verify(), [x.numpy() for x in inputs], [reference.numpy()], {})
+    captured = Captured(verify(ir), [x.numpy() for x in inputs], [reference.numpy()], {})
     assert_same(Library(tmp_path, {"graph": captured}).run("graph")[0], captured.references[0])
 
 
@@ -2125,7 +2127,7 @@ def test_collapsed_loops_walk_the_same_addresses(shape, data):
 
 
 def test_a_0_d_tensor_needs_no_loop_and_an_empty_one_nothing_at_all():
-    from acalsim_backend.emit import Item
+    from acalsim_backend.codegen.loops import Item
 
     assert nest((), [Item("y[{walk}] = x;", ())]) == ["y[0] = x;"]
     assert nest((1, 1), [Item("y[{walk}] = x;", (1, 1))]) == ["y[0] = x;"]

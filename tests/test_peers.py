@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from acalsim_backend import device
+from acalsim_backend.machine import device
 from compute_fixtures import ERRORS, SYNC, Matrices, command, load, matmul, parameters, store
 from simulator_fixtures import (  # noqa: F401
     COMPUTE,

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 import zoo_fixtures
-from acalsim_backend import plan as planning
+from acalsim_backend.alignment import ALIGNMENT, aligned
 from acalsim_backend.codegen import plan_json
 from acalsim_backend.errors import PlanError
-from acalsim_backend.ir import ITEM_BYTES, ACALSimOpType
-from acalsim_backend.machine import load_machine
-from acalsim_backend.ops import ROWS
+from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimOpType
+from acalsim_backend.ir.ops import ROWS
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.schedule import memory as planning
 from host_fixtures import Library
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -284,7 +285,7 @@ def test_every_storage_is_aligned_and_inside_its_block(chain):
     plan = planning.make_plan(chain.ir, MACHINE)
     for name in plan.schedule.storages:
         place = plan.places[name]
-        assert place.offset % planning.ALIGNMENT == 0
+        assert place.offset % ALIGNMENT == 0
         assert place.size_bytes == plan.schedule.storages[name].size_bytes
         if place.section != ".weights":
             assert place.offset + place.size_bytes <= plan.blocks[place.section]
@@ -332,9 +333,9 @@ def test_the_least_memory_is_what_lives_at_once(chain):
     alive = Counter()
     for life in arena:
         for step in range(life.first, life.last + 1):
-            alive[step] += planning.aligned(life.size_bytes)
+            alive[step] += aligned(life.size_bytes)
     assert planning.least_bytes(arena) == max(alive.values(), default=0)
-    assert plan.blocks[".buffers"] <= sum(planning.aligned(life.size_bytes) for life in arena)
+    assert plan.blocks[".buffers"] <= sum(aligned(life.size_bytes) for life in arena)
 
 
 def steps_of(chain, source, count):

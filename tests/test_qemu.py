@@ -11,8 +11,8 @@ import termios
 import time
 
 import pytest
-from acalsim_backend import qemu
 from acalsim_backend.errors import QemuError
+from acalsim_backend.host import qemu
 from qemu_fixtures import ECHO, END, LATENCY, Simulator, description
 
 pytest_plugins = ["qemu_fixtures"]
@@ -586,7 +586,14 @@ def test_a_qemu_that_is_none_or_takes_no_plugins_is_named(plugin, tmp_path, monk
 
 def test_a_missing_qemu_is_one_line_and_leaves_no_file(plugin, tmp_path):
     environment = {**os.environ, "QEMU": "no-such-qemu", "PYTHONPATH": str(qemu.SIM.parent / "site_scons")}
-    command = [sys.executable, "-m", "acalsim_backend.qemu", "check", str(plugin), str(tmp_path / "out.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "acalsim_backend.host.qemu",
+        "check",
+        str(plugin),
+        str(tmp_path / "out.json"),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("qemu: no program 'no-such-qemu'")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.machine import load_machine
-from acalsim_backend.offload.target import Target
-from acalsim_backend.plan import kept_json
-from acalsim_backend.schedule import make_schedule
-from acalsim_backend.verify import read_tensor
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.offload.decide import Target
+from acalsim_backend.report.verify import read_tensor
+from acalsim_backend.schedule.plan_file import kept_json
+from acalsim_backend.schedule.schedule import make_schedule
 from host_fixtures import Library, captured_function
 from torch import nn
 

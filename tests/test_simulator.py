@@ -16,9 +16,10 @@ import time
 
 import numpy as np
 import pytest
-from acalsim_backend import device, engine
 from acalsim_backend.errors import ServeError, ToolchainError
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import engine
+from acalsim_backend.machine import device
+from acalsim_backend.machine.file import load_machine
 from compute_fixtures import HEAP, LIST, RAM_BYTES, Matrices, load, matmul, packed, store
 from compute_fixtures import LATENCY as DMA_LATENCY
 from hypothesis import HealthCheck, given, settings

@@ -7,9 +7,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
+from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.errors import MachineError
-from acalsim_backend.machine import load_machine
-from acalsim_backend.plan import make_plan
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.schedule.memory import make_plan
 from host_fixtures import captured_function
 from hypothesis import Phase, given, settings
 from offload_fixtures import Device, always, machine_with  # noqa: F401
@@ -110,7 +111,7 @@ def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_pa
     machine, seen = machine_with(tmp_path, count=3), []
 
     def check(ir):
-        plan = make_plan(ir, machine, library=str(engine_library))
+        plan = make_plan(ir, machine, timer=timer_for(machine, engine_library))
         for step in plan.schedule.spread.steps:
             seen.append(len(step))
             for kernel, other in permutations(step, 2):

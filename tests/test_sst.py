@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from acalsim_backend.device import DEVICE_MODELS
 from acalsim_backend.errors import MachineError
-from acalsim_backend.machine import load_machine
-from acalsim_backend.sst_host import OLDEST, is_too_old
+from acalsim_backend.host.sst import OLDEST, is_too_old
+from acalsim_backend.machine.device import DEVICE_MODELS
+from acalsim_backend.machine.file import load_machine
 from compute_fixtures import NOP, SYNC, command, load, matmul, packed, store
 from simulator_fixtures import (  # noqa: F401
     ADVANCE,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from acalsim_backend.capture import capture_model
 from acalsim_backend.capture.model import tensors_of
-from acalsim_backend.modelfile import DEFAULT_TOLERANCE
-from acalsim_backend.ops import ROWS
+from acalsim_backend.capture.model_file import DEFAULT_TOLERANCE
+from acalsim_backend.ir.ops import ROWS
 from conftest import ROOT
 from host_fixtures import run_on_host
 from zoo_fixtures import MODELS, captured_model, generate, loaded, relative_error

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import sst  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
-from acalsim_backend.machine import load_machine  # noqa: E402
+from acalsim_backend.machine.file import load_machine  # noqa: E402
 
 STATISTICS = {
     ".csv": ("sst.statOutputCSV", {"separator": ","}),

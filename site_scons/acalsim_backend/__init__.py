@@ -6,11 +6,11 @@ from importlib import import_module
 _HOME = {
     "ACALSimBackend": "backend",
     "ACALSimCompiler": "capture",
-    "ACALSimIR": "ir",
-    "ACALSimOp": "ir",
-    "ACALSimOpType": "ir",
-    "TensorDesc": "ir",
-    "RISCVCodeGenerator": "codegen",
+    "ACALSimIR": "ir.graph",
+    "ACALSimOp": "ir.graph",
+    "ACALSimOpType": "ir.graph",
+    "TensorDesc": "ir.graph",
+    "RISCVCodeGenerator": "codegen.generator",
 }
 __all__ = list(_HOME)
 

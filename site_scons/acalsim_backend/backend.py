@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .capture import ACALSimCompiler, prepare_torch, trace
+from .capture.model_file import DEFAULT_TOLERANCE
 from .errors import AcalsimError, CaptureError
-from .ir import ACALSimIR
-from .machine import load_machine
-from .modelfile import DEFAULT_TOLERANCE
-from .report import difference
+from .ir.graph import ACALSimIR
+from .machine.file import load_machine
+from .pipeline import Program, build_graph, run_program, write_code
+from .report.compare import difference
+from .report.show import print_report
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import fx
-
-    from .pipeline import Program
 
 DEFAULT_FOLDER = "output"
 
@@ -159,10 +159,8 @@ class _Lowered:
 
     def write(self, values: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
         """Mode codegen: write the C program unless it is there, with the first inputs as its example."""
-        from .pipeline import write_code
-
         if not self.written:
-            files = write_code(self.folder, self.ir, self._inputs(values), self.backend.machine)
+            files = write_code(self.folder, self.ir, self._inputs(values), load_machine(self.backend.machine))
             self.backend.files = list(dict.fromkeys([*self.backend.files, *files]))
             self.written = True
             self._say(f"{self.name}: wrote {len(files)} files to {self.folder}")
@@ -174,8 +172,6 @@ class _Lowered:
         return [self._result(*each, values, computed) for each in zip(self.results, self.names, strict=True)]
 
     def _run(self, inputs: list[np.ndarray], values: Sequence[torch.Tensor]) -> dict[str, np.ndarray]:
-        from .pipeline import build_graph, run_program
-
         if self.program is None:
             self.program = build_graph(self.folder, self.ir, inputs, self.backend.machine)
             self._say(f"{self.name}: built {self.program.elf}")
@@ -188,8 +184,6 @@ class _Lowered:
     def _keep(self, report: dict) -> None:
         self.backend.reports.append(report)
         if self.backend.verbose:
-            from .table import print_report
-
             print_report(report)
         if not report["check"]["passed"]:
             warnings.warn(f"acalsim: {difference(report, DEFAULT_TOLERANCE)}", stacklevel=2)

@@ -12,7 +12,6 @@ status is 0 only when the firmware ended the simulation by writing 0xDEADBEEF to
 from __future__ import annotations
 
 import argparse
-import ctypes
 import errno
 import json
 import os
@@ -26,13 +25,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
-from typing import Any, NoReturn
+from typing import Any
 
-from .engine import find_library, load
+from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
 from .files import read_json, write_json
-from .machine import Machine, load_machine
-from .sst_host import CONFIG, find_sst, find_sst_library
+from .host.engine import find_library, load
+from .host.sst import CONFIG, find_sst, find_sst_library
+from .machine.file import Machine, load_machine
+from .processes import die_with_parent
 
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
@@ -111,11 +112,6 @@ def run_sst(command: list[str]) -> list[str]:
     return complaint
 
 
-def die_with_parent() -> None:
-    """In a child: be killed when the parent is, however that happens."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 def sst_results(path: Path) -> dict[str, Any]:
     """What the bridge wrote."""
     try:
@@ -145,7 +141,7 @@ def main(arguments: list[str]) -> int:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog="serve", description=__doc__.splitlines()[0])
+    parser = Parser(ServeError, prog="serve", description=__doc__.splitlines()[0])
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
     parser.add_argument("--engine", default="embedded", help=" or ".join(ENGINES))
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
@@ -159,11 +155,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")
     return options
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ServeError(f"{message}; try --help")
 
 
 @contextmanager

@@ -18,12 +18,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import NoReturn
 
-from .device import COMMAND_BYTES, ERROR_CODES
-from .engine import find_library, load
-from .errors import ServeError, TimingError, run_room
-from .machine import Device, Machine
+from .cli import Parser
+from .errors import TimingError, run_room
+from .host.engine import timing_engine
 
 LARGEST_SIZE = 2**32 - 1
 LARGEST_DEPTH = 2**16
@@ -122,13 +120,14 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     table = read(options.cases)
     cases = list(cases_of(table))
-    cycles = cycles_of(load_engine(options.library), table, cases)
+    cycles = cycles_of(timing_engine(options.library), table, cases)
     show(text_of(table, cycles))
     return 0
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
+        TimingError,
         prog="timing",
         description=__doc__.splitlines()[0],
         epilog=EXAMPLE,
@@ -137,11 +136,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("cases", metavar="CASES.csv", help="the cases; - is standard input")
     parser.add_argument("--library", help="the engine's library, if not build/host's")
     return parser.parse_args(arguments)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise TimingError(f"{message}; try --help")
 
 
 def read(path: str) -> Table:
@@ -213,41 +207,6 @@ def value_of(table: Table, row: Row, column: Column, text: str) -> str | int:
         return column.value(text)
     except ValueError as error:
         raise table.complaint(row.line, f"column {column.name}: {error}") from None
-
-
-def load_engine(library: str | None) -> ModuleType:
-    try:
-        path = find_library(library)
-        engine = load(path)
-    except ServeError as error:
-        raise TimingError(str(error)) from None
-    if not hasattr(engine, "array_cycles"):
-        raise TimingError(f"the engine '{path}' is older than this command; build it: ./run scons host")
-    return engine
-
-
-class ListTimer:
-    """Times command lists on devices of a machine, by the model that simulations use, without computing values."""
-
-    def __init__(self, machine: Machine, library: str | None = None):
-        self.engine, self.machine = load_engine(library), machine
-
-    def cycles(self, devices: Sequence[Device], lists: Sequence[bytes]) -> int:
-        """Of one list a device, started one after the other: from the first START until the last has ended, and the CPU has read
-        so. Raises TimingError for a list that its device refuses."""
-        results, cycles = self.engine.list_cycles(
-            devices[0].model,
-            [dict(device.parameters) for device in devices],
-            self.machine.ram.timing,
-            list(lists),
-        )
-        for device, commands, (error, index) in zip(devices, lists, results, strict=True):
-            if error:
-                name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
-                raise TimingError(
-                    f"device '{device.name}' refuses command {index} of {len(commands) // COMMAND_BYTES}: {name}"
-                )
-        return cycles
 
 
 def cycles_of(engine: ModuleType, table: Table, cases: Sequence[tuple]) -> list[int]:

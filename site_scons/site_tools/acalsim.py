@@ -17,7 +17,7 @@ from pathlib import Path
 import SCons.Node.FS
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.files import sha256
-from acalsim_backend.machine import find_machine, load_machine
+from acalsim_backend.machine.file import find_machine, load_machine
 from acalsim_backend.paths import MACHINES, PYTHONPATH
 from interruptible import Spawner
 from SCons.Script import COMMAND_LINE_TARGETS, Action, AddOption, GetOption, Help, Variables
@@ -232,14 +232,15 @@ def model_row(env, name, source):
     return Model(name, source, f"{captures}/{name}", build, f"{build}/reports")
 
 
-def room(env, name, subject, targets, sources, arguments):
-    """A stage: `python -m acalsim_backend.NAME ARGUMENTS`, redone when a source or the room's code changes."""
-    package = f"#site_scons/acalsim_backend/{name}"
-    module = f"{package}/__main__.py" if os.path.isdir(package[1:]) else f"{package}.py"
+def room(env, module, subject, targets, sources, arguments):
+    """A stage: `python -m acalsim_backend.MODULE ARGUMENTS`, redone when a source or the stage's code changes."""
+    path = f"#site_scons/acalsim_backend/{module.replace('.', '/')}"
+    code = f"{path}/__main__.py" if os.path.isdir(path[1:]) else f"{path}.py"
+    stage = module.rpartition(".")[2]
     return env.Command(
         targets,
-        [sources, module],
-        Action(f"$( $PYTHON $) -m acalsim_backend.{name} {arguments}", **env.Saying(name, subject)),
+        [sources, code],
+        Action(f"$( $PYTHON $) -m acalsim_backend.{module} {arguments}", **env.Saying(stage, subject)),
     )
 
 
@@ -384,7 +385,7 @@ def Verify(env, model, kept, captured, code, run):
         f"'{model.source}' {model.capture} --intermediates",
     )
     return env.Room(
-        "verify",
+        "report.verify",
         model.name,
         f"{model.reports}/{model.name}.verify.json",
         [intermediates, captured[4], code[-1], run[1]],

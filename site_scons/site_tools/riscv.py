@@ -3,9 +3,9 @@
 
 import os
 
-from acalsim_backend import toolchain
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.machine import load_machine
+from acalsim_backend.host import toolchain
+from acalsim_backend.machine.file import load_machine
 from SCons.Script import Action
 
 
@@ -40,7 +40,9 @@ def compiler_binaries(env):
 def commands(env, *lines):
     """The commands themselves or, without a cross compiler, the one that says so."""
     return (
-        list(lines) if compiler_binaries(env) else ["$( $PYTHON $) -m acalsim_backend.toolchain check $ISA"]
+        list(lines)
+        if compiler_binaries(env)
+        else ["$( $PYTHON $) -m acalsim_backend.host.toolchain check $ISA"]
     )
 
 

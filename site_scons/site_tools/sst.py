@@ -5,8 +5,9 @@ import os
 import shutil
 from dataclasses import dataclass
 
-from acalsim_backend import engine, qemu, sst_host
 from acalsim_backend.errors import AcalsimError
+from acalsim_backend.host import engine, qemu
+from acalsim_backend.host import sst as sst_host
 from SCons.Script import Action
 
 HOST = "build/host"
@@ -35,9 +36,9 @@ def exists(env):
 
 def HostTools(env):
     """QEMU's plugin, the embedded engine, and QEMU's own word that it takes the plugin."""
-    env.Room("headers", "registers", f"{HOST}/registers.h", [], "registers $TARGET")
+    env.Room("machine.headers", "registers", f"{HOST}/registers.h", [], "registers $TARGET")
     plugin, library = build_plugin(env), build_engine(env)
-    answer = env.Room("qemu", "check", f"{HOST}/qemu.json", plugin, "check $SOURCE $TARGET")
+    answer = env.Room("host.qemu", "check", f"{HOST}/qemu.json", plugin, "check $SOURCE $TARGET")
     env.Depends(answer, qemu_binary(env))
     env.Clean(answer, HOST)
     files = [*plugin, *library, *answer, *build_sst_library(env)]

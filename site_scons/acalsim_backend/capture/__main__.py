@@ -11,8 +11,8 @@ import warnings
 from pathlib import Path
 
 from ..errors import run_room
-from ..modelfile import ModelFile
 from .model import Captured, capture_model
+from .model_file import ModelFile
 from .store import write_capture, write_intermediates
 
 

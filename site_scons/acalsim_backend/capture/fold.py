@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from ..shapes import padded
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.shapes import padded
 
 T = ACALSimOpType
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaptureError, IRError
-from ..ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
-from ..ops import ATEN, ROWS, Row
+from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.ops import ATEN, ROWS
+from ..ir.row import Row
+from ..ir.verify import verify
 from .fold import fold_affine
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain, repeated, split_sizes
 from .trace import trace
@@ -66,8 +68,8 @@ class ACALSimCompiler:
         if builder.complaints:
             raise CaptureError("\n".join(dict.fromkeys(builder.complaints)))
         try:
-            fold_affine(builder.ir.verify())
-            ir = builder.ir.verify()
+            fold_affine(verify(builder.ir))
+            ir = verify(builder.ir)
         except IRError as error:
             raise CaptureError(str(error)) from None
         if self.verbose:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..ir import ACALSimIR
-from ..modelfile import ModelFile
+from ..ir.graph import ACALSimIR
 from .lower import ACALSimCompiler
+from .model_file import ModelFile
 from .trace import prepare_torch, trace
 
 if TYPE_CHECKING:

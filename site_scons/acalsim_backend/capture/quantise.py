@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.verify import verify
 
 T = ACALSimOpType
 LARGEST = 127
@@ -32,7 +33,7 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> dict:
     quantiser.read_int8()
     quantiser.merge_scales()
     quantiser.drop_unread()
-    ir.verify()
+    verify(ir)
     return {
         "ops": rows,
         "tensors": [

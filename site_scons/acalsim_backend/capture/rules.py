@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..ir import ACALSimOpType
+from ..ir.graph import ACALSimOpType
 
 if TYPE_CHECKING:
     from torch import fx

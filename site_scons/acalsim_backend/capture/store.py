@@ -9,12 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..alignment import ALIGNMENT
 from ..files import sha256, write_atomic, write_json
-from ..modelfile import ModelFile
 from .model import Captured
-
-ALIGNMENT = 64
-"""Bytes to which every tensor is aligned in the files, as it will be in guest memory."""
+from .model_file import ModelFile
 
 
 def write_capture(captured: Captured, file: ModelFile, folder: Path, quantised: dict | None = None) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from .. import device
+from ..ir.literals import literal
+from ..machine import device
 
 CODES = {flag.name: flag.value for flag in (*device.COMMANDS, *device.ELEMENT_TYPES, *device.COMMAND_FLAGS)}
 
@@ -43,14 +44,8 @@ class Command:
         parts += [f".type = {self.type}"] if CODES[self.type] else []
         parts += [f".flags = {' | '.join(self.flags)}"] if self.flags else []
         parts += [f".dram = {address(self.dram)}"] if self.dram else []
-        parts += [f".{name} = {_number(value)}" for name, value in self.fields.items() if value]
+        parts += [f".{name} = {literal(value)}" for name, value in self.fields.items() if value]
         return "{" + ", ".join(parts) + "}"
-
-
-def _number(value: int | float) -> str:
-    from ..emit import literal
-
-    return literal(value)
 
 
 def packed(commands: Iterable[Command], address: Callable[[str], int]) -> bytes:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..access import Access
-from ..ir import ACALSimIR, ACALSimOp, ACALSimOpType
-from ..shapes import windows
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.shapes import windows
+from ..ir.strides import Access
 
 T = ACALSimOpType
 

@@ -6,17 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..access import Access
-from ..ir import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType
-from ..kernels import adjacent, image_space, matrix_space
-from ..shapes import pair
+from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.kernel import Kernel
+from ..ir.shapes import pair
+from ..ir.strides import Access
+from ..ir.walks import adjacent, image_space, matrix_space
 from .epilogue import Epilogue, Pool, Reader
 from .operand import Image, Matrix, Tile
-
-if TYPE_CHECKING:
-    from ..kernel import Kernel
 
 T = ACALSimOpType
 CONVOLUTIONS = (T.CONV, T.CONV_INT8)

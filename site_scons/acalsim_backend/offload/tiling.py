@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..machine import Device, Machine
+from ..alignment import ALIGNMENT, aligned
+from ..machine.file import Device, Machine
 from .operand import Image, Range
 from .product import LARGEST_SIZE, Product
 
-ALIGNMENT = 64
-"""Bytes; blocks in the scratchpad begin at multiples of it."""
 LIST_BYTES = 128
 MOST_COMMANDS = 1 << 14
 
@@ -37,10 +36,6 @@ class Tiling:
     a_slots: int
     b_slots: int
     c_slots: int
-
-
-def aligned(size_bytes: int) -> int:
-    return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
 def parts(total: int, unit: int = 1) -> list[int]:

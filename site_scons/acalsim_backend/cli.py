@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lines whose complaints are errors of their room, one line each."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from .errors import AcalsimError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises `error_type` instead of printing its usage and leaving."""
+
+    def __init__(self, error_type: type[AcalsimError], **options):
+        super().__init__(**options)
+        self.error_type = error_type
+
+    def error(self, message: str) -> NoReturn:
+        raise self.error_type(f"{message}; try --help")

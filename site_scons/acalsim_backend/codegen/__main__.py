@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python -m acalsim_backend.codegen code|data CAPTURE_DIR OUT_DIR --machine NAME: the code generator by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..errors import run_room
+from ..ir.text import parse
+from ..machine.file import load_machine
+from ..offload.tiling_file import read_choices
+from ..schedule.memory import make_plan
+from ..schedule.plan_file import kept_json
+from .generator import code_files, timer_for, write_files
+from .values import captured_data
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="acalsim_backend.codegen", description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("code", "data"))
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--machine", default="default")
+    parser.add_argument("--keep-all", action="store_true")
+    parser.add_argument("--library", help="the embedded engine, which times tilings for a compute device")
+    parser.add_argument(
+        "--tiling", type=Path, help="NAME.tiling.toml: tilings and places of ops that are not to be searched"
+    )
+    options = parser.parse_args(arguments)
+    machine = load_machine(options.machine)
+    ir = parse((options.capture / "graph_0.ir").read_text())
+    timer, choices = timer_for(machine, options.library), read_choices(options.tiling, machine.name)
+    plan = make_plan(ir, machine, options.keep_all, timer, choices)
+    if options.part == "code":
+        files = code_files(ir, plan, machine, options.out)
+        if options.keep_all:
+            files["kept.json"] = json.dumps(kept_json(plan), indent=1) + "\n"
+    else:
+        files = captured_data(ir, plan, options.capture)
+    write_files(files, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    run_room(main)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints the work on one element of an index space: loads, pointwise ops and lookups, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..ir.graph import ACALSimOp, TensorDesc
+from ..ir.literals import C_TYPES, literal
+from ..ir.ops import ROWS
+from ..ir.strides import Access
+from .loops import Item
+from .site import Site
+
+
+class Elements:
+    """Pointwise ops on the one element of an index space: loads, values, stores.
+
+    `shape` is the index space; whatever is read or written is walked along it. `given` names values
+    that are there already, by tensor.
+    """
+
+    def __init__(
+        self, site: Site, shape: Sequence[int], given: dict[str, str] | None = None, prefix: str = "v"
+    ):
+        self.site, self.shape = site, tuple(shape)
+        self.values: dict[str, Item | str] = dict(given or {})
+        self.loads: dict[tuple, tuple[str, Item]] = {}
+        self.items: list[Item] = []
+        self._known: dict[str, Item] = {}
+        self.prefix = prefix
+
+    @property
+    def _zero(self) -> tuple[int, ...]:
+        return (0,) * len(self.shape)
+
+    def load(self, access: Access, dtype: str) -> str:
+        """A variable that holds the element of `access`, which has the index space's elements."""
+        walk = self._walk(access)
+        key = (self.site.pointer(access), walk.strides)
+        if key not in self.loads:
+            name = f"{self.prefix}{len(self.items)}"
+            item = Item(f"const {C_TYPES[dtype]} {name} = {key[0]}[{{walk}}];", walk.strides)
+            self._add(name, item)
+            self.loads[key] = (name, item)
+        return self.loads[key][0]
+
+    def _add(self, name: str, item: Item) -> None:
+        self.items.append(item)
+        self._known[name] = item
+
+    def value(self, name: str) -> str | None:
+        """What a tensor's element is called here, if it was computed here: itself, or what it is a view of."""
+        while name not in self.values:
+            source = self.site.schedule.producer.get(name)
+            if source is None or source.op_type.name != "VIEW":
+                return None
+            name = source.inputs[0]
+        return self.values[name]
+
+    def compute(self, ops: Iterable[ACALSimOp]) -> None:
+        for op in ops:
+            self._compute(op)
+
+    def _compute(self, op: ACALSimOp) -> None:
+        row, out = ROWS[op.op_type], self.site.desc(op.outputs[0])
+        inputs = [self.site.desc(name) for name in op.inputs]
+        walks = row.walks(
+            [self.site.schedule.access.get(name) for name in op.inputs],
+            [d.shape for d in inputs],
+            out.shape,
+            op.attrs,
+        )
+        self.site.headers |= {row.header} - {None}
+        if row.lookup:
+            text, needs = self._lookup(op, row, inputs, walks)
+        else:
+            elements = iter(
+                [
+                    self.value(desc.name) or self.load(walk, desc.dtype)
+                    for desc, walk in zip(inputs, walks, strict=True)
+                ]
+            )
+            operands = [
+                literal(op.attrs[name]) if name in op.attrs else next(elements, "")
+                for name in row.operand_names
+            ]
+            text, needs = row.expression(operands, op.attrs, inputs, out), tuple(operands)
+        self.define(out, text, needs)
+
+    def _lookup(
+        self, op: ACALSimOp, row, inputs: list[TensorDesc], walks: list[Access]
+    ) -> tuple[str, tuple[str, ...]]:
+        base, *indices = walks
+        strides = self.site.access(op.inputs[0]).strides
+        names = [
+            self.value(desc.name) or self.load(walk, desc.dtype)
+            for desc, walk in zip(inputs[1:], indices, strict=True)
+        ]
+        parts = [
+            self._within(name, size, strides[dim] if dim is not None else 0)
+            for name, (size, dim) in zip(names, row.lookup_steps(inputs, op.attrs), strict=True)
+        ]
+        name = f"{self.prefix}{len(self.items)}"
+        text = f"const {C_TYPES[inputs[0].dtype]} {name} = {self.site.pointer(base)}[{{walk}} + {' + '.join(parts)}];"
+        self._add(
+            name,
+            Item(
+                text,
+                self._walk(base).strides,
+                tuple(self._known[each] for each in names if each in self._known),
+            ),
+        )
+        return name, (name,)
+
+    def define(self, out: TensorDesc, text: str, needs: Sequence[str]) -> None:
+        """The element of tensor `out` is what the C expression `text` says, from the variables it `needs`."""
+        name = f"{self.prefix}{len(self.items)}"
+        if out.dtype == "bool":
+            text = f"({text}) != 0"
+        known = tuple(self._known[each] for each in needs if each in self._known)
+        self._add(name, Item(f"const {C_TYPES[out.dtype]} {name} = {text};", self._zero, known))
+        self.values[out.name] = name
+
+    def give(self, out: TensorDesc, text: str) -> None:
+        """As define, for an expression that is another one at every element."""
+        self.define(out, text, ())
+        self.items[-1].innermost = True
+
+    def store(self, names: Iterable[str]) -> None:
+        """Write the elements of those tensors that were computed here."""
+        for name in names:
+            if name in self.values:
+                self.write(self.site.access(name), self.values[name])
+
+    def write(self, access: Access, value: str) -> None:
+        walk = self._walk(access)
+        self.items.append(
+            Item(f"{self.site.pointer(access, True)}[{{walk}}] = {value};", walk.strides, innermost=True)
+        )
+
+    def write_indexed(
+        self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = "{at} = {v};"
+    ) -> None:
+        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step:
+        `update` is the statement for the element {at} and the value {v}."""
+        place = " + ".join(["{walk}", *(self._within(name, size, step) for name, size, step in steps)])
+        walk = self._walk(access)
+        at = f"{self.site.pointer(access, True)}[{place}]"
+        self.items.append(
+            Item(update.replace("{at}", at).replace("{v}", value), walk.strides, innermost=True)
+        )
+
+    def _within(self, name: str, size: int, step: int) -> str:
+        self.site.headers.add("index.h")
+        return f"index_within({name}, {size}) * {step}"
+
+    def _walk(self, access: Access) -> Access:
+        walk = access.viewed(self.shape)
+        assert walk is not None, f"{access} cannot be walked along {self.shape}"
+        return walk

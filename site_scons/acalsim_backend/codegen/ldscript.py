@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints the linker script of one graph on one machine; the placement check holds the ELF to it."""
+
+from __future__ import annotations
+
+from ..machine.file import Machine
+from ..schedule.memory import Plan
+
+SCRIPT = """\
+/* SPDX-License-Identifier: Apache-2.0 */
+/* {graph} on machine {machine}. Made by python -m acalsim_backend.codegen; do not edit. */
+OUTPUT_ARCH(riscv)
+ENTRY(_start)
+
+MEMORY
+{{
+    RAM (rwx) : ORIGIN = {origin:#x}, LENGTH = {length:#x}
+}}
+
+PHDRS
+{{
+    text PT_LOAD FLAGS(5);
+    rodata PT_LOAD FLAGS(4);
+    data PT_LOAD FLAGS(6);
+}}
+
+SECTIONS
+{{
+    .text : {{
+        KEEP(*(.text.init))
+        __graph_text_start = .;
+        *(.text.graph)
+        __graph_text_end = .;
+        *(.text .text.*)
+    }} > RAM :text
+
+    .rodata : ALIGN(0x1000) {{
+        *(.rodata .rodata.* .srodata .srodata.*)
+    }} > RAM :rodata
+
+    .weights : ALIGN(64) {{
+        *(.weights)
+    }} > RAM :rodata
+
+    .data : ALIGN(0x1000) {{
+        *(.data .data.* .sdata .sdata.*)
+    }} > RAM :data
+
+    .inputs : ALIGN(64) {{
+        KEEP(*(.inputs))
+    }} > RAM :data
+
+    /* Tensors: written before they are read, so nothing clears them. */
+    .buffers (NOLOAD) : ALIGN(64) {{
+        *(.bss.buffers)
+    }} > RAM :data
+
+    .outputs (NOLOAD) : ALIGN(64) {{
+        KEEP(*(.bss.outputs))
+    }} > RAM :data
+
+    .bss (NOLOAD) : ALIGN(16) {{
+        __bss_start = .;
+        *(.bss .bss.* .sbss .sbss.*)
+        *(COMMON)
+        . = ALIGN(16);
+        __bss_end = .;
+    }} > RAM :data
+
+    .stack (NOLOAD) : ALIGN(16) {{
+        __stack_bottom = .;
+        . += {stack:#x};
+        __stack_top = .;
+    }} > RAM :data
+
+    /DISCARD/ : {{
+        *(.note.* .eh_frame .eh_frame_hdr)
+    }}
+}}
+"""
+
+
+def linker_script(graph: str, plan: Plan, machine: Machine) -> str:
+    return SCRIPT.format(
+        graph=graph,
+        machine=machine.name,
+        origin=machine.ram.origin,
+        length=machine.ram.size_bytes,
+        stack=machine.stack_bytes,
+    )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints C loops over walks through memory, each statement in the outermost loop in which it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# --- loops ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Item:
+    """A statement within a nest of loops. `strides` are of the walk whose index stands for {walk};
+    it is printed in the outermost loop in which it, and what it `needs`, is known."""
+
+    text: str
+    strides: tuple[int, ...]
+    needs: tuple[Item, ...] = ()
+    innermost: bool = False
+    level: int = 0
+
+
+def collapse(shape: Sequence[int], walks: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """Merge neighbouring dimensions that every walk crosses in one stride; drop those of size 1."""
+    sizes: list[int] = []
+    merged: list[list[int]] = [[] for _ in walks]
+    for dim, size in enumerate(shape):
+        steps = [walk[dim] for walk in walks]
+        if size == 1:
+            continue
+        if sizes and all(kept[-1] == step * size for kept, step in zip(merged, steps, strict=True)):
+            sizes[-1] *= size
+            for kept, step in zip(merged, steps, strict=True):
+                kept[-1] = step
+        else:
+            sizes.append(size)
+            for kept, step in zip(merged, steps, strict=True):
+                kept.append(step)
+    return sizes, merged
+
+
+def index(steps: Sequence[int], variables: Sequence[str]) -> str:
+    """The C expression of a walk's element; subtracted where a walk runs backwards."""
+    terms = [
+        name if step == 1 else f"{name} * {step}" for step, name in zip(steps, variables, strict=True) if step
+    ]
+    return " + ".join(terms).replace("+ -", "- ") or "0"
+
+
+def nest(shape: Sequence[int], items: Sequence[Item], first: int = 0, unroll: bool = True) -> list[str]:
+    """Loops i<first>, i<first + 1> ... over `shape`, each item at its level."""
+    if 0 in shape:
+        return []
+    sizes, walks = collapse(shape, [item.strides for item in items])
+    names = [f"i{first + dim}" for dim in range(len(sizes))]
+    for item, steps in zip(items, walks, strict=True):
+        own = max((dim + 1 for dim, step in enumerate(steps) if step), default=0)
+        item.level = len(sizes) if item.innermost else max([own, *(other.level for other in item.needs)])
+    lines = [
+        item.text.format(walk=index(walks[at], names)) for at, item in enumerate(items) if item.level == 0
+    ]
+    for dim, size in enumerate(sizes):
+        pad = "    " * dim
+        last = dim == len(sizes) - 1
+        lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
+            f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"
+        ]
+        lines += [
+            pad + "    " + item.text.format(walk=index(walks[at], names))
+            for at, item in enumerate(items)
+            if item.level == dim + 1
+        ]
+    lines += ["    " * dim + "}" for dim in reversed(range(len(sizes)))]
+    return lines if sizes or len(lines) < 2 else ["{", *("    " + line for line in lines), "}"]
+
+
+class Rows:
+    """Loops over the rows of a tensor, all its dimensions but `dims`, and within them passes over a row."""
+
+    def __init__(self, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
+        every = [item for each in items for item in each]
+        kept = [dim for dim in range(len(shape)) if dim not in dims]
+        self.sizes, outer = collapse(
+            [shape[dim] for dim in kept], [[item.strides[dim] for dim in kept] for item in every]
+        )
+        self.row_sizes, inner = collapse(
+            [shape[dim] for dim in dims], [[item.strides[dim] for dim in dims] for item in every]
+        )
+        self._outer = {id(item): self._terms(steps, "i") for item, steps in zip(every, outer, strict=True)}
+        self._inner = {id(item): self._terms(steps, "s") for item, steps in zip(every, inner, strict=True)}
+        self.is_empty = 0 in [shape[dim] for dim in kept]
+        self.has_empty_rows = 0 in [shape[dim] for dim in dims]
+
+    @staticmethod
+    def _terms(steps: Sequence[int], letter: str) -> str:
+        return index(steps, [f"{letter}{dim}" for dim in range(len(steps))])
+
+    def _text(self, item: Item) -> str:
+        parts = [part for part in (self._outer[id(item)], self._inner[id(item)]) if part != "0"]
+        return item.text.format(walk=" + ".join(parts).replace("+ -", "- ") or "0")
+
+    def each(self, items: Sequence[Item], steps: Sequence[str], unroll: bool = True) -> list[str]:
+        """One pass over a row: the items and the statements `steps` at every element."""
+        if self.has_empty_rows:
+            return []
+        lines = ["{", "    REDUCTION"]
+        for dim, size in enumerate(self.row_sizes):
+            pad = "    " * (dim + 1)
+            last = dim == len(self.row_sizes) - 1
+            lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
+                f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"
+            ]
+        depth = "    " * (len(self.row_sizes) + 1)
+        lines += [depth + text for text in (*(self._text(item) for item in items), *steps)]
+        return lines + ["    " * (dim + 1) + "}" for dim in reversed(range(len(self.row_sizes)))] + ["}"]
+
+    def once(self, items: Sequence[Item]) -> list[str]:
+        """The items at the end of a row."""
+        return [self._text(item) for item in items]
+
+    def around(self, body: Sequence[str]) -> list[str]:
+        """The loops over rows around their statements."""
+        if self.is_empty:
+            return []
+        lines = [
+            f"{'    ' * dim}for (long i{dim} = 0; i{dim} < {size}; i{dim}++) {{"
+            for dim, size in enumerate(self.sizes)
+        ]
+        depth = "    " * len(self.sizes)
+        inner = (
+            [depth + line for line in body] if self.sizes else ["{", *("    " + line for line in body), "}"]
+        )
+        return [*lines, *inner, *("    " * dim + "}" for dim in reversed(range(len(self.sizes))))]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels that reduce or accumulate over some dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ...ir.graph import ACALSimOpType
+from ...ir.literals import C_TYPES, literal
+from ...ir.shapes import dimension, reduced_dims
+from ..elements import Elements
+from ..loops import Item, Rows
+from ..site import Site
+from .pointwise import followed
+from .registry import prints
+
+T = ACALSimOpType
+
+# --- reductions -----------------------------------------------------------------------------------
+
+
+REDUCTIONS = {
+    # type: first value for floats, for integers; the step from {a} with element {v}
+    "SUM": ("0", "0", "{a} += {v};"),
+    "MEAN": ("0", "0", "{a} += {v};"),
+    "PROD": ("1", "1", "{a} *= {v};"),
+    "AMAX": ("-INFINITY", "INT64_MIN", "if ({v} > {a} || {v} != {v}) {a} = {v};"),
+    "AMIN": ("INFINITY", "INT64_MAX", "if ({v} < {a} || {v} != {v}) {a} = {v};"),
+    "ANY": ("0", "0", "{a} |= {v} != 0;"),
+    "ALL": ("1", "1", "{a} &= {v} != 0;"),
+}
+
+
+def taken_in(site: Site) -> tuple[Elements, str]:
+    """The elements of the anchor's first operand, computed by the ops in front of it or loaded."""
+    desc = site.inputs[0]
+    elements = Elements(site, desc.shape)
+    elements.compute(site.kernel.before)
+    return elements, elements.value(desc.name) or elements.load(site.access(desc.name), desc.dtype)
+
+
+def row_elements(site: Site, dims: Sequence[int], value: str) -> list[Item]:
+    """What becomes of a reduction's result, as items that walk the operand's index space."""
+    shape = site.inputs[0].shape
+    kept = [dim for dim in range(len(shape)) if dim not in dims]
+    elements = followed(site, Elements(site, site.output.shape, prefix="r"), value)
+    places = range(len(shape)) if len(site.output.shape) == len(shape) else kept
+    for item in elements.items:
+        strides = [0] * len(shape)
+        for place, step in zip(places, item.strides, strict=True):
+            strides[place] = 0 if place in dims else step
+        item.strides = tuple(strides)
+    return elements.items
+
+
+@prints(T.SUM, T.MEAN, T.PROD, T.AMAX, T.AMIN, T.ANY, T.ALL)
+def reduced(site: Site) -> list[str]:
+    shape = site.inputs[0].shape
+    dims = reduced_dims(shape, site.attrs)
+    elements, value = taken_in(site)
+    elements.store(name for name in site.kernel.results if name in elements.values)
+    is_float = site.inputs[0].dtype == "float32" and site.op.op_type.name not in ("ANY", "ALL")
+    first, whole, step = REDUCTIONS[site.op.op_type.name]
+    result = "total"
+    if site.op.op_type.name == "MEAN":
+        count = math.prod(shape[dim] for dim in dims)
+        result = (
+            f"total * {literal(1 / count)}"
+            if count and count & (count - 1) == 0
+            else f"total / {literal(float(count))}"
+        )
+    items = row_elements(site, dims, result)
+    rows = Rows(shape, dims, elements.items, items)
+    start = f"{'float' if is_float else 'int64_t'} total = {first if is_float else whole};"
+    return rows.around(
+        [start, *rows.each(elements.items, [step.format(a="total", v=value)]), *rows.once(items)]
+    )
+
+
+@prints(T.ARGMAX, T.ARGMIN)
+def arg_reduced(site: Site) -> list[str]:
+    """The place of the first largest (smallest) element; NaN is beyond all."""
+    shape = site.inputs[0].shape
+    dims = reduced_dims(shape, site.attrs)
+    elements, value = taken_in(site)
+    elements.store(name for name in site.kernel.results if name in elements.values)
+    items = row_elements(site, dims, "found")
+    rows = Rows(shape, dims, elements.items, items)
+    sign = ">" if site.op.op_type.name == "ARGMAX" else "<"
+    kind = C_TYPES[site.inputs[0].dtype]
+    step = f"if (at == 0 || {value} {sign} best || ({value} != {value} && best == best)) {{ best = {value}; found = at; }}"
+    return rows.around(
+        [
+            f"{kind} best = 0;",
+            "int64_t found = 0, at = 0;",
+            *rows.each(elements.items, [step, "at++;"], unroll=False),
+            *rows.once(items),
+        ]
+    )
+
+
+@prints(T.VAR)
+def variance(site: Site) -> list[str]:
+    shape = site.inputs[0].shape
+    dims = reduced_dims(shape, site.attrs)
+    count = math.prod(shape[dim] for dim in dims)
+    correction = site.attrs.get("correction")
+    divisor = max(count - (1 if correction is None else correction), 0)
+    first, value = taken_in(site)
+    items = row_elements(site, dims, f"squares / {literal(float(divisor))}")
+    again, value_again = taken_in(site)
+    first.store(name for name in site.kernel.results if name in first.values)
+    rows = Rows(shape, dims, first.items, again.items, items)
+    return rows.around(
+        [
+            "float total = 0, squares = 0;",
+            *rows.each(first.items, [f"total += {value};"]),
+            f"const float mean = total / {literal(float(count))};",
+            *rows.each(again.items, [f"squares += ({value_again} - mean) * ({value_again} - mean);"]),
+            *rows.once(items),
+        ]
+    )
+
+
+@prints(T.CUMSUM, T.CUMPROD)
+def cumulated(site: Site) -> list[str]:
+    shape = site.inputs[0].shape
+    dims = [dimension(shape, site.attrs["dim"])] if shape else []
+    elements = Elements(site, shape)
+    value = elements.load(site.access(site.op.inputs[0]), site.inputs[0].dtype)
+    sign, first = ("+=", 0) if site.op.op_type.name == "CUMSUM" else ("*=", 1)
+    step = Item(f"total {sign} {value};", (0,) * len(shape), innermost=True)
+    elements.items.append(step)
+    elements.write(site.access(site.op.outputs[0]), "total")
+    rows = Rows(shape, dims, elements.items)
+    return rows.around(
+        [f"{C_TYPES[site.output.dtype]} total = {first};", *rows.each(elements.items, [], unroll=False)]
+    )

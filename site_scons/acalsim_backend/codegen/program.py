@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IR and plan in, bare-metal C out: graph_0.c, .h, _weights.c, _weights.bin, _inputs.c, .ld, Makefile.
+
+    python -m acalsim_backend.codegen code CAPTURE_DIR OUT_DIR --machine NAME   what follows from graph_0.ir alone
+    python -m acalsim_backend.codegen data CAPTURE_DIR OUT_DIR --machine NAME   what holds values
+
+With --keep-all the program leaves the result of every op in its output block; kept.json says where.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..alignment import ALIGNMENT
+from ..ir.graph import ACALSimIR
+from ..ir.kernel import Kernel
+from ..ir.literals import C_TYPES
+from ..machine.file import Machine
+from ..offload.command import Address, Command
+from ..schedule.memory import Plan
+from .printers import PRINTERS
+from .printers.pointwise import pointwise
+from .site import Site
+
+
+def banner(ir: ACALSimIR, what: str) -> str:
+    return (
+        "/* SPDX-License-Identifier: Apache-2.0 */\n"
+        f"/* {ir.name}, {what}. Made from {ir.name}.ir by python -m acalsim_backend.codegen; do not edit. */"
+    )
+
+
+# --- graph_0.h and graph_0.c --------------------------------------------------------------------
+
+
+def c_header(ir: ACALSimIR, plan: Plan) -> str:
+    """Where each tensor lies, and the program's three functions."""
+    upper = ir.name.upper()
+    lines = [banner(ir, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
+    lines += [
+        f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")
+    ]
+    lines += ["", f"extern char {ir.name}_inputs[], {ir.name}_buffers[], {ir.name}_outputs[];", ""]
+    lines += [_storage_line(ir, plan, name) for name in plan.places]
+    lines += [
+        "",
+        f"void {ir.name}_init(void);",
+        "/* Both point to a block of all tensors of their kind, each at a multiple of 64 bytes. */",
+        f"void {ir.name}_forward(const void *inputs, void *outputs);",
+        f"void {ir.name}_cleanup(void);",
+        "\n#endif\n",
+    ]
+    return "\n".join(lines)
+
+
+def _storage_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
+    desc, place = plan.schedule.storages[name], plan.places[name]
+    kind = C_TYPES[desc.dtype]
+    if not desc.elements:
+        return f"#define {name} (({kind} *){ir.name}_buffers) /* {list(desc.shape)}, empty */"
+    if desc.is_param:
+        return f"extern const {kind} {name}[{desc.elements}]; /* {list(desc.shape)} */"
+    return f"#define {name} (({kind} *)({place.symbol} + {place.offset:#x})) /* {list(desc.shape)} */"
+
+
+def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
+    """The program: one function a kernel, called in order by graph_0_forward."""
+    program = _Program(plan)
+    upper = ir.name.upper()
+    return "\n".join(
+        [
+            banner(ir, "program"),
+            "#include <math.h>\n#include <string.h>\n",
+            *(
+                f'#include "{name}"'
+                for name in (
+                    "mmio.h",
+                    "runtime.h",
+                    *(["compute.h"] if machine.device("compute") else []),
+                    "loops.h",
+                    *sorted(program.headers),
+                )
+            ),
+            '\n#define OP static NOINLINE __attribute__((section(".text.graph")))\n',
+            *program.kernel_functions(),
+            # Tensors are macros, so what does not name them comes before.
+            f'#include "{ir.name}.h"\n',
+            *(
+                f"char {ir.name}_{kind}[{max(plan.blocks['.' + kind], 1)}] "
+                f'__attribute__((section(".bss.{kind}"), aligned({ALIGNMENT})));'
+                for kind in ("buffers", "outputs")
+            ),
+            "",
+            *program.op_functions(),
+            *_init(ir, machine),
+            *_forward(ir, program.calls(), upper),
+            f"void {ir.name}_cleanup(void)\n{{\n}}\n",
+            *_symbols(ir, program.symbols()),
+            f"int main(void)\n{{\n    {ir.name}_init();",
+            f"    {ir.name}_forward({ir.name}_inputs, {ir.name}_outputs);",
+            f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
+        ]
+    )
+
+
+class _Program:
+    """The kernels' functions. Kernels that differ in their addresses only share one, which is named after the first."""
+
+    def __init__(self, plan: Plan):
+        self.schedule = plan.schedule
+        self.headers: set[str] = set()
+        self.texts: dict[str, str] = {}
+        self.kernels: list[tuple[Kernel, str, list[str]]] = []
+        for kernel in self.schedule.kernels:
+            if kernel.device:
+                self.kernels.append((kernel, "", []))
+                continue
+            site = Site(self.schedule, kernel, plan.places)
+            text = self._text(site)
+            function = self.texts.setdefault(text, f"kernel_{kernel.name}")
+            self.kernels.append((kernel, function, site.arguments()))
+            self.headers |= site.headers | ({kernel.row.header} - {None})
+
+    @staticmethod
+    def _text(site: Site) -> str:
+        """A kernel as C, with KERNEL where its name belongs."""
+        body = PRINTERS.get(site.op.op_type, pointwise)(site) if site.output.elements else []
+        parameters = site.parameters()
+        fields = (
+            []
+            if not site.functions
+            else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
+        )
+        used = set(re.findall(r"\bp\d+\b", "\n".join(body)))
+        unused = [f"    (void){name};" for name in site.pointers.values() if name not in used]
+        head = "OP void"
+        if "elementary.h" in site.headers | {site.kernel.row.header} and not site.functions:
+            head, body = "CHAINS OP void", [line.replace("EACH_ELEMENT", "EACH_CHAIN") for line in body]
+        return "\n".join(
+            [
+                *fields,
+                *site.functions,
+                f"{head} KERNEL({', '.join(parameters) or 'void'})",
+                "{",
+                *unused,
+                *(f"    {line}" for line in body),
+                "}",
+            ]
+        )
+
+    def kernel_functions(self) -> list[str]:
+        """Never inlined: gcc 12 gets loops wrong whose two pointers it knows to lie in one object (in ivopts)."""
+        return [text.replace("KERNEL", function) + "\n" for text, function in self.texts.items()]
+
+    def op_functions(self) -> list[str]:
+        lines = []
+        for kernel, function, arguments in self.kernels:
+            if kernel.device:
+                lines += self._device_functions(kernel)
+                continue
+            lines += [
+                *self._comment(kernel),
+                f"OP void op_{kernel.name}(void)\n{{",
+                f"    {function}({', '.join(arguments)});",
+                "}\n",
+            ]
+        return lines
+
+    def _device_functions(self, kernel: Kernel) -> list[str]:
+        """The lists of an op on devices, the function that starts them and, of an op that others run beside, the one that waits."""
+        lists, starts, waits = [], [], []
+        for index, (device, commands) in enumerate(self.schedule.offloaded[kernel.name].lists):
+            name = f"list_{kernel.name}" + (f"_{index}" if index else "")
+            lists += self._device_list(name, commands)
+            arguments = f"({device.name.upper()}_DEVICE_BASE, {name}, sizeof {name});"
+            starts.append(f"    compute_start{arguments}")
+            waits.append(f"    compute_wait{arguments}")
+        if len(starts) == 1 and kernel.name not in self.schedule.spread.side_by_side:
+            starts, waits = [starts[0].replace("compute_start", "compute_run")], []
+        apart = (
+            ["}\n", f"OP void op_{kernel.name}_wait(void)\n{{"]
+            if kernel.name in self.schedule.spread.side_by_side
+            else []
+        )
+        return [
+            *lists,
+            *self._comment(kernel),
+            f"OP void op_{kernel.name}(void)\n{{",
+            *starts,
+            *apart,
+            *waits,
+            "}\n",
+        ]
+
+    def calls(self) -> list[str]:
+        """The ops' functions in the order in which they are called."""
+        found = []
+        for step in self.schedule.spread.steps:
+            found += [f"op_{kernel.name}" for kernel in step]
+            found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
+        return found
+
+    @staticmethod
+    def _device_list(name: str, commands: Iterable[Command]) -> list[str]:
+        def place(address: Address) -> str:
+            return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"
+
+        return [
+            f"static const struct DeviceCommand {name}[] = {{",
+            *(f"    {command.c_text(place)}," for command in commands),
+            "};",
+        ]
+
+    def _comment(self, kernel: Kernel) -> list[str]:
+        tensors = self.schedule.ir.tensors
+        rows = []
+        for op in kernel.ops:
+            shapes = ", ".join(str(list(tensors[name].shape)) for name in op.inputs)
+            rows.append(
+                f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{f'; {op.source}' if op.source else ''}"
+            )
+        return ["/* " + "\n   ".join(rows) + " */"]
+
+    def symbols(self) -> list[str]:
+        """All functions of the graph, for the names of traps."""
+        return [*self.calls(), *self.texts.values()]
+
+
+def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
+    devices = [device for device in machine.devices if device.model != "echo"]
+    lines = [f"void {ir.name}_init(void)\n{{"]
+    for device in devices:
+        base = f"{device.name.upper()}_DEVICE_BASE"
+        lines.append(f"    MMIO_WRITE32({base} + REG_CONTROL, CONTROL_RESET);")
+        lines.append(f"    while (MMIO_READ32({base} + REG_STATUS) & STATUS_BUSY)\n        ;")
+    return [*lines, "}\n"]
+
+
+def _forward(ir: ACALSimIR, functions: Iterable[str], upper: str) -> list[str]:
+    return [
+        f'__attribute__((section(".text.graph"))) void {ir.name}_forward(const void *inputs, void *outputs)\n{{',
+        f"    if (inputs != {ir.name}_inputs)\n        memcpy({ir.name}_inputs, inputs, {upper}_INPUTS_BYTES);",
+        *(f"    {function}();" for function in functions),
+        f"    if (outputs != {ir.name}_outputs)\n        memcpy(outputs, {ir.name}_outputs, {upper}_OUTPUTS_BYTES);",
+        "}\n",
+    ]
+
+
+def _symbols(ir: ACALSimIR, functions: Iterable[str]) -> list[str]:
+    names = [*functions, f"{ir.name}_forward"]
+    return [
+        "/* What a trap's place is named after. */",
+        "const struct symbol graph_symbols[] = {",
+        *(f'    {{(const void *){name}, "{name}"}},' for name in names),
+        "};",
+        f"const unsigned graph_symbol_count = {len(names)};\n",
+    ]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What QEMU and the simulator load, built once into the user's cache, for who comes without SCons."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version as package_version
+from pathlib import Path
+
+from ..errors import ToolchainError
+from ..files import read_json, write_json
+from ..machine.headers import registers_header
+from ..paths import SIM, cache_folder
+from . import engine as embedded
+from . import qemu
+from .tools import Tools
+
+
+@functools.cache
+def host_tools() -> Tools:
+    """QEMU's plugin and the embedded engine, built once for each state of their sources.
+
+    They lie in $XDG_CACHE_HOME/acalsim, else ~/.cache/acalsim; several processes may ask at once.
+    Raises QemuError or ToolchainError where they can't be built or QEMU does not take the plugin.
+    """
+    cache = cache_folder()
+    index = cache / f"{_tools_key()}.json"
+    with _locked(cache):
+        if not _is_whole(index):
+            print(
+                f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True
+            )
+            _build_tools(cache, index)
+    return Tools(*(cache / path for path in read_json(index).values()))
+
+
+def _tools_key() -> str:
+    """A digest of all that the tools are made from and for."""
+    parts = [
+        registers_header(),
+        str(embedded.ENGINE_CXXFLAGS),
+        str(qemu.PLUGIN_CFLAGS),
+        embedded.LIBRARY_NAME,
+    ]
+    parts += [sys.prefix, package_version("nanobind"), qemu.installed_version()]
+    digest = hashlib.sha256("\n".join(parts).encode())
+    for path in sorted(path for part in ("model", "embedded", "qemu") for path in (SIM / part).rglob("*.*")):
+        digest.update(f"\n{path.relative_to(SIM)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_whole(index: Path) -> bool:
+    return index.exists() and all((index.parent / path).exists() for path in read_json(index).values())
+
+
+def _build_tools(cache: Path, index: Path) -> None:
+    """Build both, try the plugin out on QEMU, and note where they lie: last, so that the note is true."""
+    if shutil.which("gcc") is None:
+        raise ToolchainError("no C compiler 'gcc'; install it (Debian: apt install gcc g++)")
+    folder = cache / index.stem
+    folder.mkdir(exist_ok=True)
+    plugin = qemu.build_plugin(folder)
+    qemu.check_plugin(qemu.find_qemu(), plugin)
+    library = embedded.build(cache / "engine")
+    write_json(index, {"plugin": str(plugin.relative_to(cache)), "library": str(library.relative_to(cache))})
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QEMU and its plugin: which QEMU is installed, and whether it takes the device plugin.
+
+    python -m acalsim_backend.host.qemu check PLUGIN.so OUT.json   try it out, note QEMU's version
+    python -m acalsim_backend.host.qemu build OUTDIR               compile the plugin there, by hand
+
+SCons drives the same constants; nothing here knows of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from ..errors import AcalsimError, QemuError, run_room
+from ..files import write_atomic, write_json
+from ..machine.device import DEFAULT_BASES, END_OF_SIMULATION
+from ..machine.headers import registers_header
+from ..paths import SIM
+
+QEMU_NAME = "qemu-system-riscv64"
+PLUGIN_NAME = "sst_device.so"
+PLUGIN_API = 1
+PLUGIN_SOURCES = tuple(sorted(SIM.glob("qemu/*.c")))
+PLUGIN_CFLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-fPIC",
+    "-pthread",
+    # QEMU exports 17,000 names of its own, and would be called where one of ours were the same.
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+)
+PLUGIN_LINKFLAGS = ("-pthread",)
+
+ADVICE = "Debian 12's qemu-system-misc (QEMU 7.2) is known to work"
+TIMEOUT_S = 60
+
+
+def find_qemu() -> Path:
+    """The QEMU to use: what the environment variable QEMU names, else what PATH has."""
+    wanted = os.environ.get("QEMU") or QEMU_NAME
+    found = shutil.which(wanted)
+    if found is None:
+        raise QemuError(
+            f"no program '{wanted}'; install it (Debian: apt install qemu-system-misc) or name it in QEMU"
+        )
+    return Path(found)
+
+
+def version(qemu: Path) -> str:
+    """What QEMU calls itself, the distribution's own version included."""
+    try:
+        said = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise QemuError(f"'{qemu}' cannot be run: {error}") from None
+    found = re.search(r"version (.+)", said.stdout)
+    if found is None:
+        raise QemuError(
+            f"'{qemu} --version' does not answer like QEMU: {_last_line(said.stdout + said.stderr)}"
+        )
+    return found.group(1).strip()
+
+
+@functools.cache
+def installed_version() -> str:
+    """The version of the QEMU that find_qemu finds."""
+    return version(find_qemu())
+
+
+def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
+    """Compile the plugin into `folder`, outside any build system."""
+    write_atomic(folder / "registers.h", registers_header())
+    plugin = folder / PLUGIN_NAME
+    command = [
+        compiler,
+        *PLUGIN_CFLAGS,
+        *PLUGIN_LINKFLAGS,
+        "-shared",
+        f"-I{folder}",
+        *PLUGIN_SOURCES,
+        "-o",
+        plugin,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise QemuError(f"the plugin does not compile: {_last_line(done.stderr)}")
+    return plugin
+
+
+# What check_plugin runs: reads DATA_OUT of the echo device, writes what it got to SIZE, and ends the
+# simulation. Seven instructions, in words.
+ANSWER = 0x5A5A1234
+PROBE = (
+    DEFAULT_BASES["echo"] | 0x2B7,  # lui t0, echo
+    0x0042A303,  # lw t1, 4(t0)
+    0x0062A823,  # sw t1, 16(t0)
+    0xDEADC3B7,  # lui t2, 0xdeadc
+    0xEEF38393,  # addi t2, t2, -273
+    0x0072A023,  # sw t2, 0(t0)
+    0x0000006F,  # j .
+)
+DESCRIPTION = f"device echo {DEFAULT_BASES['echo']:#x} 0x1000\n".encode()
+
+
+def check_plugin(qemu: Path, plugin: Path) -> None:
+    """Really run a few instructions on `qemu` with `plugin`; raise QemuError when anything is off.
+
+    The plugin uses functions of QEMU that nobody promises, so nothing less than a device access that
+    arrives, a value that comes back and a right count of instructions shows that it works.
+    """
+    with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
+        probe = Path(folder) / "probe.bin"
+        probe.write_bytes(struct.pack(f"<{len(PROBE)}I", *PROBE))
+        simulator = _Simulator(Path(folder) / "socket")
+        command = [
+            qemu,
+            "-M",
+            "virt",
+            "-bios",
+            "none",
+            "-display",
+            "none",
+            "-serial",
+            "none",
+            "-monitor",
+            "none",
+        ]
+        command += ["-device", f"loader,file={probe},addr=0x80000000,force-raw=on"]
+        command += ["-plugin", plugin.absolute(), "-device", f"sst-device,socket={simulator.path}"]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise QemuError(f"'{qemu}' cannot be run with the plugin: {error}") from None
+        finally:
+            simulator.stop()
+    if done.returncode:
+        raise QemuError(_explain(qemu, done))
+    simulator.judge(qemu)
+
+
+class _Simulator(threading.Thread):
+    """Serves one client with one device, and remembers what the client did."""
+
+    def __init__(self, path: Path):
+        super().__init__(daemon=True)
+        self.path, self.written, self.statistics = path, [], None
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            link, _ = self.listener.accept()
+            with link, link.makefile("rb") as stream:
+                while self.statistics is None:
+                    self.serve(link, stream)
+        except (OSError, struct.error, ValueError):
+            return  # QEMU is gone, or speaks otherwise; what is missing says so
+
+    def serve(self, link: socket.socket, stream) -> None:
+        kind, size, _, _, data = struct.unpack("<BBHQQ", stream.read(20))
+        if kind == 3:
+            link.sendall(bytes([1]) + bytes(7) + struct.pack("<Q", len(DESCRIPTION)) + DESCRIPTION)
+        elif kind == 4:
+            text = stream.read(data)
+            self.statistics = json.loads(text) if size == 2 else None
+        elif kind in (0, 1):
+            self.written += [data] * kind
+            ended = kind == 1 and data == END_OF_SIMULATION.value
+            link.sendall(struct.pack("<B6sBQ", 1, (1).to_bytes(6, "little"), ended, ANSWER))
+
+    def stop(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.listener.close()
+
+    def judge(self, qemu: Path) -> None:
+        if self.written != [ANSWER, END_OF_SIMULATION.value] or self.statistics is None:
+            raise QemuError(f"'{qemu}' takes the plugin, but device accesses get lost on the way; {ADVICE}")
+        counted = self.statistics["instructions"]
+        if counted != len(PROBE):
+            raise QemuError(f"'{qemu}' counts {counted} instructions where {len(PROBE)} ran; {ADVICE}")
+
+
+def _explain(qemu: Path, done: subprocess.CompletedProcess) -> str:
+    """One line for what QEMU said when it refused."""
+    said = done.stderr
+    if re.search(r"-plugin: invalid option|plugin interface not enabled", said):
+        return f"'{qemu}' was built without plugins; {ADVICE}"
+    if missing := re.search(r"undefined symbol: (\w+)", said):
+        return f"'{qemu}' does not offer the plugin its function '{missing.group(1)}'; {ADVICE}"
+    if api := re.search(r"requires API version (\d+), but this QEMU supports only (.+)", said):
+        return f"'{qemu}' takes plugins of API version {api.group(2).split()[-1]}; this one has {api.group(1)}; {ADVICE}"
+    return f"'{qemu}' with the plugin ended with status {done.returncode}: {_last_line(said)}"
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["check", plugin, out]:
+            qemu = find_qemu()
+            check_plugin(qemu, Path(plugin))
+            write_json(out, {"qemu": str(qemu), "version": version(qemu), "plugin_api": PLUGIN_API})
+        case ["build", folder]:
+            build_plugin(Path(folder))
+        case _:
+            raise AcalsimError("usage: qemu check PLUGIN.so OUT.json | qemu build OUTDIR")
+    return 0
+
+
+if __name__ == "__main__":
+    run_room(main)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pointwise ops as C: an expression of {0}, {1} ... an element each, for floats and for integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .graph import ITEM_BYTES, ACALSimOpType, TensorDesc
+from .literals import C_TYPES, literal
+
+T = ACALSimOpType
+Attrs = Mapping[str, Any]
+ANY = ("float32", "int64", "int32", "int8", "bool")
+NUMBERS = ("float32", "int64", "int32", "int8")
+WHOLE = ("int64", "int32", "int8", "bool")
+FLOATS = ("float32",)
+BOOL = ("bool",)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """C text with {0}, {1} ... for the operands: `floats` where one of them or the result is a float,
+    else `integers` (the same unless given); {alpha} is the attr alpha as a factor, or nothing."""
+
+    floats: str
+    integers: str | None = None
+
+    def __call__(
+        self, operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc
+    ) -> str:
+        is_float = out.dtype == "float32" or any(desc.dtype == "float32" for desc in inputs)
+        alpha = f"{literal(attrs['alpha'])} * " if "alpha" in attrs else ""
+        return (self.floats if is_float or self.integers is None else self.integers).format(
+            *operands, alpha=alpha
+        )
+
+
+def function(name: str) -> Expression:
+    return Expression(f"{name}((float){{0}})")
+
+
+E = Expression
+UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]] = {
+    # type: expression, header, dtypes, dtype of the result
+    T.NEG: (E("-{0}"), None, NUMBERS, "promoted"),
+    T.ABS: (E("magnitude({0})", "{0} < 0 ? -{0} : {0}"), "bits.h", NUMBERS, "promoted"),
+    T.SIGN: (E("({0} > 0) - ({0} < 0)"), None, NUMBERS, "promoted"),
+    T.RELU: (E("{0} < 0 ? 0 : {0}"), None, NUMBERS, "promoted"),
+    T.RECIPROCAL: (E("1.0f / {0}"), None, ANY, FLOATS),
+    T.SQRT: (E("sqrtf({0})"), None, ANY, FLOATS),
+    T.RSQRT: (E("1.0f / sqrtf({0})"), None, ANY, FLOATS),
+    T.FLOOR: (E("floored({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.CEIL: (E("ceiled({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.ROUND: (E("rounded({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.TRUNC: (E("truncated({0})", "{0}"), "rounding.h", NUMBERS, "promoted"),
+    T.ISNAN: (E("{0} != {0}"), None, ANY, BOOL),
+    T.ISINF: (E("magnitude({0}) == INFINITY", "0 * {0}"), "bits.h", ANY, BOOL),
+    T.SIGNBIT: (E("__builtin_signbit({0}) != 0", "{0} < 0"), None, NUMBERS, BOOL),
+    T.LOGICAL_NOT: (E("!{0}"), None, ANY, BOOL),
+    **{
+        type: (function(name), "elementary.h", ANY, FLOATS)
+        for type, name in {
+            T.EXP: "exp_f32",
+            T.EXPM1: "expm1_f32",
+            T.LOG: "log_f32",
+            T.LOG1P: "log1p_f32",
+            T.TANH: "tanh_f32",
+            T.SIGMOID: "sigmoid_f32",
+            T.ERF: "erf_f32",
+            T.SIN: "sin_f32",
+            T.COS: "cos_f32",
+        }.items()
+    },
+    **{
+        type: (function(name), None, ANY, FLOATS)
+        for type, name in {
+            T.EXP2: "exp2f",
+            T.ERFC: "erfcf",
+            T.LOG2: "log2f",
+            T.LOG10: "log10f",
+            T.TAN: "tanf",
+            T.ASIN: "asinf",
+            T.ACOS: "acosf",
+            T.ATAN: "atanf",
+            T.SINH: "sinhf",
+            T.COSH: "coshf",
+            T.ASINH: "asinhf",
+            T.ACOSH: "acoshf",
+            T.ATANH: "atanhf",
+        }.items()
+    },
+}
+
+BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[str, ...]]] = {
+    # type: ATen's name, expression, dtypes, dtype of the result, attrs
+    T.ADD: ("add", E("{0} + {alpha}{1}"), ANY, "promoted", ("alpha",)),
+    T.SUB: ("sub", E("{0} - {alpha}{1}"), ANY, "promoted", ("alpha",)),
+    T.MUL: ("mul", E("{0} * {1}"), ANY, "promoted", ()),
+    T.MAXIMUM: ("maximum", E("({0} > {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
+    T.MINIMUM: ("minimum", E("({0} < {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
+    T.FMOD: ("fmod", E("fmodf({0}, {1})", "{1} == -1 ? 0 : {0} % {1}"), NUMBERS, "promoted", ()),
+    T.REMAINDER: (
+        "remainder",
+        E("remainder_f32({0}, {1})", "remainder_i64({0}, {1})"),
+        NUMBERS,
+        "promoted",
+        (),
+    ),
+    T.FMAX: ("fmax", E("fmaxf({0}, {1})", "{0} > {1} ? {0} : {1}"), ANY, "promoted", ()),
+    T.FMIN: ("fmin", E("fminf({0}, {1})", "{0} < {1} ? {0} : {1}"), ANY, "promoted", ()),
+    T.HYPOT: ("hypot", E("hypotf({0}, {1})"), FLOATS, FLOATS, ()),
+    T.COPYSIGN: ("copysign", E("copysignf({0}, {1})"), ANY, FLOATS, ()),
+    T.ATAN2: ("atan2", E("atan2f({0}, {1})"), NUMBERS, FLOATS, ()),
+    **{
+        type: (type.name.lower(), E(f"{{0}} {sign} {{1}}"), ANY, BOOL, ())
+        for type, sign in {
+            T.EQ: "==",
+            T.NE: "!=",
+            T.LT: "<",
+            T.LE: "<=",
+            T.GT: ">",
+            T.GE: ">=",
+            T.LOGICAL_AND: "&&",
+            T.LOGICAL_OR: "||",
+        }.items()
+    },
+    T.LOGICAL_XOR: ("logical_xor", E("!{0} != !{1}"), ANY, BOOL, ()),
+    T.BITWISE_AND: ("bitwise_and", E("{0} & {1}"), WHOLE, "promoted", ()),
+    T.BITWISE_OR: ("bitwise_or", E("{0} | {1}"), WHOLE, "promoted", ()),
+    T.BITWISE_XOR: ("bitwise_xor", E("{0} ^ {1}"), WHOLE, "promoted", ()),
+}
+
+
+def bitwise_not(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    return f"!{operands[0]}" if out.dtype == "bool" else f"~{operands[0]}"
+
+
+def left_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """0 where more is shifted than there are bits."""
+    bits = 8 * ITEM_BYTES[out.dtype]
+    return f"(uint64_t)({operands[1]}) < {bits} ? (int64_t)((uint64_t){operands[0]} << {operands[1]}) : 0"
+
+
+def right_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """The sign where more is shifted than there are bits."""
+    last = 8 * ITEM_BYTES[out.dtype] - 1
+    return f"{operands[0]} >> ((uint64_t)({operands[1]}) < {last} ? {operands[1]} : {last})"
+
+
+def shifts(side: str, operator: str) -> tuple[str, ...]:
+    named = (f"aten.bitwise_{side}_shift.{overload}" for overload in ("Tensor", "Tensor_Scalar"))
+    return (*named, f"aten.{operator}.Tensor", f"aten.{operator}.Scalar")
+
+
+UNARY = {**UNARY, T.BITWISE_NOT: (bitwise_not, None, WHOLE, "promoted")}
+
+
+def where(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    condition, first, second = operands
+    return f"{condition} ? {first} : {second}"
+
+
+def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    if out.dtype == "bool":
+        return f"{operands[0]} != 0"
+    value = f"whole_of({operands[0]})" if inputs[0].dtype == "float32" and out.dtype in WHOLE else operands[0]
+    return f"({C_TYPES[out.dtype]}){value}"
+
+
+def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """As PyTorch: NaN stays, and where the bounds cross the upper one holds."""
+
+    low, high = (attrs.get(name, attrs.get(f"{name}_val")) for name in ("min", "max"))
+    text = operands[0]
+    if low is not None:
+        text = f"({text} < {literal(low)} ? {literal(low)} : {text})"
+    if high is not None:
+        text = f"({text} > {literal(high)} ? {literal(high)} : {text})"
+    return text
+
+
+def quantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    factor = "" if attrs["scale"] == 1 else f" * {literal(float(attrs['scale']))}"
+    return f"quantise_i8({operands[0]}{factor})"
+
+
+def dequantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    return f"(float){operands[0]} * {literal(float(attrs['scale']))}"
+
+
+def gelu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    return (
+        f"gelu_tanh_f32({operands[0]})" if attrs.get("approximate") == "tanh" else f"gelu_f32({operands[0]})"
+    )
+
+
+def leaky_relu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    return f"{operands[0]} > 0 ? {operands[0]} : {operands[0]} * {literal(float(attrs.get('negative_slope', 0.01)))}"
+
+
+def elu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    alpha, scale, input_scale = (
+        literal(float(attrs.get(name, 1))) for name in ("alpha", "scale", "input_scale")
+    )
+    x = operands[0]
+    return f"{x} > 0 ? {scale} * {x} : {scale} * {alpha} * expm1_f32({input_scale} * {x})"
+
+
+POWERS = {
+    0.0: "((void){0}, 1.0f)",
+    0.5: "sqrtf({0})",
+    1.0: "{0}",
+    2.0: "{0} * {0}",
+    3.0: "{0} * {0} * {0}",
+    4.0: "({0} * {0}) * ({0} * {0})",
+    -0.5: "1.0f / sqrtf({0})",
+    -1.0: "1.0f / {0}",
+    -2.0: "1.0f / ({0} * {0})",
+}
+"""The exponents that PyTorch computes without pow()."""
+
+
+def power(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    exponent = attrs.get("exponent")
+    if out.dtype != "float32":
+        return f"power_i64({operands[0]}, {operands[1]})"
+    if exponent is not None and float(exponent) in POWERS:
+        return POWERS[float(exponent)].format(f"((float){operands[0]})")
+    return f"pow_f32({operands[0]}, {operands[1]})"
+
+
+def rounded_divide(
+    operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc
+) -> str:
+    mode = attrs.get("rounding_mode")
+    kind = "f32" if out.dtype == "float32" else "i64"
+    if mode is None:
+        return f"(float){operands[0]} / (float){operands[1]}"
+    return f"divide_{mode}_{kind}({operands[0]}, {operands[1]})"

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The intermediate representation: tensors and the ops between them, which print themselves as text.
+
+The text carries all but the constants' values, so that a graph whose weights change stays the same text.
+text.py reads it back, verify.py holds a graph to the op table.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import prod
+from typing import Any
+
+from ..errors import IRError
+
+ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
+"""The dtypes there are, and the bytes of one element of each."""
+
+ROLES = ("input", "param", "output")
+
+
+class ACALSimOpType(Enum):
+    """What an op does; the report's `type` is the member's name."""
+
+    MATMUL = auto()
+    GEMM = auto()
+    BMM = auto()
+    CONV = auto()
+    GEMM_INT8 = auto()
+    CONV_INT8 = auto()
+    QUANTIZE = auto()
+    DEQUANTIZE = auto()
+    ADD = auto()
+    SUB = auto()
+    MUL = auto()
+    DIV = auto()
+    DIV_ROUNDED = auto()
+    POW = auto()
+    MAXIMUM = auto()
+    MINIMUM = auto()
+    FMOD = auto()
+    REMAINDER = auto()
+    FMAX = auto()
+    FMIN = auto()
+    ATAN2 = auto()
+    HYPOT = auto()
+    COPYSIGN = auto()
+    EQ = auto()
+    NE = auto()
+    LT = auto()
+    LE = auto()
+    GT = auto()
+    GE = auto()
+    LOGICAL_AND = auto()
+    LOGICAL_OR = auto()
+    LOGICAL_XOR = auto()
+    LOGICAL_NOT = auto()
+    BITWISE_AND = auto()
+    BITWISE_OR = auto()
+    BITWISE_XOR = auto()
+    BITWISE_NOT = auto()
+    BITWISE_LEFT_SHIFT = auto()
+    BITWISE_RIGHT_SHIFT = auto()
+    NEG = auto()
+    ABS = auto()
+    SIGN = auto()
+    RECIPROCAL = auto()
+    SQRT = auto()
+    RSQRT = auto()
+    FLOOR = auto()
+    CEIL = auto()
+    ROUND = auto()
+    TRUNC = auto()
+    ISNAN = auto()
+    ISINF = auto()
+    SIGNBIT = auto()
+    EXP = auto()
+    EXP2 = auto()
+    EXPM1 = auto()
+    LOG = auto()
+    LOG1P = auto()
+    LOG2 = auto()
+    LOG10 = auto()
+    SIN = auto()
+    COS = auto()
+    TAN = auto()
+    ASIN = auto()
+    ACOS = auto()
+    ATAN = auto()
+    SINH = auto()
+    COSH = auto()
+    TANH = auto()
+    ASINH = auto()
+    ACOSH = auto()
+    ATANH = auto()
+    ERF = auto()
+    ERFC = auto()
+    RELU = auto()
+    SIGMOID = auto()
+    GELU = auto()
+    LEAKY_RELU = auto()
+    ELU = auto()
+    HARDTANH = auto()
+    CLAMP = auto()
+    WHERE = auto()
+    CAST = auto()
+    SUM = auto()
+    MEAN = auto()
+    PROD = auto()
+    AMAX = auto()
+    AMIN = auto()
+    ANY = auto()
+    ALL = auto()
+    ARGMAX = auto()
+    ARGMIN = auto()
+    VAR = auto()
+    CUMSUM = auto()
+    CUMPROD = auto()
+    SOFTMAX = auto()
+    LOG_SOFTMAX = auto()
+    LAYER_NORM = auto()
+    GROUP_NORM = auto()
+    MAX_POOL = auto()
+    MAX_POOL_INDICES = auto()
+    AVG_POOL = auto()
+    ADAPTIVE_AVG_POOL = auto()
+    ADAPTIVE_MAX_POOL = auto()
+    ADAPTIVE_MAX_POOL_INDICES = auto()
+    VIEW = auto()
+    PERMUTE = auto()
+    EXPAND = auto()
+    SLICE = auto()
+    SELECT = auto()
+    FLIP = auto()
+    DIAGONAL = auto()
+    UNFOLD = auto()
+    AS_STRIDED = auto()
+    COPY = auto()
+    CAT = auto()
+    PAD = auto()
+    GATHER = auto()
+    EMBEDDING = auto()
+    INDEX = auto()
+    INDEX_SELECT = auto()
+    SLICE_SCATTER = auto()
+    SELECT_SCATTER = auto()
+    INDEX_PUT = auto()
+    SCATTER = auto()
+    SCATTER_ADD = auto()
+    SCATTER_REDUCE = auto()
+    TOPK = auto()
+    TOPK_INDICES = auto()
+    SORT = auto()
+    SORT_INDICES = auto()
+
+
+@dataclass(frozen=True)
+class TensorDesc:
+    """One dense, row-major tensor. `memory_addr` is its guest address, where one is known."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    is_input: bool = False
+    is_output: bool = False
+    is_param: bool = False
+    memory_addr: int | None = None
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * ITEM_BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        roles = "".join(f" [{role}]" for role in ROLES if getattr(self, f"is_{role}"))
+        return f"{self.name}: {self.shape} {self.dtype}{roles}"
+
+
+@dataclass(frozen=True)
+class ACALSimOp:
+    """One op: `outputs` = op_type(`inputs`, `attrs`); `source` is the user's line, `models/mlp.py:17`,
+    and `aten` names the core ATen ops that it came from.
+
+    `compute_cycles` is the number of multiply-accumulates, or of result elements where there are
+    none: an estimate for orientation. The cycles of a report are simulated.
+    """
+
+    op_type: ACALSimOpType
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    compute_cycles: int = 0
+    source: str = ""
+    aten: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        attrs = f" {json.dumps(self.attrs)}" if self.attrs else ""
+        return f"{', '.join(self.outputs)} = {self.op_type.name}({', '.join(self.inputs)}){attrs}"
+
+
+class ACALSimIR:
+    """A graph: tensors by name, ops in order of execution, the parameters' values (numpy) by name."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.tensors: dict[str, TensorDesc] = {}
+        self.ops: list[ACALSimOp] = []
+        self.constants: dict[str, Any] = {}
+        self.outputs: list[str] = []
+
+    @property
+    def inputs(self) -> list[str]:
+        return [name for name, desc in self.tensors.items() if desc.is_input]
+
+    @property
+    def params(self) -> list[str]:
+        return [name for name, desc in self.tensors.items() if desc.is_param]
+
+    def add_tensor(self, desc: TensorDesc) -> TensorDesc:
+        if desc.name in self.tensors:
+            raise IRError(f"{self.name}: tensor '{desc.name}' is declared twice")
+        self.tensors[desc.name] = desc
+        return desc
+
+    def add_op(self, op: ACALSimOp) -> ACALSimOp:
+        self.ops.append(op)
+        return op
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"=== ACALSim IR: {self.name} ===",
+                "",
+                "Tensors:",
+                *(f"  {desc}" for desc in self.tensors.values()),
+                "",
+                "Operations:",
+                *(f"  {index}: {op}" for index, op in enumerate(self.ops)),
+                "",
+                f"Inputs: {self.inputs}",
+                f"Outputs: {self.outputs}",
+                "",
+                "Sources:",
+                *(
+                    f"  {index}: {op.name} {op.source or '?'} [{', '.join(op.aten)}]"
+                    for index, op in enumerate(self.ops)
+                ),
+                "",
+            ]
+        )

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C's names for the dtypes, and C literals for numbers."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+C_TYPES = {"float32": "float", "int64": "int64_t", "int32": "int32_t", "int8": "int8_t", "bool": "uint8_t"}
+
+LEAST_INT64 = -(1 << 63)
+"""C has no literal for it."""
+
+
+def as_float32(value: float) -> float:
+    """The nearest float32; beyond the largest one an infinity."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def literal(value: float | int | bool) -> str:
+    """The C literal of an integer, or of a float rounded to float32: hexadecimal, so exact."""
+    if isinstance(value, bool | int):
+        return f"({int(value) + 1} - 1)" if value == LEAST_INT64 else str(int(value))
+    if math.isnan(value):
+        return "NAN"
+    value = as_float32(value)
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return f"{value.hex()}f"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the text form of a graph back: `parse(str(ir))` is the same graph, without its constants' values."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..errors import IRError
+from .graph import ROLES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from .ops import ROWS
+from .verify import verify
+
+_TENSOR = re.compile(r"  (\w+): (\(.*?\)) (\w+)((?: \[\w+\])*)")
+_OP = re.compile(r"  \d+: ([\w, ]+) = (\w+)\(([\w, ]*)\)(?: (\{.*\}))?")
+_SOURCE = re.compile(r"  (\d+): (\S+) (.+?)(?: \[([\w.:#, ]*)\])?")
+
+
+def parse(text: str) -> ACALSimIR:
+    """Read the text form back. Raises IRError naming the line that does not fit."""
+    lines = text.splitlines()
+    title = re.fullmatch(r"=== ACALSim IR: (\S+) ===", lines[0] if lines else "")
+    if not title:
+        raise IRError("line 1 is not '=== ACALSim IR: NAME ==='")
+    ir, section = ACALSimIR(title[1]), ""
+    readers = {"Tensors:": _read_tensor, "Operations:": _read_op, "Sources:": _read_source}
+    for number, line in enumerate(lines[1:], 2):
+        if line in readers:
+            section = line
+        elif line.startswith("Outputs: "):
+            ir.outputs = [str(name) for name in _literal(ir, line.removeprefix("Outputs: "))]
+        elif (
+            line
+            and not line.startswith("Inputs: ")
+            and not (section in readers and readers[section](ir, line))
+        ):
+            raise IRError(f"{ir.name}: line {number} is not understood: {line.strip()!r}")
+    return verify(ir)
+
+
+def _literal(ir: ACALSimIR, text: str, read: Callable[[str], Any] = ast.literal_eval) -> Any:
+    try:
+        return read(text)
+    except (ValueError, SyntaxError):
+        raise IRError(f"{ir.name}: not understood: {text!r}") from None
+
+
+def _read_tensor(ir: ACALSimIR, line: str) -> bool:
+    found = _TENSOR.fullmatch(line)
+    if found:
+        roles = {f"is_{role}": f"[{role}]" in found[4] for role in ROLES}
+        ir.add_tensor(TensorDesc(found[1], _literal(ir, found[2]), found[3], **roles))
+    return bool(found)
+
+
+def _read_op(ir: ACALSimIR, line: str) -> bool:
+    found = _OP.fullmatch(line)
+    if found and found[2] in ACALSimOpType.__members__:
+        names = [tuple(filter(None, text.split(", "))) for text in (found[3], found[1])]
+        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, _literal(ir, found[4] or "{}", json.loads)))
+        return True
+    return False
+
+
+def _read_source(ir: ACALSimIR, line: str) -> bool:
+    """Completes an op: its name, its source, and the estimate that follows from its row."""
+    found = _SOURCE.fullmatch(line)
+    if found and int(found[1]) >= len(ir.ops):
+        return False
+    if found:
+        index, source = int(found[1]), "" if found[3] == "?" else found[3]
+        aten = tuple(filter(None, (found[4] or "").split(", ")))
+        op = ir.ops[index] = replace(ir.ops[index], name=found[2], source=source, aten=aten)
+        if {*op.inputs, *op.outputs} <= ir.tensors.keys():
+            ir.ops[index] = replace(op, compute_cycles=ROWS[op.op_type].work(ir, op))
+    return bool(found)

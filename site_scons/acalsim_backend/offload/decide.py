@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine's compute devices as the compiler sees them: what may go there, what pays, in which tiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import PlanError
+from ..ir.graph import ACALSimOp
+from ..ir.kernel import Kernel
+from ..machine.file import Device, Machine
+from .command import Command, packed
+from .command_list import fits, program
+from .operand import Image, Matrix
+from .product import Lowering, Product, unfit
+from .tiling import Search, Tiling
+from .tiling_file import Choices, told
+from .timer import ListTimer
+
+TIMED = 8
+"""Tilings of a product that the device's own model times; the estimate ranks them."""
+DRIVER_CYCLES = 40
+"""Of the CPU, to start a list and to wait for it."""
+
+
+Team = tuple[Device, ...]
+"""Devices that are alike, among which the blocks of a product are divided."""
+
+
+@dataclass(frozen=True)
+class Offloaded:
+    """A kernel on devices: the command list of each, and how its constants lie in RAM."""
+
+    product: Product
+    tiling: Tiling
+    lists: tuple[tuple[Device, tuple[Command, ...]], ...]
+    cycles: int
+    packed: Mapping[str, Matrix]
+
+    @property
+    def placed_on(self) -> str:
+        return ",".join(device.name for device, _ in self.lists)
+
+
+class Target:
+    """Of a machine without a compute device nothing is placed. What goes to a device at all is decided by the first one's
+    cycles. `timer` times tilings on the machine's devices; `choices` are the user's."""
+
+    def __init__(self, machine: Machine, timer: ListTimer | None = None, choices: Choices | None = None):
+        self.machine, self.choices = machine, choices or {}
+        self.devices = machine.devices_of("compute")
+        if self.devices and timer is None:
+            raise PlanError(f"machine '{machine.name}' has a compute device; planning for it takes a timer")
+        self.timer = timer
+        self._chosen: dict[tuple, tuple[Tiling, int] | None] = {}
+
+    def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
+        """Why an op stays on the CPU; None if it goes to the device."""
+        choice = self.choices.get(op.name)
+        if choice and choice.get("on") == "cpu":
+            return "the tiling file says so"
+        reason = self._obstacle(lowering, op)
+        if reason and choice:
+            raise PlanError(
+                f"the tiling file has {told(choice)} for op '{op.name}', which cannot go to the device: {reason}"
+            )
+        if reason or choice:
+            return reason
+        product = lowering.product(Kernel(op))
+        device, cpu = self.choose(product, op.name)[1] + DRIVER_CYCLES, cpu_cycles(self.machine, product)
+        return f"{device} cycles on the device, about {cpu} on the CPU" if device >= cpu else None
+
+    def _obstacle(self, lowering: Lowering, op: ACALSimOp) -> str | None:
+        """Why an op cannot run on the device, whether or not that would pay."""
+        if not self.devices:
+            return "the machine has no compute device"
+        reason = unfit(lowering.ir, op)
+        if reason:
+            return reason
+        product = lowering.product(Kernel(op))
+        if product is None:
+            return "its operands' layout is beyond the device's commands"
+        return None if self.choose(product, op.name) else "no block of it fits the device's memories"
+
+    def takes(self, lowering: Lowering, kernel: Kernel) -> bool:
+        """Whether the kernel, with all that is fused behind it, is a product that the device can compute."""
+        product = lowering.product(kernel)
+        return product is not None and self.choose(product, kernel.name) is not None
+
+    def choose(self, product: Product, op: str = "", team: Team = ()) -> tuple[Tiling, int] | None:
+        """The fastest tiling and its cycles on a team, as a rule the first device, from START until the CPU has seen the end; as
+        far as the user has not chosen. None if nothing fits."""
+        team = team or self.devices[:1]
+        given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
+        product = anonymous(product)
+        key = (product, tuple(given.items()), team[0].kind, len(team))
+        if key not in self._chosen:
+            search = Search(product, self.machine, team[0], given, len(team))
+            tilings = [tiling for tiling in search.best(4 * TIMED) if fits(product, tiling)]
+            timed = [(self._cycles(product, tiling, team), tiling) for tiling in tilings[:TIMED]]
+            best = min(timed, key=lambda each: each[0], default=None)
+            self._chosen[key] = best and (best[1], best[0])
+        return self._chosen[key]
+
+    def _cycles(self, product: Product, tiling: Tiling, team: Team) -> int:
+        """By the devices' model, the operands side by side in RAM."""
+        lists = lists_of(product, tiling, team)
+        place = addresses(product, self.machine.ram.origin)
+        return self.timer.cycles(
+            [device for device, _ in lists], [packed(commands, place) for _, commands in lists]
+        )
+
+    def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
+        """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
+        product = lowering.product(kernel)
+        tiling, cycles = self.choose(product, kernel.name, team)
+        product, moved = with_packed(product, tiling, constants)
+        return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
+
+
+def lists_of(product: Product, tiling: Tiling, team: Team) -> tuple[tuple[Device, tuple[Command, ...]], ...]:
+    """Of those devices of a team that get blocks."""
+    lists = (
+        (device, tuple(program(product, tiling, (index, len(team))))) for index, device in enumerate(team)
+    )
+    return tuple((device, commands) for device, commands in lists if commands)
+
+
+def anonymous(product: Product) -> Product:
+    """The product with storages named by their part in it: equal for all that are computed alike."""
+    results = tuple(
+        replace(
+            each,
+            tile=replace(each.tile, storage=f"c{number}", offset=0),
+            epilogue=replace(
+                each.epilogue,
+                tensor="",
+                residual=each.epilogue.residual and "r",
+                scales=each.epilogue.scales and replace(each.epilogue.scales, tensor="scales"),
+                bias=each.epilogue.bias and replace(each.epilogue.bias, tensor="bias"),
+            ),
+        )
+        for number, each in enumerate(product.results)
+    )
+    return replace(
+        product,
+        a=replace(product.a, storage="a", offset=0),
+        b=replace(product.b, storage="b", offset=0),
+        results=results,
+        scales=product.scales and ("scales", 0),
+        bias=product.bias and ("bias", 0),
+        residual=product.residual and replace(product.residual, storage="r", offset=0),
+    )
+
+
+def addresses(product: Product, origin: int):
+    """Places for the storages of an anonymous product, far enough from each other."""
+    names = ["a", "b", "scales", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
+    step = 1 << 32
+    return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
+
+
+def with_packed(product: Product, tiling: Tiling, constants: set[str]) -> tuple[Product, dict[str, Matrix]]:
+    """The product with its constant operands in the order of their blocks, and those as they were."""
+    moved = {}
+    for name, lines in (("a", tiling.m), ("b", tiling.columns)):
+        operand = getattr(product, name)
+        if (
+            isinstance(operand, Image)
+            or operand.storage not in constants
+            or product.batches > 1
+            or operand.offset
+        ):
+            continue
+        in_panels = (
+            operand.by_lines and tiling.k >= operand.depth or not operand.by_lines and lines >= operand.lines
+        )
+        dense = (operand.line_stride, operand.k_stride) in ((operand.depth, 1), (1, operand.lines))
+        if dense and not in_panels:
+            moved[operand.storage] = replace(operand, packed=(lines, tiling.k))
+            product = replace(product, **{name: moved[operand.storage]})
+    return product, moved
+
+
+def cpu_cycles(machine: Machine, product: Product) -> int:
+    """What the CPU's kernels take, about: measured on matmul and convolution, see bench/instructions.py."""
+    lanes = machine.cpu.vector_bits // 32 or 1
+    outputs = product.macs // product.k
+    return int(product.macs * 2 / lanes + outputs * 4 + 100)
+
+
+def pack(matrix: Matrix, data: bytes) -> bytes:
+    """A constant's bytes in the order of its blocks."""
+    item = f"V{matrix.item_bytes}"
+    stored = np.frombuffer(data, item)
+    lines = (
+        stored.reshape(matrix.lines, matrix.depth)
+        if matrix.by_lines
+        else stored.reshape(matrix.depth, matrix.lines).T
+    )
+    height, width = matrix.packed
+    blocks = []
+    for first in range(0, matrix.lines, height):
+        for k in range(0, matrix.depth, width):
+            block = lines[first : first + height, k : k + width]
+            blocks.append((block if matrix.by_lines else block.T).tobytes())
+    return b"".join(blocks)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which devices compute which kernels of a schedule, and which of these at the same time.
+
+One product is split by its blocks over a team of devices that are alike. Products that follow each other and do not depend on each
+other may run side by side, each with a team of its own, where the devices' model says that this is faster than one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..ir.kernel import Kernel
+from ..machine.file import Device
+from .decide import Target, Team
+from .product import Lowering, Product
+
+Uses = tuple[set[str], set[str]]
+"""The storages that a kernel reads and those that it writes."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Kernels of one step run at the same time; `teams` has the devices of each kernel that is not the CPU's, by name."""
+
+    steps: tuple[tuple[Kernel, ...], ...]
+    teams: Mapping[str, Team]
+
+    @property
+    def side_by_side(self) -> set[str]:
+        """The names of kernels that are not alone in their step."""
+        return {kernel.name for step in self.steps if len(step) > 1 for kernel in step}
+
+
+def spread(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Spread:
+    """The steps of a schedule in order. `uses` are those of the kernels."""
+    if len(target.devices) < 2:
+        return Spread(
+            tuple((kernel,) for kernel in kernels),
+            {kernel.name: target.devices for kernel in kernels if kernel.device},
+        )
+    steps: list[tuple[Kernel, ...]] = []
+    teams: dict[str, Team] = {}
+    for run in _runs(kernels, uses):
+        products = {kernel.name: lowering.product(kernel) for kernel in run if kernel.device}
+        rounds = (
+            min(_plans(run, products, target), key=lambda rounds: rounds[0])[1]
+            if products
+            else [{kernel.name: ()} for kernel in run]
+        )
+        by_name = {kernel.name: kernel for kernel in run}
+        for chosen in rounds:
+            steps.append(tuple(by_name[name] for name in chosen))
+            teams |= {name: team for name, team in chosen.items() if team}
+    return Spread(tuple(steps), teams)
+
+
+def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]:
+    """Kernels of devices that follow each other and could all run at once; each of the CPU's alone."""
+    runs: list[list[Kernel]] = []
+    read: set[str] = set()
+    written: set[str] = set()
+    for kernel, (reads, writes) in zip(kernels, uses, strict=True):
+        if (
+            runs
+            and kernel.device
+            and runs[-1][-1].device
+            and not (writes & (read | written) or reads & written)
+        ):
+            runs[-1].append(kernel)
+        else:
+            runs.append([kernel])
+            read, written = set(), set()
+        read, written = read | reads, written | writes
+    return runs
+
+
+def _plans(
+    run: Sequence[Kernel], products: Mapping[str, Product], target: Target
+) -> Iterator[tuple[int, list[dict[str, Team]]]]:
+    """(cycles, the team of each kernel of each round) of every number of kernels side by side."""
+    for side_by_side in range(1, min(len(run), len(target.devices)) + 1):
+        shares = _shares(target.devices, side_by_side)
+        total, rounds = 0, []
+        for first in range(0, len(run), side_by_side):
+            round_of = run[first : first + side_by_side]
+            parts = shares if len(round_of) == side_by_side else _shares(target.devices, len(round_of))
+            found = [
+                _best_team(kernel, products[kernel.name], devices, target)
+                for kernel, devices in zip(round_of, parts, strict=True)
+            ]
+            if None in found:
+                break
+            total += max(cycles for cycles, _ in found)
+            rounds.append({kernel.name: team for kernel, (_, team) in zip(round_of, found, strict=True)})
+        else:
+            yield total, rounds
+
+
+def _shares(devices: Team, count: int) -> list[Team]:
+    """The devices in `count` parts of adjacent ones, as equal as can be."""
+    ends = [len(devices) * index // count for index in range(count + 1)]
+    return [devices[first:end] for first, end in zip(ends, ends[1:], strict=False)]
+
+
+def _best_team(kernel: Kernel, product: Product, devices: Team, target: Target) -> tuple[int, Team] | None:
+    """The fastest of all alike of the devices, half of these, a quarter...; None if the product fits none."""
+    best = None
+    for group in _alike(devices):
+        size = len(group)
+        while size:
+            chosen = target.choose(product, kernel.name, group[:size])
+            if chosen and (best is None or chosen[1] < best[0]):
+                best = (chosen[1], group[:size])
+            size //= 2
+    return best
+
+
+def _alike(devices: Team) -> list[Team]:
+    groups: dict[tuple, list[Device]] = {}
+    for device in devices:
+        groups.setdefault(device.kind, []).append(device)
+    return [tuple(group) for group in groups.values()]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times command lists by the devices' own model, which is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ..errors import TimingError
+from ..machine.device import COMMAND_BYTES, ERROR_CODES
+from ..machine.file import Device, Machine
+
+
+class Engine(Protocol):
+    """The part of the embedded engine that times lists without computing values."""
+
+    def list_cycles(
+        self,
+        model: str,
+        parameters: Sequence[Mapping[str, int]],
+        ram: Mapping[str, int],
+        lists: Sequence[bytes],
+    ) -> tuple[Sequence[tuple[int, int]], int]: ...
+
+
+class ListTimer:
+    """Times command lists on devices of a machine, by the model that simulations use."""
+
+    def __init__(self, machine: Machine, engine: Engine):
+        self.machine, self.engine = machine, engine
+
+    def cycles(self, devices: Sequence[Device], lists: Sequence[bytes]) -> int:
+        """The cycles of one list a device, from the first START until the CPU has read that the last ended.
+
+        The lists are started one after the other. Raises TimingError for a list that its device refuses.
+        """
+        results, cycles = self.engine.list_cycles(
+            devices[0].model,
+            [dict(device.parameters) for device in devices],
+            self.machine.ram.timing,
+            list(lists),
+        )
+        for device, commands, (error, index) in zip(devices, lists, results, strict=True):
+            if error:
+                name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
+                count = len(commands) // COMMAND_BYTES
+                raise TimingError(f"device '{device.name}' refuses command {index} of {count}: {name}")
+        return cycles

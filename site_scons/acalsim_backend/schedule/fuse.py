@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups the ops of a graph to kernels: views cost nothing, pointwise ops are computed where their
+operands are, and what a kernel cannot read as it lies is copied or padded first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.kernel import Kernel
+from ..ir.ops import ROWS
+from ..ir.row import Row
+from ..ir.shapes import convolution_border
+from ..ir.strides import Access
+from ..offload.decide import Target
+from ..offload.product import Lowering
+
+T = ACALSimOpType
+CONVOLUTIONS = (T.CONV, T.CONV_INT8)
+MOST_ABSORBED = 8
+"""Ops of another pointwise kernel that one joins; a longer kernel runs out of registers."""
+
+
+def arrange(ir: ACALSimIR, target: Target) -> tuple[ACALSimIR, list[Kernel], dict[str, Access]]:
+    """The graph with copies put in, its kernels in order of execution, every tensor's access."""
+    arranger = _Arranger(ir, target)
+    for op in ir.ops:
+        arranger.add(op)
+    return arranger.ir, arranger.kernels, arranger.access
+
+
+class _Arranger:
+    """Walks the ops in order; every op sees the kernels that are there so far."""
+
+    def __init__(self, ir: ACALSimIR, target: Target):
+        self.ir, self.target = ACALSimIR(ir.name), target
+        self.ir.tensors, self.ir.outputs, self.ir.constants = dict(ir.tensors), ir.outputs, ir.constants
+        given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
+        self.access = {name: Access.dense(name, ir.tensors[name].shape) for name in given}
+        self.kernels: list[Kernel] = []
+        self.writer: dict[str, Kernel] = {}
+        self.producer = {op.outputs[0]: op for op in ir.ops}
+        self.consumers: dict[str, list[ACALSimOp]] = {}
+        for op in ir.ops:
+            for name in dict.fromkeys(op.inputs):
+                self.consumers.setdefault(name, []).append(op)
+        self.copies: dict[tuple, str] = {}
+        self.lowering = Lowering(self.ir, self.producer, self.access)
+
+    def add(self, op: ACALSimOp) -> None:
+        row = ROWS[op.op_type]
+        if row.movement and self._move(op, row):
+            self.ir.add_op(op)
+            return
+        if op.op_type is T.MAX_POOL and self._join_pool(op):
+            return
+        reason = self._refusal(op)
+        if reason and op.op_type in CONVOLUTIONS:
+            op = self._padded(op)
+        for index in range(len(op.inputs)):
+            op = self._readable(op, index, row)
+        self._place(op)
+        if not (row.is_elementwise and self._join(op)):
+            self._new(op, row, reason)
+
+    def _place(self, op: ACALSimOp) -> None:
+        """The op's result is a dense tensor of its own."""
+        self.ir.add_op(op)
+        self._place_tentatively(op)
+
+    # --- movement and copies
+
+    def _move(self, op: ACALSimOp, row: Row) -> bool:
+        """Make a movement op's result another access to its source, where that is possible."""
+        out = self.ir.tensors[op.outputs[0]]
+        moved = row.movement(self.access[op.inputs[0]], op.attrs, out.shape)
+        if moved is None or (out.is_output and not self._may_be_output(moved)):
+            return False
+        self.access[out.name] = moved
+        return True
+
+    def _may_be_output(self, access: Access) -> bool:
+        """An output is dense and has all of its memory, which is no input's and no parameter's."""
+        storage = self.ir.tensors[access.storage]
+        given = storage.is_input or storage.is_param
+        return (
+            not given
+            and access.is_dense
+            and access.offset == 0
+            and math.prod(access.shape) == storage.elements
+        )
+
+    def _readable(self, op: ACALSimOp, index: int, row: Row) -> ACALSimOp:
+        """The op with its operand `index` padded, or copied, where its kernel must have it so."""
+        name = op.inputs[index]
+        if row.reads(index, self.access[name], op.attrs):
+            return op
+        return self._with_copy(op, index, T.COPY, {}, self.ir.tensors[name].shape)
+
+    def _padded(self, op: ACALSimOp) -> ACALSimOp:
+        """A convolution whose operand has a border of zeros as wide as its taps reach."""
+        shape = self.ir.tensors[op.inputs[0]].shape
+        border = convolution_border(
+            shape[2:],
+            self.ir.tensors[op.inputs[1]].shape[2:],
+            self.ir.tensors[op.outputs[0]].shape[2:],
+            op.attrs,
+        )
+        if not any(map(any, border)):
+            return op
+        pad = [each for pair in reversed(border) for each in pair]
+        larger = (
+            *shape[:2],
+            *(before + size + after for size, (before, after) in zip(shape[2:], border, strict=True)),
+        )
+        return self._with_copy(
+            replace(op, attrs={**op.attrs, "border": border}), 0, T.PAD, {"pad": pad}, larger
+        )
+
+    def _with_copy(
+        self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict, shape: tuple[int, ...]
+    ) -> ACALSimOp:
+        """The op reading a copy or a padding of its operand; made once, named after the first op that needs it."""
+        name = op.inputs[index]
+        key = (name, kind, str(attrs))
+        if key not in self.copies:
+            self.copies[key] = f"{name}_{kind.name.lower()}_{len(self.copies)}"
+            out = self.ir.add_tensor(TensorDesc(self.copies[key], shape, self.ir.tensors[name].dtype))
+            copy_name = f"{op.name}_{kind.name.lower()}{f'_{index}' if index else ''}"
+            copy = ACALSimOp(kind, copy_name, (name,), (out.name,), attrs, source=op.source, aten=op.aten)
+            self.producer[out.name] = copy
+            self._place(copy)
+            self._new(copy, ROWS[kind], "a copy")
+        return replace(op, inputs=(*op.inputs[:index], self.copies[key], *op.inputs[index + 1 :]))
+
+    # --- kernels
+
+    def _refusal(self, op: ACALSimOp) -> str:
+        """Why an op stays on the CPU; empty if a device computes it."""
+        self._place_tentatively(op)
+        return self.target.refusal(self.lowering, op) or ""
+
+    def _place_tentatively(self, op: ACALSimOp) -> None:
+        self.access[op.outputs[0]] = Access.dense(op.outputs[0], self.ir.tensors[op.outputs[0]].shape)
+
+    def _new(self, op: ACALSimOp, row: Row, reason: str = "") -> None:
+        kernel = Kernel(
+            op,
+            self._taken_in(op) if row.takes_in else [],
+            reason=reason,
+            device=None if reason else self.target.devices[0].name,
+        )
+        self.kernels.append(kernel)
+        self._write(kernel)
+
+    def _write(self, kernel: Kernel) -> None:
+        self.writer.update(dict.fromkeys(kernel.written, kernel))
+
+    def _taken_in(self, op: ACALSimOp) -> list[ACALSimOp]:
+        """The ops of a pointwise kernel that feeds nothing but this op, which now computes them itself."""
+        name = op.inputs[0]
+        source = self._sole_source(name, op)
+        kernel = self.writer.get(source) if source else None
+        if kernel is None or not kernel.is_pointwise or not self._is_only_for(kernel, name, source, op):
+            return []
+        if not all(self._fits(each, self.ir.tensors[name].shape) for each in kernel.ops):
+            return []
+        self.kernels.remove(kernel)
+        return kernel.ops
+
+    def _is_only_for(self, kernel: Kernel, name: str, source: str, op: ACALSimOp) -> bool:
+        """Whether nothing that the kernel computes is read but by `op`, as its operand `name`, or is an output."""
+        inside = kernel.written
+        while name != source:
+            inside.add(name)
+            name = self.producer[name].inputs[0]
+        readers = [(each, reader) for each in kernel.written for reader in self.consumers.get(each, ())]
+        return not any(self.ir.tensors[each].is_output for each in inside) and all(
+            reader.name == op.name and each == source or reader.outputs[0] in inside
+            for each, reader in readers
+        )
+
+    def _sole_source(self, name: str, op: ACALSimOp) -> str | None:
+        """What `name` is a view of, if nobody but `op` reads it, nor what is on the way."""
+        while True:
+            readers = self.consumers.get(name, [])
+            if self.ir.tensors[name].is_output or len(readers) != 1 or readers[0].name != op.name:
+                return None
+            if not self._is_view(name):
+                return name
+            op = self.producer[name]
+            name = op.inputs[0]
+
+    def _source(self, name: str) -> str:
+        """What `name` is a view of, whoever else reads it."""
+        while self._is_view(name):
+            name = self.producer[name].inputs[0]
+        return name
+
+    def _is_view(self, name: str) -> bool:
+        """Whether a tensor is another one with a different shape, in memory as well."""
+        producer = self.producer.get(name)
+        return producer is not None and producer.op_type is T.VIEW and self.access[name].storage != name
+
+    def _join(self, op: ACALSimOp) -> bool:
+        """Put a pointwise op into a kernel that computes one of its operands: a device's if it may, the latest that it may."""
+        feeding = {
+            id(kernel): kernel for name in op.inputs if (kernel := self.writer.get(self._source(name)))
+        }
+        for kernel in sorted(
+            feeding.values(),
+            key=lambda kernel: (kernel.device is not None, self.kernels.index(kernel)),
+            reverse=True,
+        ):
+            if self._may_join(op, kernel):
+                if kernel.device:
+                    for other in self._dequantised(op, kernel):
+                        self.kernels.remove(other)
+                        kernel.after.append(other.anchor)
+                kernel.after.append(op)
+                if kernel.device is None:
+                    self._absorb(op, kernel)
+                self._write(kernel)
+                return True
+        return False
+
+    def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
+        if kernel.device:
+            if not self._device_takes(kernel, op):
+                return False
+        elif (
+            not kernel.row.is_followed
+            or not self._fits(op, self._space(kernel))
+            or self._is_better_taken_in(op, kernel)
+        ):
+            return False
+        inside = kernel.written
+        if any(
+            self.access[name].storage in inside and self._source(name) not in inside - _before(kernel)
+            for name in op.inputs
+        ):
+            return False  # of what a kernel computes only the element at hand is there
+        if ROWS[op.op_type].lookup and self._source(op.inputs[0]) in inside:
+            return False
+        place = self.kernels.index(kernel)
+        others = [
+            self.writer[storage]
+            for name in op.inputs
+            if (storage := self.access[name].storage) in self.writer
+        ]
+        if all(other is kernel or self.kernels.index(other) < place for other in others):
+            return True
+        if any(
+            self.access[name].storage in inside for later in self.kernels[place + 1 :] for name in later.read
+        ):
+            return False
+        self.kernels.append(self.kernels.pop(place))
+        return True
+
+    def _device_takes(self, kernel: Kernel, op: ACALSimOp) -> bool:
+        if op.op_type is T.DEQUANTIZE:
+            return False  # by itself; with the addition that reads it
+        more = [other.anchor for other in self._dequantised(op, kernel)]
+        return self.target.takes(self.lowering, replace(kernel, after=[*kernel.after, *more, op]))
+
+    def _dequantised(self, op: ACALSimOp, kernel: Kernel) -> list[Kernel]:
+        """Kernels that only bring back from int8 what `op`, behind a device's kernel, adds."""
+        feeding = [self.writer.get(name) for name in op.inputs if self._sole_source(name, op) == name]
+        place = self.kernels.index(kernel)
+        return [
+            other
+            for other in feeding
+            if other
+            and other.anchor.op_type is T.DEQUANTIZE
+            and len(other.ops) == 1
+            and self._is_before(other.anchor.inputs[0], place)
+        ]
+
+    def _is_before(self, name: str, place: int) -> bool:
+        """Whether a tensor is there before the kernel at `place`."""
+        writer = self.writer.get(self.access[name].storage)
+        return writer is None or self.kernels.index(writer) < place
+
+    def _join_pool(self, op: ACALSimOp) -> bool:
+        """Put max pooling into a device's kernel that computes its operand."""
+        source = self._source(op.inputs[0])
+        kernel = self.writer.get(source)
+        if kernel is None or kernel.device is None or source != kernel.ops[-1].outputs[0]:
+            return False
+        self._place_tentatively(op)
+        if not self._device_takes(kernel, op):
+            return False
+        self.ir.add_op(op)
+        kernel.after.append(op)
+        self._write(kernel)
+        return True
+
+    def _is_better_taken_in(self, op: ACALSimOp, kernel: Kernel) -> bool:
+        """Whether the op's result is reduced by its only reader, and its operand is needed in memory anyway."""
+        readers = self.consumers.get(op.outputs[0], [])
+        if len(readers) != 1 or not ROWS[readers[0].op_type].takes_in:
+            return False
+        return not any(self._sole_source(name, op) in kernel.written for name in op.inputs)
+
+    def _absorb(self, op: ACALSimOp, kernel: Kernel) -> None:
+        """Pointwise kernels that feed only `op`, now in `kernel`, are computed there too."""
+        for name in op.inputs[bool(ROWS[op.op_type].lookup) :]:
+            source = self._sole_source(name, op)
+            other = self.writer.get(source) if source else None
+            if other is None or other is kernel or not other.is_pointwise or len(other.ops) > MOST_ABSORBED:
+                continue
+            if self.kernels.index(other) > self.kernels.index(kernel) or not self._is_only_for(
+                other, name, source, op
+            ):
+                continue
+            if all(self._fits(each, self._space(kernel)) for each in other.ops):
+                self.kernels.remove(other)
+                kernel.after[-1:-1] = other.ops
+
+    def _space(self, kernel: Kernel) -> tuple[int, ...]:
+        return kernel.row.index_space(self.ir.tensors[kernel.anchor.outputs[0]].shape)
+
+    def _fits(self, op: ACALSimOp, space: tuple[int, ...]) -> bool:
+        """Whether all that an elementwise op touches can be walked along another index space of as many elements."""
+        shape = self.ir.tensors[op.outputs[0]].shape
+        if math.prod(shape) != math.prod(space):
+            return False
+        accesses, shapes = (
+            [self.access[name] for name in op.inputs],
+            [self.ir.tensors[name].shape for name in op.inputs],
+        )
+        return all(
+            walk.viewed(space) is not None
+            for walk in ROWS[op.op_type].walks(accesses, shapes, shape, op.attrs)
+        )
+
+
+def _before(kernel: Kernel) -> set[str]:
+    return {op.outputs[0] for op in kernel.before}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python -m acalsim_backend.simulate ELF RUN --machine NAME ...: one simulation, its files in RUN."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from pathlib import Path
+
+from ..errors import run_room
+from ..files import write_atomic, write_json
+from ..host.tools import Tools
+from ..machine.file import load_machine
+from .run import DEFAULT_TIMEOUT_S, simulate
+
+
+def interrupt_once() -> None:
+    """Let the first SIGINT or SIGTERM end the run, and no later one disturb its cleaning up."""
+
+    def interrupt(*_):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="acalsim_backend.simulate", description=__doc__.splitlines()[0])
+    parser.add_argument("elf", type=Path)
+    parser.add_argument("run", type=Path, help="folder for what comes out")
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--engine", default="embedded")
+    parser.add_argument("--sst-options", help="more options for `sst`")
+    parser.add_argument("--sst-launcher", help="what starts `sst`")
+    parser.add_argument("--plugin", type=Path, required=True)
+    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument(
+        "--timeout", type=float, default=DEFAULT_TIMEOUT_S, help="wall-clock limit in seconds"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses"
+    )
+    options = parser.parse_args(arguments)
+    interrupt_once()
+    options.run.mkdir(parents=True, exist_ok=True)
+
+    def keep_logs(console: str, log: str) -> None:
+        write_atomic(options.run / "console.log", console)
+        write_atomic(options.run / "simulator.log", log)
+        if options.verbose:
+            print(log, end="", flush=True)
+
+    run = simulate(
+        options.elf,
+        load_machine(options.machine),
+        options.engine,
+        Tools(options.plugin, options.library),
+        timeout_s=options.timeout,
+        verbose=options.verbose,
+        trace=(options.run / "memory.trace").resolve() if options.verbose else None,
+        keep_logs=keep_logs,
+        engine_options=[
+            f"--{name}={value}"
+            for name, value in (("sst-options", options.sst_options), ("sst-launcher", options.sst_launcher))
+            if value
+        ],
+    )
+    write_atomic(options.run / "outputs.bin", run.outputs)
+    write_json(options.run / "host.json", {"simulate_wall_s": round(run.wall_s, 6)})
+    write_json(options.run / "run.json", {"engine": options.engine, **run.statistics})
+    return 0
+
+
+if __name__ == "__main__":
+    run_room(main)

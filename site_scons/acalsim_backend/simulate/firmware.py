@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the host knows of a firmware ELF: where its blocks lie and what its addresses are called."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from bisect import bisect_right
+from functools import cached_property
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from ..errors import SimulateError
+from ..machine.file import Machine
+
+
+class Firmware:
+    """A firmware ELF that passed the placement check."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+
+    @cached_property
+    def _symbols(self) -> dict[str, tuple[int, int, str]]:
+        """name -> (address, bytes, kind) of every named symbol."""
+        with open(self.path, "rb") as stream:
+            table = ELFFile(stream).get_section_by_name(".symtab")
+            return {
+                s.name: (s["st_value"], s["st_size"], s["st_info"]["type"])
+                for s in table.iter_symbols()
+                if s.name
+            }
+
+    @cached_property
+    def _functions(self) -> list[tuple[int, str]]:
+        return sorted((value, name) for name, (value, _, kind) in self._symbols.items() if kind == "STT_FUNC")
+
+    def place(self, address: int) -> str:
+        """`<symbol+0xoffset>` with the hexadecimal address, for messages."""
+        index = bisect_right(self._functions, (address, chr(0x10FFFF))) - 1
+        if index < 0:
+            return f"{address:#x} (before any function)"
+        start, name = self._functions[index]
+        return f"{address:#x} <{name}+{address - start:#x}>"
+
+    def block(self, symbol: str) -> tuple[int, int]:
+        """(address, bytes) of a data symbol."""
+        if symbol not in self._symbols:
+            raise SimulateError(f"{self.path}: no symbol '{symbol}'")
+        return self._symbols[symbol][:2]
+
+    def with_inputs(self, inputs: bytes, copy: Path) -> Path:
+        """Write a copy of the ELF whose `.inputs` section holds `inputs`."""
+        with open(self.path, "rb") as stream:
+            section = ELFFile(stream).get_section_by_name(".inputs")
+            offset, size = section["sh_offset"], section["sh_size"]
+        if len(inputs) != size:
+            raise SimulateError(f"{self.path}: .inputs holds {size} bytes, {len(inputs)} were given")
+        shutil.copyfile(self.path, copy)
+        with open(copy, "r+b") as stream:
+            stream.seek(offset)
+            stream.write(inputs)
+        return copy
+
+    def output_block(self, ram: Path, origin: int) -> bytes:
+        """The `.outputs` section's bytes as the guest left them in its RAM file."""
+        with open(self.path, "rb") as stream:
+            section = ELFFile(stream).get_section_by_name(".outputs")
+            address, size = (section["sh_addr"], section["sh_size"]) if section else (origin, 0)
+        with open(ram, "rb") as stream:
+            stream.seek(address - origin)
+            return stream.read(size)
+
+
+TRAP = re.compile(
+    r"^trap: (?P<cause>.+?) at (?P<mepc>0x[0-9a-f]+).*?, mtval (?P<mtval>0x[0-9a-f]+)(?P<rest>.*)$", re.M
+)
+
+
+def trap_message(console: str, firmware: Firmware, machine: Machine) -> str:
+    """One line about how the guest failed, from what the firmware printed last."""
+    trap = TRAP.search(console)
+    if not trap:
+        said = console.strip().splitlines()
+        return f"the guest gave up: {said[-1] if said else 'it did not say why'}"
+    ram = f"RAM is {machine.ram.origin:#x}..{machine.ram.end:#x}"
+    note = ": the stack has overflowed" if "overflowed" in trap["rest"] else ""
+    return (
+        f"the guest trapped: {trap['cause']} at mepc {firmware.place(int(trap['mepc'], 16))}, "
+        f"mtval {int(trap['mtval'], 16):#x}{note}; {ram}"
+    )

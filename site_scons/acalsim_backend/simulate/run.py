@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs an ELF on QEMU beside the simulator and keeps what both said.
+
+In: an ELF that passed the placement check, a machine, an engine. Out: RUN/run.json (the
+simulator's statistics and the guest's counters), RUN/outputs.bin (the output tensors as the guest
+left them in RAM), RUN/console.log, RUN/simulator.log and RUN/host.json (wall-clock times).
+Runs share nothing: each has its own socket and guest RAM file in a private folder.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SimulateError
+from ..files import read_json
+from ..host.qemu import find_qemu
+from ..host.tools import Tools
+from ..machine.file import Machine
+from ..paths import PYTHONPATH
+from ..processes import die_with_parent
+from .firmware import Firmware, trap_message
+from .monitor import guest_pc
+
+DEFAULT_TIMEOUT_S = 600.0
+SIMULATOR_LOST = 70
+"""QEMU's exit status when the plugin lost the simulator."""
+GRACE_S = 2.0
+"""How long one of the two processes may outlive the other."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished simulation left behind; `outputs` is the guest's output block."""
+
+    statistics: dict
+    outputs: bytes
+    wall_s: float
+
+
+def simulate(
+    elf: Path,
+    machine: Machine,
+    engine: str,
+    tools: Tools,
+    inputs: bytes | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    verbose: bool = False,
+    engine_options: Sequence[str] = (),
+    trace: Path | None = None,
+    keep_logs: Callable[[str, str], None] = lambda console, log: None,
+) -> Run:
+    """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
+
+    `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the simulator's
+    log, however the run ends. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
+    """
+    firmware = Firmware(elf)
+    with private_folder(machine.ram.size_bytes) as folder:
+        if inputs is not None:
+            elf = firmware.with_inputs(inputs, folder / "guest.elf")
+        session = _Session(folder, elf, firmware, machine, [engine, *engine_options], tools, verbose, trace)
+        started = time.perf_counter()
+        try:
+            session.run(timeout_s)
+        finally:
+            keep_logs(session.console(), session.log())
+        wall_s = time.perf_counter() - started
+        outputs = firmware.output_block(folder / "ram", machine.ram.origin)
+        return Run(read_json(folder / "statistics.json"), outputs, wall_s)
+
+
+@contextmanager
+def private_folder(ram_bytes: int) -> Iterator[Path]:
+    """A folder of mode 0700, in memory where guest RAM surely fits there; removed at the end."""
+    shm = Path("/dev/shm")
+    parent = None
+    if shm.is_dir() and os.access(shm, os.W_OK):
+        free = os.statvfs(shm)
+        parent = shm if free.f_bavail * free.f_frsize > 2 * ram_bytes else None
+    folder = Path(tempfile.mkdtemp(prefix="acalsim-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Session:
+    """The two processes of one run; whatever happens, neither outlives it."""
+
+    def __init__(self, folder, elf, firmware, machine, engine, tools, verbose, trace):
+        self.folder, self.elf, self.firmware, self.machine = folder, elf, firmware, machine
+        self.engine, self.tools, self.verbose, self.trace = engine, tools, verbose, trace
+        self.simulator: subprocess.Popen | None = None
+        self.qemu: subprocess.Popen | None = None
+
+    def run(self, timeout_s: float) -> None:
+        try:
+            self.simulator = self.start_simulator()
+            self.qemu = self.start("qemu", qemu_command(self))
+            if not wait_any([self.qemu, self.simulator], timeout_s):
+                raise SimulateError(self.never_ended(timeout_s))
+            for process in (self.qemu, self.simulator):
+                wait_any([process], GRACE_S)
+            self.judge(self.qemu.poll(), self.simulator.poll())
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        for process in (self.qemu, self.simulator):
+            if process is not None:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, command: list[str], environment: dict | None = None) -> subprocess.Popen:
+        with open(self.folder / f"{name}.out", "wb") as out, open(self.folder / f"{name}.err", "wb") as err:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment,
+                preexec_fn=die_with_parent,
+            )
+
+    def start_simulator(self) -> subprocess.Popen:
+        """Start `serve` and return once its socket takes connections."""
+        command = [sys.executable, "-m", "acalsim_backend.serve"]
+        command += ["--machine", str(self.machine.path), "--engine", *self.engine]
+        command += ["--socket", str(self.folder / "socket"), "--stats", str(self.folder / "statistics.json")]
+        command += ["--library", str(self.tools.library)] + ["--verbose"] * self.verbose
+        search = os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
+        process = self.start("simulator", command, {**os.environ, "PYTHONPATH": search})
+        deadline = time.monotonic() + 60
+        while not (self.folder / "simulator.out").read_bytes().count(b"listening on "):
+            if wait_any([process], 0.005):
+                raise SimulateError(f"the simulator did not start: {self.said('simulator')}")
+            if time.monotonic() > deadline:
+                raise SimulateError("the simulator did not listen within 60 s")
+        return process
+
+    def judge(self, qemu: int | None, simulator: int | None) -> None:
+        """Return if both ended well, else raise what went wrong first."""
+        if qemu == 0 and simulator == 0:
+            return
+        if simulator is not None and simulator < 0:
+            raise SimulateError(self.killed("simulator", simulator))
+        if qemu is not None and qemu < 0:
+            raise SimulateError(self.killed("qemu", qemu))
+        if simulator and qemu in (None, 0, SIMULATOR_LOST):
+            raise SimulateError(f"the simulator failed: {self.said('simulator')}")
+        if qemu and self.said("qemu"):
+            raise SimulateError(f"QEMU ended with status {qemu}: {self.said('qemu')}")
+        if qemu:
+            raise SimulateError(trap_message(self.console(), self.firmware, self.machine))
+        raise SimulateError(f"the run did not end cleanly (QEMU {qemu}, simulator {simulator})")
+
+    def never_ended(self, timeout_s: float) -> str:
+        pc = guest_pc(self.folder / "monitor", GRACE_S)
+        where = self.firmware.place(pc) if pc is not None else "an access that the simulator does not answer"
+        return f"the guest had not ended after {timeout_s:g} s; it is in {where}; a larger limit is TIMEOUT=SECONDS"
+
+    def killed(self, name: str, status: int) -> str:
+        last_words = self.said(name)
+        who = {"qemu": "QEMU", "simulator": "the simulator"}[name]
+        return (
+            f"{who} was killed by {signal_name(status)} in the middle of the run"
+            + f": {last_words}" * bool(last_words)
+        )
+
+    def said(self, name: str) -> str:
+        """The last line a process wrote to stderr."""
+        lines = (self.folder / f"{name}.err").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def console(self) -> str:
+        path = self.folder / "console.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def log(self) -> str:
+        path = self.folder / "simulator.out"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+def qemu_command(session: _Session) -> list[str]:
+    folder, machine = session.folder, session.machine
+    size = machine.ram.size_bytes
+    cpu = f"rv64,v=true,vext_spec=v1.0,vlen={machine.cpu.vlen}" if machine.cpu.vlen else "rv64"
+    trace = f",trace={session.trace}" if session.trace else ""
+    return [
+        str(find_qemu()),
+        *("-object", f"memory-backend-file,id=ram,size={size},mem-path={folder / 'ram'},share=on"),
+        *("-M", "virt,memory-backend=ram", "-m", f"{size}B", "-cpu", cpu, "-smp", "1"),
+        *("-bios", "none", "-kernel", str(session.elf), "-display", "none"),
+        *("-serial", f"file:{folder / 'console.log'}", "-monitor", "none"),
+        *("-qmp", f"unix:{folder / 'monitor'},server=on,wait=off"),
+        *("-plugin", f"{session.tools.plugin}{trace}", "-device", f"sst-device,socket={folder / 'socket'}"),
+    ]
+
+
+def wait_any(processes: list[subprocess.Popen], timeout_s: float) -> bool:
+    """Wait until one of `processes` has ended; False when `timeout_s` passed first."""
+    handles = [os.pidfd_open(process.pid) for process in processes if process.poll() is None]
+    try:
+        return len(handles) < len(processes) or bool(select.select(handles, [], [], timeout_s)[0])
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def signal_name(status: int) -> str:
+    return signal.Signals(-status).name
