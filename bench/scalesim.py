@@ -17,7 +17,7 @@ import time
 import venv
 from pathlib import Path
 
-from acalsim_backend.timing import load_engine
+from acalsim_backend.host.engine import timing_engine
 from project import ROOT, on_one_core, timed
 
 WANTED = 100
@@ -123,7 +123,7 @@ def ours(model, models="bench/models"):
 
 def main():
     on_one_core()
-    python, rates, engine = install(), [], load_engine(None)
+    python, rates, engine = install(), [], timing_engine(None)
     print(
         f"{'':18} {'MACs':>13} {'SCALE-Sim s':>12} {'MACs/s':>10} {'here s':>7} {'MACs/s':>14} {'ratio':>6}   cycles of a serial array"
     )

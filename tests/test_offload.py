@@ -324,7 +324,7 @@ def test_a_list_timed_without_values_takes_the_cycles_of_its_simulation(
             ((one, commands),) = schedule.offloaded[kernel.name].lists
             before = device.memory.statistics["busy_cycles"]
             timed = (
-                device.target._timer.cycles([one], [packed(commands, places.__getitem__)]) - 1
+                device.target.timer.cycles([one], [packed(commands, places.__getitem__)]) - 1
             )  # for the CPU to see the end
             device.memory.execute([(one, commands)], places)
             # The model's open rows and free channels are those that the list before it left.

@@ -13,12 +13,12 @@ import pytest
 import torch
 import zoo_fixtures
 from acalsim_backend.alignment import ALIGNMENT, aligned
-from acalsim_backend.codegen import plan_json
 from acalsim_backend.errors import PlanError
 from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimOpType
 from acalsim_backend.ir.ops import ROWS
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule import memory as planning
+from acalsim_backend.schedule.plan_file import plan_json
 from host_fixtures import Library
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
