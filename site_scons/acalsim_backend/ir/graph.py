@@ -8,7 +8,8 @@ text.py reads it back, verify.py holds a graph to the op table.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import prod
 from typing import Any
@@ -231,6 +232,37 @@ class ACALSimIR:
     def add_op(self, op: ACALSimOp) -> ACALSimOp:
         self.ops.append(op)
         return op
+
+    def set_outputs(self, names: Iterable[str]) -> None:
+        """Make these tensors, and no others, the outputs, in this order."""
+        self.outputs = list(names)
+        for name, desc in self.tensors.items():
+            if desc.is_output != (name in self.outputs):
+                self.tensors[name] = replace(desc, is_output=not desc.is_output)
+
+    def replace(self, old: ACALSimOp, *new: ACALSimOp) -> None:
+        """Put `new`, in order, where the op named as `old` is; nothing at all removes it."""
+        place = next(index for index, op in enumerate(self.ops) if op.name == old.name)
+        self.ops[place : place + 1] = new
+
+    def copy(self) -> ACALSimIR:
+        """The same graph in containers of its own; ops, tensors and constants are shared."""
+        copy = ACALSimIR(self.name)
+        copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
+        copy.outputs = list(self.outputs)
+        return copy
+
+    def producers(self) -> dict[str, ACALSimOp]:
+        """The op that computes each tensor that is computed."""
+        return {name: op for op in self.ops for name in op.outputs}
+
+    def readers(self) -> dict[str, list[ACALSimOp]]:
+        """The ops that read each tensor that is read, in order of execution, each once."""
+        readers: dict[str, list[ACALSimOp]] = {}
+        for op in self.ops:
+            for name in dict.fromkeys(op.inputs):
+                readers.setdefault(name, []).append(op)
+        return readers
 
     def __str__(self) -> str:
         return "\n".join(

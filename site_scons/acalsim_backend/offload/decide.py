@@ -31,6 +31,16 @@ Team = tuple[Device, ...]
 
 
 @dataclass(frozen=True)
+class Case:
+    """What decides about a tiling: the product, what the user chose, the devices' kind and number."""
+
+    product: Product
+    given: tuple[tuple[str, int | str], ...]
+    kind: tuple
+    team: int
+
+
+@dataclass(frozen=True)
 class Offloaded:
     """A kernel on devices: the command list of each, and how its constants lie in RAM."""
 
@@ -46,8 +56,11 @@ class Offloaded:
 
 
 class Target:
-    """Of a machine without a compute device nothing is placed. What goes to a device at all is decided by the first one's
-    cycles. `timer` times tilings on the machine's devices; `choices` are the user's."""
+    """A machine's compute devices. What goes there at all is decided by the first one's cycles.
+
+    Nothing is placed on a machine without a compute device. `timer` times tilings on the machine's devices;
+    `choices` are the user's.
+    """
 
     def __init__(self, machine: Machine, timer: ListTimer | None = None, choices: Choices | None = None):
         self.machine, self.choices = machine, choices or {}
@@ -55,63 +68,91 @@ class Target:
         if self.devices and timer is None:
             raise PlanError(f"machine '{machine.name}' has a compute device; planning for it takes a timer")
         self.timer = timer
-        self._chosen: dict[tuple, tuple[Tiling, int] | None] = {}
+        self._legal: dict[Case, list[Tiling]] = {}
+        self._timed: dict[tuple, int] = {}
+        self._chosen: dict[Case, tuple[Tiling, int] | None] = {}
 
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
         choice = self.choices.get(op.name)
         if choice and choice.get("on") == "cpu":
             return "the tiling file says so"
-        reason = self._obstacle(lowering, op)
+        product, reason = self._product(lowering, op)
         if reason and choice:
             raise PlanError(
-                f"the tiling file has {told(choice)} for op '{op.name}', which cannot go to the device: {reason}"
+                f"the tiling file has {told(choice)} for op '{op.name}', "
+                f"which cannot go to the device: {reason}"
             )
-        if reason or choice:
+        if product is None or choice:
             return reason
-        product = lowering.product(Kernel(op))
-        device, cpu = self.choose(product, op.name)[1] + DRIVER_CYCLES, cpu_cycles(self.machine, product)
-        return f"{device} cycles on the device, about {cpu} on the CPU" if device >= cpu else None
+        return self._loss(product, op.name)
 
-    def _obstacle(self, lowering: Lowering, op: ACALSimOp) -> str | None:
-        """Why an op cannot run on the device, whether or not that would pay."""
+    def _loss(self, product: Product, op: str) -> str | None:
+        """Why the first device would lose against the CPU; None as soon as one tiling wins."""
+        cpu, team, fastest = cpu_cycles(self.machine, product), self.devices[:1], None
+        for tiling in self._tilings(product, op)[:TIMED]:
+            device = self._cycles(anonymous(product), tiling, team) + DRIVER_CYCLES
+            if device < cpu:
+                return None
+            fastest = device if fastest is None else min(fastest, device)
+        return f"{fastest} cycles on the device, about {cpu} on the CPU"
+
+    def _product(self, lowering: Lowering, op: ACALSimOp) -> tuple[Product | None, str | None]:
+        """An op as a product that fits the device, or why it is none, whether or not that would pay."""
         if not self.devices:
-            return "the machine has no compute device"
+            return None, "the machine has no compute device"
         reason = unfit(lowering.ir, op)
         if reason:
-            return reason
+            return None, reason
         product = lowering.product(Kernel(op))
         if product is None:
-            return "its operands' layout is beyond the device's commands"
-        return None if self.choose(product, op.name) else "no block of it fits the device's memories"
+            return None, "its operands' layout is beyond the device's commands"
+        if not self._tilings(product, op.name):
+            return None, "no block of it fits the device's memories"
+        return product, None
 
     def takes(self, lowering: Lowering, kernel: Kernel) -> bool:
         """Whether the kernel, with all that is fused behind it, is a product that the device can compute."""
         product = lowering.product(kernel)
-        return product is not None and self.choose(product, kernel.name) is not None
+        return product is not None and bool(self._tilings(product, kernel.name))
 
     def choose(self, product: Product, op: str = "", team: Team = ()) -> tuple[Tiling, int] | None:
-        """The fastest tiling and its cycles on a team, as a rule the first device, from START until the CPU has seen the end; as
-        far as the user has not chosen. None if nothing fits."""
+        """The fastest tiling and its cycles, as far as the user has not chosen. None if nothing fits.
+
+        The cycles are those of a team, as a rule of the first device alone, from START until the CPU has
+        seen the end.
+        """
         team = team or self.devices[:1]
-        given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
-        product = anonymous(product)
-        key = (product, tuple(given.items()), team[0].kind, len(team))
-        if key not in self._chosen:
-            search = Search(product, self.machine, team[0], given, len(team))
-            tilings = [tiling for tiling in search.best(4 * TIMED) if fits(product, tiling)]
-            timed = [(self._cycles(product, tiling, team), tiling) for tiling in tilings[:TIMED]]
+        case = self._case(product, op, team)
+        if case not in self._chosen:
+            tilings = self._tilings(product, op, team)[:TIMED]
+            timed = [(self._cycles(case.product, tiling, team), tiling) for tiling in tilings]
             best = min(timed, key=lambda each: each[0], default=None)
-            self._chosen[key] = best and (best[1], best[0])
-        return self._chosen[key]
+            self._chosen[case] = best and (best[1], best[0])
+        return self._chosen[case]
+
+    def _tilings(self, product: Product, op: str, team: Team = ()) -> list[Tiling]:
+        """The most promising tilings that are legal, best first by the search's estimate."""
+        team = team or self.devices[:1]
+        case = self._case(product, op, team)
+        if case not in self._legal:
+            search = Search(case.product, self.machine, team[0], dict(case.given), len(team))
+            self._legal[case] = [each for each in search.best(4 * TIMED) if fits(case.product, each)]
+        return self._legal[case]
+
+    def _case(self, product: Product, op: str, team: Team) -> Case:
+        given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
+        return Case(anonymous(product), tuple(given.items()), team[0].kind, len(team))
 
     def _cycles(self, product: Product, tiling: Tiling, team: Team) -> int:
-        """By the devices' model, the operands side by side in RAM."""
-        lists = lists_of(product, tiling, team)
-        place = addresses(product, self.machine.ram.origin)
-        return self.timer.cycles(
-            [device for device, _ in lists], [packed(commands, place) for _, commands in lists]
-        )
+        """Of an anonymous product by the devices' model, the operands side by side in RAM."""
+        key = (product, tiling, team[0].kind, len(team))
+        if key not in self._timed:
+            lists = lists_of(product, tiling, team)
+            place = addresses(product, self.machine.ram.origin)
+            devices = [device for device, _ in lists]
+            self._timed[key] = self.timer.cycles(devices, [packed(each, place) for _, each in lists])
+        return self._timed[key]
 
     def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
         """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
