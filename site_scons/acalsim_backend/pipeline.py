@@ -31,7 +31,8 @@ from .ir.verify import verify
 from .machine.file import Machine, load_machine
 from .report.compare import compare, tensors
 from .report.report import build_report, provenance
-from .schedule.memory import Plan, make_plan
+from .schedule.passes import make_plan
+from .schedule.plan import Plan
 from .simulate.run import simulate
 
 

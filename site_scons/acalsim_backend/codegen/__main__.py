@@ -11,7 +11,7 @@ from ..errors import run_room
 from ..ir.text import parse
 from ..machine.file import load_machine
 from ..offload.tiling_file import read_choices
-from ..schedule.memory import make_plan
+from ..schedule.passes import make_plan
 from ..schedule.plan_file import kept_json
 from .generator import code_files, timer_for, write_files
 from .values import captured_data

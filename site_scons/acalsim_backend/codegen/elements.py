@@ -52,7 +52,7 @@ class Elements:
     def value(self, name: str) -> str | None:
         """What a tensor's element is called here, if it was computed here: itself, or what it is a view of."""
         while name not in self.values:
-            source = self.site.schedule.producer.get(name)
+            source = self.site.plan.producer.get(name)
             if source is None or source.op_type.name != "VIEW":
                 return None
             name = source.inputs[0]
@@ -66,7 +66,7 @@ class Elements:
         row, out = ROWS[op.op_type], self.site.desc(op.outputs[0])
         inputs = [self.site.desc(name) for name in op.inputs]
         walks = row.walks(
-            [self.site.schedule.access.get(name) for name in op.inputs],
+            [self.site.plan.access.get(name) for name in op.inputs],
             [d.shape for d in inputs],
             out.shape,
             op.attrs,

@@ -15,7 +15,8 @@ from ..ir.verify import verify
 from ..machine.file import Machine, load_machine
 from ..machine.headers import machine_header, registers_header
 from ..offload.timer import ListTimer
-from ..schedule.memory import Plan, make_plan
+from ..schedule.passes import make_plan
+from ..schedule.plan import Plan
 from ..schedule.plan_file import plan_json
 from .ldscript import linker_script
 from .makefile import makefile

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..machine.file import Machine
-from ..schedule.memory import Plan
+from ..schedule.plan import Plan
 
 SCRIPT = """\
 /* SPDX-License-Identifier: Apache-2.0 */

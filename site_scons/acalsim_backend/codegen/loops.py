@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..ir.strides import merged
+
 # --- loops ----------------------------------------------------------------------------------------
 
 
@@ -22,22 +24,9 @@ class Item:
 
 
 def collapse(shape: Sequence[int], walks: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
-    """Merge neighbouring dimensions that every walk crosses in one stride; drop those of size 1."""
-    sizes: list[int] = []
-    merged: list[list[int]] = [[] for _ in walks]
-    for dim, size in enumerate(shape):
-        steps = [walk[dim] for walk in walks]
-        if size == 1:
-            continue
-        if sizes and all(kept[-1] == step * size for kept, step in zip(merged, steps, strict=True)):
-            sizes[-1] *= size
-            for kept, step in zip(merged, steps, strict=True):
-                kept[-1] = step
-        else:
-            sizes.append(size)
-            for kept, step in zip(merged, steps, strict=True):
-                kept.append(step)
-    return sizes, merged
+    """The sizes of as few loops as can be, and the steps of each walk in them."""
+    dims = merged(shape, list(zip(*walks, strict=True)) if walks else [()] * len(shape))
+    return [size for size, _ in dims], [[steps[at] for _, steps in dims] for at in range(len(walks))]
 
 
 def index(steps: Sequence[int], variables: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
 from ..machine.file import Machine
 from ..offload.command import Address, Command
-from ..schedule.memory import Plan
+from ..schedule.plan import Plan
 from .printers import PRINTERS
 from .printers.pointwise import pointwise
 from .site import Site
@@ -55,7 +55,7 @@ def c_header(ir: ACALSimIR, plan: Plan) -> str:
 
 
 def _storage_line(ir: ACALSimIR, plan: Plan, name: str) -> str:
-    desc, place = plan.schedule.storages[name], plan.places[name]
+    desc, place = plan.storages[name], plan.places[name]
     kind = C_TYPES[desc.dtype]
     if not desc.elements:
         return f"#define {name} (({kind} *){ir.name}_buffers) /* {list(desc.shape)}, empty */"
@@ -108,15 +108,15 @@ class _Program:
     """The kernels' functions. Kernels that differ in their addresses only share one, which is named after the first."""
 
     def __init__(self, plan: Plan):
-        self.schedule = plan.schedule
+        self.plan = plan
         self.headers: set[str] = set()
         self.texts: dict[str, str] = {}
         self.kernels: list[tuple[Kernel, str, list[str]]] = []
-        for kernel in self.schedule.kernels:
+        for kernel in self.plan.kernels:
             if kernel.device:
                 self.kernels.append((kernel, "", []))
                 continue
-            site = Site(self.schedule, kernel, plan.places)
+            site = Site(self.plan, kernel, plan.places)
             text = self._text(site)
             function = self.texts.setdefault(text, f"kernel_{kernel.name}")
             self.kernels.append((kernel, function, site.arguments()))
@@ -170,17 +170,17 @@ class _Program:
     def _device_functions(self, kernel: Kernel) -> list[str]:
         """The lists of an op on devices, the function that starts them and, of an op that others run beside, the one that waits."""
         lists, starts, waits = [], [], []
-        for index, (device, commands) in enumerate(self.schedule.offloaded[kernel.name].lists):
+        for index, (device, commands) in enumerate(self.plan.offloaded[kernel.name].lists):
             name = f"list_{kernel.name}" + (f"_{index}" if index else "")
             lists += self._device_list(name, commands)
             arguments = f"({device.name.upper()}_DEVICE_BASE, {name}, sizeof {name});"
             starts.append(f"    compute_start{arguments}")
             waits.append(f"    compute_wait{arguments}")
-        if len(starts) == 1 and kernel.name not in self.schedule.spread.side_by_side:
+        if len(starts) == 1 and kernel.name not in self.plan.teams.side_by_side:
             starts, waits = [starts[0].replace("compute_start", "compute_run")], []
         apart = (
             ["}\n", f"OP void op_{kernel.name}_wait(void)\n{{"]
-            if kernel.name in self.schedule.spread.side_by_side
+            if kernel.name in self.plan.teams.side_by_side
             else []
         )
         return [
@@ -196,7 +196,7 @@ class _Program:
     def calls(self) -> list[str]:
         """The ops' functions in the order in which they are called."""
         found = []
-        for step in self.schedule.spread.steps:
+        for step in self.plan.teams.steps:
             found += [f"op_{kernel.name}" for kernel in step]
             found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
         return found
@@ -213,7 +213,7 @@ class _Program:
         ]
 
     def _comment(self, kernel: Kernel) -> list[str]:
-        tensors = self.schedule.ir.tensors
+        tensors = self.plan.ir.tensors
         rows = []
         for op in kernel.ops:
             shapes = ", ".join(str(list(tensors[name].shape)) for name in op.inputs)

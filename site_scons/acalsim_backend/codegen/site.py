@@ -10,8 +10,7 @@ from ..ir.graph import ACALSimOp, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
 from ..ir.strides import Access
-from ..schedule.memory import Place
-from ..schedule.schedule import Schedule
+from ..schedule.plan import Place, Plan
 
 # --- one kernel ------------------------------------------------------------------------------------
 
@@ -43,7 +42,7 @@ class Site:
     which C is told, so that the work on several elements can be interleaved.
     """
 
-    schedule: Schedule
+    plan: Plan
     kernel: Kernel
     places: Mapping[str, Place]
     pointers: dict[Pointer, str] = field(default_factory=dict)
@@ -68,14 +67,14 @@ class Site:
         return self.desc(self.op.outputs[0])
 
     def desc(self, name: str) -> TensorDesc:
-        return self.schedule.ir.tensors[name]
+        return self.plan.ir.tensors[name]
 
     def access(self, name: str) -> Access:
-        return self.schedule.access[name]
+        return self.plan.access[name]
 
     def pointer(self, access: Access, writes: bool = False) -> str:
         """The C name of the pointer to the access's first element."""
-        desc, place = self.schedule.ir.tensors[access.storage], self.places[access.storage]
+        desc, place = self.plan.ir.tensors[access.storage], self.places[access.storage]
         key = Pointer(place, access.offset, desc.dtype, access.storage)
         name = self.pointers.setdefault(key, f"p{len(self.pointers)}")
         if writes:

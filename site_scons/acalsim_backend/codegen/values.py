@@ -13,7 +13,7 @@ from ..files import read_json
 from ..ir.graph import ACALSimIR
 from ..ir.literals import C_TYPES, literal
 from ..offload.decide import pack
-from ..schedule.memory import Plan
+from ..schedule.plan import Plan
 from .program import banner
 
 LARGEST_ARRAY = 4096
@@ -24,7 +24,7 @@ def data_files(
     ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes
 ) -> dict[str, str | bytes]:
     """The files that hold values: the parameters and the example inputs."""
-    packed = plan.schedule.packed
+    packed = plan.packed
     weights = {name: pack(packed[name], data) if name in packed else data for name, data in weights.items()}
     block, offsets = bytearray(), {}
     for name in ir.params:

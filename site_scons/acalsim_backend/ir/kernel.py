@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .graph import ACALSimOp, ACALSimOpType
 from .ops import ROWS
 from .row import Row
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """The ops fused into its operand, its anchor, the ops fused behind it; `results` stay in memory.
 
-    `device` computes it, None stands for the CPU, and `reason` says why then.
+    `device` computes it; None stands for the CPU, and `reason` says why then.
     """
 
     anchor: ACALSimOp
-    before: list[ACALSimOp] = field(default_factory=list)
-    after: list[ACALSimOp] = field(default_factory=list)
+    before: tuple[ACALSimOp, ...] = ()
+    after: tuple[ACALSimOp, ...] = ()
     results: tuple[str, ...] = ()
     device: str | None = None
     reason: str = ""
@@ -33,8 +33,8 @@ class Kernel:
         return self.anchor.name
 
     @property
-    def ops(self) -> list[ACALSimOp]:
-        return [*self.before, self.anchor, *self.after]
+    def ops(self) -> tuple[ACALSimOp, ...]:
+        return (*self.before, self.anchor, *self.after)
 
     @property
     def written(self) -> set[str]:
@@ -48,7 +48,10 @@ class Kernel:
         return list(dict.fromkeys(name for op in self.ops for name in op.inputs if name not in written))
 
     def is_in_passing(self, op: ACALSimOp) -> bool:
-        """Whether there is never a tensor of what `op` computes: a device converts an int8 residual where it adds it."""
+        """Whether there is never a tensor of what `op` computes.
+
+        A device converts an int8 residual where it adds it.
+        """
         return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
 
     @property

@@ -19,6 +19,23 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(shape[dim + 1 :]) for dim in range(len(shape)))
 
 
+def merged(shape: Sequence[int], steps: Sequence[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...]]]:
+    """(size, steps) of the dimensions of some walks, outermost first, as few as can be.
+
+    `steps` has the step of each walk, dimension by dimension. Dimensions of size 1 are dropped;
+    neighbours that every walk crosses in one stride become one.
+    """
+    found: list[tuple[int, tuple[int, ...]]] = []
+    for size, each in zip(shape, steps, strict=True):
+        if size == 1:
+            continue
+        if found and found[-1][1] == tuple(size * step for step in each):
+            found[-1] = (found[-1][0] * size, each)
+        else:
+            found.append((size, each))
+    return found
+
+
 @dataclass(frozen=True)
 class Access:
     """Element i of a tensor is element `offset + sum(i * strides)` of `storage`."""
@@ -76,7 +93,7 @@ class Access:
         shape = tuple(shape)
         if 0 in shape:
             return replace(self, shape=shape, strides=row_major(shape))
-        chunks = self._chunks()
+        chunks = [(size, step) for size, (step,) in merged(self.shape, [(step,) for step in self.strides])]
         strides: list[int] = []
         left, step = chunks.pop() if chunks else (1, 1)
         for size in reversed(shape):
@@ -90,18 +107,6 @@ class Access:
             strides.append(step)
             left, step = left // size, step * size
         return replace(self, shape=shape, strides=tuple(reversed(strides)))
-
-    def _chunks(self) -> list[tuple[int, int]]:
-        """(size, stride) with neighbours merged that are crossed in one stride, outermost first."""
-        chunks: list[tuple[int, int]] = []
-        for size, step in zip(self.shape, self.strides, strict=True):
-            if size == 1:
-                continue
-            if chunks and chunks[-1][1] == size * step:
-                chunks[-1] = (chunks[-1][0] * size, step)
-            else:
-                chunks.append((size, step))
-        return chunks
 
 
 def inverse_permutation(dims: Sequence[int]) -> list[int]:

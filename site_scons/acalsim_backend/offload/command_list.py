@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .command import Address, Command
 from .operand import Block, Image, Walk, count, residual_fields
 from .product import Product, Result
-from .tiling import Layout, Tiling, blocks_of, layout, pooled_range
+from .tiling import ScratchpadLayout, Tiling, blocks_of, layout, pooled_range
 
 
 class Slots:
@@ -33,7 +33,7 @@ class _Program:
         self.product, self.tiling = product, tiling
         blocks, (number, parts) = list(self._all_blocks()), part
         self.blocks = blocks[-(-len(blocks) * number // parts) : -(-len(blocks) * (number + 1) // parts)]
-        self.layout: Layout = layout(product, tiling)
+        self.layout: ScratchpadLayout = layout(product, tiling)
         self.a, self.b = Slots(tiling.a_slots), Slots(tiling.b_slots)
         self.commands: list[Command] = []
         self.turn = 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.shapes import windows
 from ..ir.strides import Access
+from ..ir.views import source_of
 
 T = ACALSimOpType
 
@@ -53,7 +54,7 @@ class Epilogue:
 SCALED, BIASED, ADDED, BOUNDED, POOLED, ROUNDED = range(1, 7)
 
 
-class Reader:
+class EpilogueReader:
     """Follows the ops behind the anchor of a kernel, whose result is walked as `space`."""
 
     def __init__(
@@ -140,13 +141,7 @@ class Reader:
 
     def _source(self, name: str) -> str:
         """What `name` is a view of."""
-        while (
-            (op := self.producer.get(name)) is not None
-            and op.op_type is T.VIEW
-            and self.access[name].storage != name
-        ):
-            name = op.inputs[0]
-        return name
+        return source_of(name, self.producer, self.access)
 
     def _added(self, value: Epilogue, name: str, shape: Sequence[int]) -> Epilogue | None:
         """value + the tensor `name`: as a bias where it is one number a row or a column of C, else as a residual."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..ir.strides import merged as strides_merged
 from .command import Address, Command
 
 Range = tuple[int, int]
@@ -22,16 +23,9 @@ def count(range: Range) -> int:
 
 
 def merged(dims: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """(size, stride) of dimensions, outermost first: without those of one element, neighbours in one stride merged."""
-    found: list[tuple[int, int]] = []
-    for size, stride in dims:
-        if size == 1:
-            continue
-        if found and found[-1][1] == size * stride:
-            found[-1] = (found[-1][0] * size, stride)
-        else:
-            found.append((size, stride))
-    return found
+    """(size, stride) of dimensions, outermost first, those in one stride merged."""
+    sizes, strides = zip(*dims, strict=True)
+    return [(size, step) for size, (step,) in strides_merged(sizes, [(step,) for step in strides])]
 
 
 @dataclass(frozen=True)

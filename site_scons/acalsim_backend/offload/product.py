@@ -12,7 +12,7 @@ from ..ir.kernel import Kernel
 from ..ir.shapes import pair
 from ..ir.strides import Access
 from ..ir.walks import adjacent, image_space, matrix_space
-from .epilogue import Epilogue, Pool, Reader
+from .epilogue import Epilogue, EpilogueReader, Pool
 from .operand import Image, Matrix, Tile
 
 T = ACALSimOpType
@@ -31,8 +31,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Product:
-    """C[image, batch, m, n] = sum over k of A[batch, m, k] B[image, batch, k, n], finished and stored.
+class Factors:
+    """C[image, batch, m, n] = sum over k of A[batch, m, k] B[image, batch, k, n].
 
     n is `rows` x `columns` (a matrix has one row); `taps` is what k may not be cut within.
     """
@@ -46,6 +46,12 @@ class Product:
     taps: int
     a: Matrix
     b: Matrix | Image
+
+
+@dataclass(frozen=True)
+class Product(Factors):
+    """A product of Factors, finished and stored."""
+
     results: tuple[Result, ...]
     scales: tuple[str, int] | None
     bias: tuple[str, int] | None
@@ -91,38 +97,38 @@ class Lowering:
         space = (image_space if op.op_type in CONVOLUTIONS else matrix_space)(
             self.ir.tensors[op.outputs[0]].shape
         )
-        reader = Reader(self.ir, self.producer, self.access, space)
+        reader = EpilogueReader(self.ir, self.producer, self.access, space)
         epilogues = reader.read(op, kernel.after)
         if epilogues is None:
             return None
-        found = self._convolution(op) if op.op_type in CONVOLUTIONS else self._matrices(op)
-        kept = [each for each in epilogues if each.tensor in (kernel.results or (epilogues[-1].tensor,))]
-        tiles = [
-            self._tile(
-                each.tensor,
-                self._shape(each.tensor),
-                image_space(self._shape(each.tensor)) if each.pool else space,
-            )
-            for each in kept
-        ]
-        last = epilogues[-1]
-        residual = self._tile(last.residual, last.residual_shape, space) if last.residual else None
-        if found is None or None in tiles or (last.residual and residual is None):
+        factors = self._convolution(op) if op.op_type in CONVOLUTIONS else self._matrices(op)
+        return factors and self._finished(kernel, factors, epilogues, space)
+
+    def _finished(
+        self, kernel: Kernel, factors: Factors, epilogues: list[Epilogue], space: tuple[int, ...]
+    ) -> Product | None:
+        """The factors with what STOREs do to their product; None where a tensor's access is beyond them."""
+        last, groups = epilogues[-1], factors.batches
+        kept = [each for each in epilogues if each.tensor in (kernel.results or (last.tensor,))]
+        tiles = []
+        for each in kept:
+            shape = self.ir.tensors[each.tensor].shape
+            tiles.append(self._tile(each.tensor, shape, image_space(shape) if each.pool else space, groups))
+        residual = self._tile(last.residual, last.residual_shape, space, groups) if last.residual else None
+        if None in tiles or (last.residual and residual is None):
+            return None
+        is_matrix = kernel.anchor.op_type not in CONVOLUTIONS
+        if is_matrix and groups > 1 and last.bias and last.bias.along == "rows":
             return None
         scales, bias = (
             each and (self.access[each.tensor].storage, self.access[each.tensor].offset)
             for each in (last.scales, last.bias)
         )
-        if (
-            last.bias
-            and last.bias.along == "rows"
-            and found["batches"] > 1
-            and op.op_type not in CONVOLUTIONS
-        ):
-            return None
-        out = image_space(self._shape(last.tensor))[-2:] if last.pool else (found["rows"], found["columns"])
+        out = (factors.rows, factors.columns)
+        if last.pool:
+            out = image_space(self.ir.tensors[last.tensor].shape)[-2:]
         return Product(
-            **found,
+            **vars(factors),
             results=tuple(map(Result, tiles, kept)),
             residual=residual,
             pool=last.pool,
@@ -132,25 +138,20 @@ class Lowering:
             along=next((each.along for each in (last.scales, last.bias) if each), ""),
         )
 
-    def _shape(self, name: str) -> tuple[int, ...]:
-        return self.ir.tensors[name].shape
-
-    def _tile(self, name: str, shape: Sequence[int], space: tuple[int, ...]) -> Tile | None:
-        """A tensor, expanded to `shape`, that is walked as `space`."""
+    def _tile(self, name: str, shape: Sequence[int], space: tuple[int, ...], batches: int) -> Tile | None:
+        """A tensor, expanded to `shape`, that is walked as `space`; a batch has its share of the channels."""
         walk = self.access[name].expanded(shape).viewed(space)
         if walk is None or not adjacent(walk):
             return None
         item = ITEM_BYTES[self.ir.tensors[name].dtype]
         if len(space) == 4:
             image, channel, row, _ = walk.strides
-            return Tile(
-                walk.storage, walk.offset, image, channel * (space[1] // self._groups), channel, row, item
-            )
+            per_batch = channel * (space[1] // batches)
+            return Tile(walk.storage, walk.offset, image, per_batch, channel, row, item)
         batch, row, _ = walk.strides
         return Tile(walk.storage, walk.offset, 0, batch, row, 0, item)
 
-    def _matrices(self, op: ACALSimOp) -> dict | None:
-        self._groups = 1
+    def _matrices(self, op: ACALSimOp) -> Factors | None:
         a, b = (self.access[name].viewed(matrix_space(self.ir.tensors[name].shape)) for name in op.inputs[:2])
         if a is None or b is None:
             return None
@@ -160,22 +161,11 @@ class Lowering:
         right = Matrix(
             b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k, item_bytes=item
         )
-        return {
-            "images": 1,
-            "batches": batches,
-            "m": m,
-            "rows": 1,
-            "columns": n,
-            "k": k,
-            "taps": 1,
-            "a": left,
-            "b": right,
-        }
+        return Factors(1, batches, m, 1, n, k, 1, left, right)
 
-    def _convolution(self, op: ACALSimOp) -> dict | None:
+    def _convolution(self, op: ACALSimOp) -> Factors | None:
         x, w = (self.ir.tensors[name] for name in op.inputs[:2])
         rank, groups = len(w.shape) - 2, op.attrs.get("groups", 1)
-        self._groups = groups
         stride, dilation, padding = (
             (least,) * (2 - rank) + pair(op.attrs.get(key), rank, least)
             for key, least in (("stride", 1), ("dilation", 1), ("padding", 0))
@@ -205,14 +195,4 @@ class Lowering:
         left = Matrix(
             weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k, item_bytes=ITEM_BYTES[w.dtype]
         )
-        return {
-            "images": images,
-            "batches": groups,
-            "m": m,
-            "rows": rows,
-            "columns": columns,
-            "k": k,
-            "taps": math.prod(kernel),
-            "a": left,
-            "b": image,
-        }
+        return Factors(images, groups, m, rows, columns, k, math.prod(kernel), left, image)

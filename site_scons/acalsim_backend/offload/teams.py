@@ -20,11 +20,11 @@ Uses = tuple[set[str], set[str]]
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Kernels of one step run at the same time; `teams` has the devices of each kernel that is not the CPU's, by name."""
+class Teams:
+    """Kernels of one step run at the same time; `of` has the devices of each kernel that is not the CPU's."""
 
     steps: tuple[tuple[Kernel, ...], ...]
-    teams: Mapping[str, Team]
+    of: Mapping[str, Team]
 
     @property
     def side_by_side(self) -> set[str]:
@@ -32,10 +32,10 @@ class Spread:
         return {kernel.name for step in self.steps if len(step) > 1 for kernel in step}
 
 
-def spread(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Spread:
+def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Teams:
     """The steps of a schedule in order. `uses` are those of the kernels."""
     if len(target.devices) < 2:
-        return Spread(
+        return Teams(
             tuple((kernel,) for kernel in kernels),
             {kernel.name: target.devices for kernel in kernels if kernel.device},
         )
@@ -52,7 +52,7 @@ def spread(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, 
         for chosen in rounds:
             steps.append(tuple(by_name[name] for name in chosen))
             teams |= {name: team for name, team in chosen.items() if team}
-    return Spread(tuple(steps), teams)
+    return Teams(tuple(steps), teams)
 
 
 def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _pooled_size(product: Product, sizes: np.ndarray, axis: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ScratchpadLayout:
     """Where the scratchpad's and the accumulator memory's blocks begin; sizes in bytes."""
 
     vector_bytes: int
@@ -97,24 +98,33 @@ class Layout:
         return slot * self.c_bytes
 
 
-def layout(product: Product, tiling: Tiling) -> Layout:
+@dataclass(frozen=True)
+class BlockBytes:
+    """Of one block of each operand and of C, in bytes: numbers, or arrays of them."""
+
+    a: Any
+    b: Any
+    c: Any
+    residual: Any
+
+
+def block_bytes(product: Product, batches: Any, m: Any, rows: Any, columns: Any, k: Any) -> BlockBytes:
+    """The bytes of blocks of so many batches and m, of so many rows and columns of C, and of k."""
+    b = product.b
+    in_b = b.bytes(batches, rows, columns, k) if isinstance(b, Image) else b.bytes(batches, columns, k)
+    c = 4 * batches * m * rows * columns
+    residual = c // 4 * product.residual.item_bytes if product.residual else 0 * c
+    return BlockBytes(product.a.bytes(batches, m, k), in_b, c, residual)
+
+
+def layout(product: Product, tiling: Tiling) -> ScratchpadLayout:
     rows, columns = (
         int(_pooled_size(product, np.array(size), axis))
         for axis, size in ((0, tiling.rows), (1, tiling.columns))
     )
-    if isinstance(product.b, Image):
-        b_bytes = product.b.bytes(tiling.batches, rows, columns, tiling.k)
-    else:
-        b_bytes = product.b.bytes(tiling.batches, tiling.columns, tiling.k)
-    c_elements = tiling.batches * tiling.m * rows * columns
-    residual = product.residual.item_bytes * c_elements if product.residual else 0
-    return Layout(
-        vector_bytes(product),
-        aligned(product.a.bytes(tiling.batches, tiling.m, tiling.k)),
-        aligned(b_bytes),
-        aligned(residual),
-        4 * c_elements,
-        tiling,
+    of = block_bytes(product, tiling.batches, tiling.m, rows, columns, tiling.k)
+    return ScratchpadLayout(
+        vector_bytes(product), aligned(of.a), aligned(of.b), aligned(of.residual), of.c, tiling
     )
 
 
@@ -278,13 +288,8 @@ class Search:
             _pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns"))
         )
         n = rows * columns
-        a_bytes = batches * table["m"] * table["k"] * product.a.item_bytes
-        if isinstance(product.b, Image):
-            b_bytes = product.b.bytes(batches, rows, columns, table["k"])
-        else:
-            b_bytes = batches * table["columns"] * table["k"] * product.b.item_bytes
-        c_bytes = 4 * batches * table["m"] * n
-        residual_bytes = c_bytes // 4 * product.residual.item_bytes if product.residual else np.zeros_like(n)
+        of = block_bytes(product, batches, table["m"], rows, columns, table["k"])
+        a_bytes, b_bytes, c_bytes, residual_bytes = of.a, of.b, of.c, of.residual
         used = (
             vector_bytes(product)
             + table["a_slots"] * (a_bytes + ALIGNMENT)

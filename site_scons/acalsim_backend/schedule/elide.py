@@ -1,35 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets kernels write straight to where a copy, a concatenation or a padding would bring their results."""
+"""Pass `elide`: kernels write straight to where a copy, a concatenation or a padding would bring their results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ..ir.graph import ACALSimIR, ACALSimOp, TensorDesc
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
-from ..ir.strides import Access
+from ..ir.shapes import dimension, pads
+from ..ir.strides import Access, inverse_permutation
 from ..offload.decide import Target
 from ..offload.product import Lowering
-from .copies import before_movement, destination
+from .plan import Plan
+
+T = ACALSimOpType
 
 
-def settle(
-    ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target
-) -> dict[str, Access]:
-    """The accesses after all that could be moved was moved, last copies first."""
-    settler = _Settler(ir, kernels, access, target)
-    for kernel in reversed(kernels):
+def elide(plan: Plan) -> Plan:
+    """Moves all that can be moved, last copies first; drops the copies that have nothing left to do."""
+    elider = _Elider(plan.ir, plan.kernels, dict(plan.access), plan.target)
+    for kernel in reversed(plan.kernels):
         if kernel.row.joins and not kernel.after:
             for index in range(len(kernel.anchor.inputs)):
-                settler.bring(kernel.anchor, index)
-    return settler.access
+                elider.bring(kernel.anchor, index)
+    ir, access = plan.ir, elider.access
+    kernels = tuple(kernel for kernel in plan.kernels if _has_work(ir, kernel, access))
+    used = {access[name].storage for kernel in kernels for name in kernel.results}
+    used |= {access[name].storage for name in ir.outputs} | {*ir.inputs, *ir.params}
+    storages = {name: desc for name, desc in ir.tensors.items() if name in used or not desc.elements}
+    return replace(plan, kernels=kernels, access=access, storages=storages)
 
 
-class _Settler:
-    def __init__(self, ir: ACALSimIR, kernels: list[Kernel], access: dict[str, Access], target: Target):
+def _has_work(ir: ACALSimIR, kernel: Kernel, access: Mapping[str, Access]) -> bool:
+    """A copy whose operands lie where it would bring them has nothing left to do; a padding has its border."""
+    if not kernel.row.joins or kernel.after or kernel.anchor.op_type is T.PAD:
+        return bool(kernel.results)
+    return bool(left_to_copy(ir, kernel.anchor, access))
+
+
+# --- where copies bring their operands ------------------------------------------------------------
+
+
+def left_to_copy(ir: ACALSimIR, op: ACALSimOp, access: Mapping[str, Access]) -> list[int]:
+    """The operands of a copying op that do not lie where it is to bring them."""
+    result = access[op.outputs[0]]
+    places = [destination(ir, op, index, result) for index in range(len(op.inputs))]
+    return [
+        index
+        for index, place in enumerate(places)
+        if place is None or not _same(place, access[op.inputs[index]])
+    ]
+
+
+def _same(one: Access, other: Access) -> bool:
+    if 0 in one.shape:
+        return True
+    steps = [(a, b) for a, b, size in zip(one.strides, other.strides, one.shape, strict=True) if size > 1]
+    return (one.storage, one.offset) == (other.storage, other.offset) and all(a == b for a, b in steps)
+
+
+def destination(ir: ACALSimIR, op: ACALSimOp, index: int, result: Access) -> Access | None:
+    """Where a copying op puts its operand `index`, in the operand's own shape; None where that has no strides."""
+    shape = ir.tensors[op.inputs[index]].shape
+    if op.op_type is T.CAT:
+        if shape == (0,):
+            return Access(result.storage, (0,), (1,))
+        dim = dimension(shape, op.attrs.get("dim", 0))
+        start = sum(each[dim] for name in op.inputs[:index] if (each := ir.tensors[name].shape) != (0,))
+        return result.sliced(dim, start, 1, shape[dim])
+    if op.op_type is T.PAD:
+        for dim, (before, after) in enumerate(pads(shape, op.attrs)):
+            if before < 0 or after < 0:
+                return None
+            result = result.sliced(dim, before, 1, shape[dim])
+        return result
+    return before_movement(op, result, shape)
+
+
+def before_movement(op: ACALSimOp, result: Access, shape: tuple[int, ...]) -> Access | None:
+    """The access of a movement op's input that makes `result` its output's; None where there is none."""
+    if op.op_type is T.COPY:
+        return result
+    if op.op_type is T.VIEW:
+        return result.viewed(shape)
+    if op.op_type is T.PERMUTE:
+        return result.permuted(inverse_permutation(op.attrs["dims"]))
+    return None
+
+
+# --- moving tensors there -------------------------------------------------------------------------
+
+
+class _Elider:
+    def __init__(self, ir: ACALSimIR, kernels: Sequence[Kernel], access: dict[str, Access], target: Target):
         self.ir, self.access, self.target = ir, access, target
-        self.producer = {op.outputs[0]: op for op in ir.ops}
+        self.producer = ir.producers()
         self.writer = {name: kernel for kernel in kernels for name in kernel.results}
         self.moved: set[str] = set()
         self.viewers: dict[str, list[ACALSimOp]] = {}

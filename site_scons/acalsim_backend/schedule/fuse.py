@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups the ops of a graph to kernels: views cost nothing, pointwise ops are computed where their
-operands are, and what a kernel cannot read as it lies is copied or padded first."""
+"""Pass `fuse`: groups the ops of a graph to kernels.
+
+Views cost nothing, pointwise ops are computed where their operands are, and what a kernel cannot read as it
+lies is copied or padded first.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
@@ -13,38 +17,52 @@ from ..ir.ops import ROWS
 from ..ir.row import Row
 from ..ir.shapes import convolution_border
 from ..ir.strides import Access
+from ..ir.views import is_view, source_of
 from ..offload.decide import Target
-from ..offload.product import Lowering
+from ..offload.product import CONVOLUTIONS, Lowering
+from .plan import Plan
 
 T = ACALSimOpType
-CONVOLUTIONS = (T.CONV, T.CONV_INT8)
 MOST_ABSORBED = 8
 """Ops of another pointwise kernel that one joins; a longer kernel runs out of registers."""
 
 
-def arrange(ir: ACALSimIR, target: Target) -> tuple[ACALSimIR, list[Kernel], dict[str, Access]]:
-    """The graph with copies put in, its kernels in order of execution, every tensor's access."""
-    arranger = _Arranger(ir, target)
-    for op in ir.ops:
-        arranger.add(op)
-    return arranger.ir, arranger.kernels, arranger.access
+def fuse(plan: Plan) -> Plan:
+    """Adds the kernels in order of execution and every tensor's access; the graph gains copies and paddings."""
+    fuser = _Fuser(plan.ir, plan.target)
+    for op in plan.ir.ops:
+        fuser.add(op)
+    kernels = _with_results(fuser.ir, fuser.kernels, fuser.access, plan.keep_all)
+    return replace(plan, ir=fuser.ir, kernels=kernels, access=fuser.access)
 
 
-class _Arranger:
+def _with_results(
+    ir: ACALSimIR, kernels: list[Kernel], access: Mapping[str, Access], keep_all: bool
+) -> tuple[Kernel, ...]:
+    """The kernels with what each leaves in memory: what others read, and outputs; everything with `keep_all`."""
+    needed = {access[name].storage for name in ir.outputs}
+    for kernel in kernels:
+        needed |= {access[name].storage for name in kernel.read} - kernel.written
+
+    def results(kernel: Kernel) -> tuple[str, ...]:
+        kept = {op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)}
+        return tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept | needed)
+
+    return tuple(replace(kernel, results=results(kernel)) for kernel in kernels)
+
+
+class _Fuser:
     """Walks the ops in order; every op sees the kernels that are there so far."""
 
     def __init__(self, ir: ACALSimIR, target: Target):
-        self.ir, self.target = ACALSimIR(ir.name), target
-        self.ir.tensors, self.ir.outputs, self.ir.constants = dict(ir.tensors), ir.outputs, ir.constants
+        self.target = target
+        self.ir = ir.copy()
+        self.ir.ops = []
         given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
         self.access = {name: Access.dense(name, ir.tensors[name].shape) for name in given}
         self.kernels: list[Kernel] = []
         self.writer: dict[str, Kernel] = {}
-        self.producer = {op.outputs[0]: op for op in ir.ops}
-        self.consumers: dict[str, list[ACALSimOp]] = {}
-        for op in ir.ops:
-            for name in dict.fromkeys(op.inputs):
-                self.consumers.setdefault(name, []).append(op)
+        self.producer, self.readers = ir.producers(), ir.readers()
         self.copies: dict[tuple, str] = {}
         self.lowering = Lowering(self.ir, self.producer, self.access)
 
@@ -121,7 +139,10 @@ class _Arranger:
     def _with_copy(
         self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict, shape: tuple[int, ...]
     ) -> ACALSimOp:
-        """The op reading a copy or a padding of its operand; made once, named after the first op that needs it."""
+        """The op reading a copy or a padding of its operand.
+
+        That is made once, and named after the first op that needs it.
+        """
         name = op.inputs[index]
         key = (name, kind, str(attrs))
         if key not in self.copies:
@@ -147,7 +168,7 @@ class _Arranger:
     def _new(self, op: ACALSimOp, row: Row, reason: str = "") -> None:
         kernel = Kernel(
             op,
-            self._taken_in(op) if row.takes_in else [],
+            self._taken_in(op) if row.takes_in else (),
             reason=reason,
             device=None if reason else self.target.devices[0].name,
         )
@@ -157,15 +178,15 @@ class _Arranger:
     def _write(self, kernel: Kernel) -> None:
         self.writer.update(dict.fromkeys(kernel.written, kernel))
 
-    def _taken_in(self, op: ACALSimOp) -> list[ACALSimOp]:
+    def _taken_in(self, op: ACALSimOp) -> tuple[ACALSimOp, ...]:
         """The ops of a pointwise kernel that feeds nothing but this op, which now computes them itself."""
         name = op.inputs[0]
         source = self._sole_source(name, op)
         kernel = self.writer.get(source) if source else None
         if kernel is None or not kernel.is_pointwise or not self._is_only_for(kernel, name, source, op):
-            return []
+            return ()
         if not all(self._fits(each, self.ir.tensors[name].shape) for each in kernel.ops):
-            return []
+            return ()
         self.kernels.remove(kernel)
         return kernel.ops
 
@@ -175,7 +196,7 @@ class _Arranger:
         while name != source:
             inside.add(name)
             name = self.producer[name].inputs[0]
-        readers = [(each, reader) for each in kernel.written for reader in self.consumers.get(each, ())]
+        readers = [(each, reader) for each in kernel.written for reader in self.readers.get(each, ())]
         return not any(self.ir.tensors[each].is_output for each in inside) and all(
             reader.name == op.name and each == source or reader.outputs[0] in inside
             for each, reader in readers
@@ -184,27 +205,30 @@ class _Arranger:
     def _sole_source(self, name: str, op: ACALSimOp) -> str | None:
         """What `name` is a view of, if nobody but `op` reads it, nor what is on the way."""
         while True:
-            readers = self.consumers.get(name, [])
+            readers = self.readers.get(name, [])
             if self.ir.tensors[name].is_output or len(readers) != 1 or readers[0].name != op.name:
                 return None
-            if not self._is_view(name):
+            if not is_view(name, self.producer, self.access):
                 return name
             op = self.producer[name]
             name = op.inputs[0]
 
     def _source(self, name: str) -> str:
         """What `name` is a view of, whoever else reads it."""
-        while self._is_view(name):
-            name = self.producer[name].inputs[0]
-        return name
+        return source_of(name, self.producer, self.access)
 
-    def _is_view(self, name: str) -> bool:
-        """Whether a tensor is another one with a different shape, in memory as well."""
-        producer = self.producer.get(name)
-        return producer is not None and producer.op_type is T.VIEW and self.access[name].storage != name
+    def _change(self, kernel: Kernel, *after: ACALSimOp) -> Kernel:
+        """The kernel with other ops fused behind it, in its old one's place."""
+        changed = replace(kernel, after=after)
+        self.kernels[self.kernels.index(kernel)] = changed
+        self._write(changed)
+        return changed
 
     def _join(self, op: ACALSimOp) -> bool:
-        """Put a pointwise op into a kernel that computes one of its operands: a device's if it may, the latest that it may."""
+        """Put a pointwise op into a kernel that computes one of its operands.
+
+        That is a device's kernel if there is one that may take it, and of several the latest.
+        """
         feeding = {
             id(kernel): kernel for name in op.inputs if (kernel := self.writer.get(self._source(name)))
         }
@@ -215,15 +239,17 @@ class _Arranger:
         ):
             if self._may_join(op, kernel):
                 if kernel.device:
-                    for other in self._dequantised(op, kernel):
-                        self.kernels.remove(other)
-                        kernel.after.append(other.anchor)
-                kernel.after.append(op)
-                if kernel.device is None:
-                    self._absorb(op, kernel)
-                self._write(kernel)
+                    self._join_device(op, kernel)
+                else:
+                    self._absorb(op, self._change(kernel, *kernel.after, op))
                 return True
         return False
+
+    def _join_device(self, op: ACALSimOp, kernel: Kernel) -> None:
+        more = self._dequantised(op, kernel)
+        for other in more:
+            self.kernels.remove(other)
+        self._change(kernel, *kernel.after, *(other.anchor for other in more), op)
 
     def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
         if kernel.device:
@@ -262,7 +288,7 @@ class _Arranger:
         if op.op_type is T.DEQUANTIZE:
             return False  # by itself; with the addition that reads it
         more = [other.anchor for other in self._dequantised(op, kernel)]
-        return self.target.takes(self.lowering, replace(kernel, after=[*kernel.after, *more, op]))
+        return self.target.takes(self.lowering, replace(kernel, after=(*kernel.after, *more, op)))
 
     def _dequantised(self, op: ACALSimOp, kernel: Kernel) -> list[Kernel]:
         """Kernels that only bring back from int8 what `op`, behind a device's kernel, adds."""
@@ -292,13 +318,12 @@ class _Arranger:
         if not self._device_takes(kernel, op):
             return False
         self.ir.add_op(op)
-        kernel.after.append(op)
-        self._write(kernel)
+        self._change(kernel, *kernel.after, op)
         return True
 
     def _is_better_taken_in(self, op: ACALSimOp, kernel: Kernel) -> bool:
         """Whether the op's result is reduced by its only reader, and its operand is needed in memory anyway."""
-        readers = self.consumers.get(op.outputs[0], [])
+        readers = self.readers.get(op.outputs[0], [])
         if len(readers) != 1 or not ROWS[readers[0].op_type].takes_in:
             return False
         return not any(self._sole_source(name, op) in kernel.written for name in op.inputs)
@@ -316,7 +341,7 @@ class _Arranger:
                 continue
             if all(self._fits(each, self._space(kernel)) for each in other.ops):
                 self.kernels.remove(other)
-                kernel.after[-1:-1] = other.ops
+                kernel = self._change(kernel, *kernel.after[:-1], *other.ops, op)
 
     def _space(self, kernel: Kernel) -> tuple[int, ...]:
         return kernel.row.index_space(self.ir.tensors[kernel.anchor.outputs[0]].shape)
@@ -326,10 +351,8 @@ class _Arranger:
         shape = self.ir.tensors[op.outputs[0]].shape
         if math.prod(shape) != math.prod(space):
             return False
-        accesses, shapes = (
-            [self.access[name] for name in op.inputs],
-            [self.ir.tensors[name].shape for name in op.inputs],
-        )
+        accesses = [self.access[name] for name in op.inputs]
+        shapes = [self.ir.tensors[name].shape for name in op.inputs]
         return all(
             walk.viewed(space) is not None
             for walk in ROWS[op.op_type].walks(accesses, shapes, shape, op.attrs)

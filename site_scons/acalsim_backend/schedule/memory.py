@@ -9,31 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..alignment import aligned
 from ..errors import PlanError
-from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
+from ..ir.ops import ROWS
 from ..machine.file import Machine
-from ..offload.decide import Target
-from ..offload.product import PRODUCTS
-from ..offload.tiling_file import Choices
-from ..offload.timer import ListTimer
-from .schedule import Schedule, make_schedule
+from .plan import Place, Plan
 
 CODE_RESERVE_BYTES = 0x8000
 """What the RAM check sets aside for code and read-only data; the placement check has the exact figure."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """`size_bytes` at byte `offset` of the C object `symbol`, which lies in ELF section `section`."""
-
-    section: str
-    symbol: str
-    offset: int
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -49,87 +35,67 @@ class Lifetime:
         return self.first <= other.last and other.first <= self.last
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Where each storage of a schedule lies; `blocks` has the bytes of each section."""
+def memory(plan: Plan) -> Plan:
+    """Adds where every storage lies, and the bytes of each section.
 
-    schedule: Schedule
-    places: Mapping[str, Place]
-    blocks: Mapping[str, int]
-
-    def place(self, tensor: str) -> Place:
-        """Of an input, an output or a parameter: they fill their storages."""
-        return self.places[self.schedule.access[tensor].storage]
-
-
-def make_plan(
-    ir: ACALSimIR,
-    machine: Machine,
-    keep_all: bool = False,
-    timer: ListTimer | None = None,
-    choices: Choices | None = None,
-) -> Plan:
-    """Schedule the graph and place every storage. With `keep_all` every op's result is an output.
-    `timer` times tilings for a compute device, without which there is none; `choices` are the user's of these.
-
-    Raises PlanError when the machine's RAM can't hold them, and for choices of ops that there are not.
+    Raises PlanError when the machine's RAM cannot hold them.
     """
-    schedule = make_schedule(ir, Target(machine, timer, choices), keep_all)
-    missing = (choices or {}).keys() - {kernel.name for kernel in schedule.kernels}
-    if missing:
-        names = ", ".join(kernel.name for kernel in schedule.kernels if kernel.anchor.op_type in PRODUCTS)
-        raise PlanError(
-            f"the tiling file names op '{min(missing)}', which is none of this model's; its products are {names}"
-        )
-    storages = schedule.storages
-    outputs = list(dict.fromkeys(schedule.access[name].storage for name in ir.outputs))
-    if keep_all:
-        given = {*ir.params, *ir.inputs}
-        outputs += [name for name in storages if name not in given and name not in outputs]
+    ir, storages = plan.ir, plan.storages
     places = {name: Place(".weights", name, 0, ir.tensors[name].size_bytes) for name in ir.params}
     blocks = {".weights": sum(aligned(place.size_bytes) for place in places.values())}
-    for section, names in ((".inputs", ir.inputs), (".outputs", outputs)):
-        offset = 0
+    for section, names in ((".inputs", ir.inputs), (".outputs", _outputs(plan))):
+        symbol, offset = ir.name + section.replace(".", "_"), 0
         for name in names:
-            places[name] = Place(
-                section, ir.name + section.replace(".", "_"), offset, storages[name].size_bytes
-            )
+            places[name] = Place(section, symbol, offset, storages[name].size_bytes)
             offset += aligned(storages[name].size_bytes)
         blocks[section] = offset
-    arena = lifetimes(schedule, set(places))
-    merged = in_place(schedule, arena)
-    offsets = assign_offsets(merge(arena, merged))
-    for life in arena:
-        places[life.name] = Place(
-            ".buffers", f"{ir.name}_buffers", offsets[merged.get(life.name, life.name)], life.size_bytes
-        )
-    for name in storages:  # empty tensors that no kernel touches
-        places.setdefault(name, Place(".buffers", f"{ir.name}_buffers", 0, 0))
-    ends = (
-        place.offset + aligned(place.size_bytes) for place in places.values() if place.section == ".buffers"
-    )
+    buffers = _buffers(plan, set(places))
+    ends = (place.offset + aligned(place.size_bytes) for place in buffers.values())
     blocks[".buffers"] = max(ends, default=0)
-    check_ram(ir.name, machine, blocks)
-    return Plan(schedule, places, blocks)
+    check_ram(ir.name, plan.target.machine, blocks)
+    return replace(plan, places=places | buffers, blocks=blocks)
 
 
-def lifetimes(schedule: Schedule, placed: Iterable[str] = ()) -> list[Lifetime]:
+def _outputs(plan: Plan) -> list[str]:
+    """The storages of the output block: the outputs' and, where all is kept, everybody's."""
+    outputs = list(dict.fromkeys(plan.access[name].storage for name in plan.ir.outputs))
+    if not plan.keep_all:
+        return outputs
+    given = {*plan.ir.params, *plan.ir.inputs, *outputs}
+    return outputs + [name for name in plan.storages if name not in given]
+
+
+def _buffers(plan: Plan, placed: set[str]) -> dict[str, Place]:
+    """Places in the arena for all storages that have none."""
+    symbol = f"{plan.ir.name}_buffers"
+    arena = lifetimes(plan, placed)
+    merged = in_place(plan, arena)
+    offsets = assign_offsets(merge(arena, merged))
+    places = {
+        life.name: Place(".buffers", symbol, offsets[merged.get(life.name, life.name)], life.size_bytes)
+        for life in arena
+    }
+    untouched = plan.storages.keys() - placed - places.keys()
+    return places | {name: Place(".buffers", symbol, 0, 0) for name in plan.storages if name in untouched}
+
+
+def lifetimes(plan: Plan, placed: Iterable[str] = ()) -> list[Lifetime]:
     """The lifetimes of all storages that need room in the arena, in order of their first step."""
     first, last = {}, {}
-    uses = dict(zip((kernel.name for kernel in schedule.kernels), schedule.uses(), strict=True))
-    for index, step in enumerate(schedule.spread.steps):
+    uses = dict(zip((kernel.name for kernel in plan.kernels), plan.uses(), strict=True))
+    for index, step in enumerate(plan.teams.steps):
         for name in sorted(set().union(*(storages for kernel in step for storages in uses[kernel.name]))):
             first.setdefault(name, index)
             last[name] = index
     placed = set(placed)
     return [
-        Lifetime(name, schedule.storages[name].size_bytes, first[name], last[name])
+        Lifetime(name, plan.storages[name].size_bytes, first[name], last[name])
         for name in first
         if name not in placed
     ]
 
 
-def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
+def in_place(plan: Plan, arena: Iterable[Lifetime]) -> dict[str, str]:
     """For each storage that can be the memory of one that dies where it is born: that one.
 
     A kernel that reads nothing but the element at hand may write its result over an operand, if both
@@ -137,19 +103,19 @@ def in_place(schedule: Schedule, arena: Iterable[Lifetime]) -> dict[str, str]:
     """
     lives = {life.name: life for life in arena}
     merged: dict[str, str] = {}
-    for index, kernel in enumerate(step[0] for step in schedule.spread.steps):
+    for index, kernel in enumerate(step[0] for step in plan.teams.steps):
         for result in kernel.results:
-            storage = schedule.access[result].storage
+            storage = plan.access[result].storage
             if storage != result or storage not in lives or lives[storage].first != index:
                 continue
-            for name in over(schedule, kernel):
-                access = schedule.access[name]
+            for name in over(plan, kernel):
+                access = plan.access[name]
                 source = lives.get(access.storage)
                 if (
                     source
                     and source.last == index
                     and source.name not in merged.values()
-                    and _same_elements(schedule, result, name)
+                    and _same_elements(plan, result, name)
                 ):
                     merged[storage] = source.name
                     break
@@ -162,30 +128,24 @@ def _root(merged: Mapping[str, str], name: str) -> str:
     return name
 
 
-def over(schedule: Schedule, kernel: Kernel) -> list[str]:
+def over(plan: Plan, kernel: Kernel) -> list[str]:
     """The operands over which a kernel may write: all that it touches is the element that it computes."""
-    if not kernel.is_pointwise or any(
-        op.op_type.name in ("GATHER", "EMBEDDING", "INDEX", "INDEX_SELECT") for op in kernel.ops
-    ):
+    if not kernel.is_pointwise or any(ROWS[op.op_type].lookup for op in kernel.ops):
         return []
-    reads = [name for name in kernel.read if name in schedule.access]
-    dense = {name for name in reads if _fills(schedule, name, kernel)}
+    reads = [name for name in kernel.read if name in plan.access]
+    dense = {name for name in reads if _fills(plan, name, kernel)}
     return [
         name
         for name in reads
         if name in dense
-        and all(
-            other in dense
-            for other in reads
-            if schedule.access[other].storage == schedule.access[name].storage
-        )
+        and all(other in dense for other in reads if plan.access[other].storage == plan.access[name].storage)
     ]
 
 
-def _fills(schedule: Schedule, name: str, kernel: Kernel) -> bool:
+def _fills(plan: Plan, name: str, kernel: Kernel) -> bool:
     """Whether a tensor is all of its storage, in the order of the kernel's elements."""
-    access, storage = schedule.access[name], schedule.storages.get(schedule.access[name].storage)
-    elements = math.prod(schedule.ir.tensors[kernel.anchor.outputs[0]].shape)
+    access, storage = plan.access[name], plan.storages.get(plan.access[name].storage)
+    elements = math.prod(plan.ir.tensors[kernel.anchor.outputs[0]].shape)
     return (
         storage is not None
         and access.is_dense
@@ -194,15 +154,13 @@ def _fills(schedule: Schedule, name: str, kernel: Kernel) -> bool:
     )
 
 
-def _same_elements(schedule: Schedule, result: str, name: str) -> bool:
+def _same_elements(plan: Plan, result: str, name: str) -> bool:
     one, other = (
-        schedule.storages[schedule.access[result].storage],
-        schedule.storages[schedule.access[name].storage],
+        plan.storages[plan.access[result].storage],
+        plan.storages[plan.access[name].storage],
     )
     return (
-        schedule.access[result].is_dense
-        and one.size_bytes == other.size_bytes
-        and one.elements == other.elements
+        plan.access[result].is_dense and one.size_bytes == other.size_bytes and one.elements == other.elements
     )
 
 

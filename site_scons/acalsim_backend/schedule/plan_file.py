@@ -9,7 +9,7 @@ from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.file import Machine
-from .memory import Plan
+from .plan import Plan
 
 
 def plan_json(ir: ACALSimIR, plan: Plan, machine: Machine) -> dict:
@@ -20,7 +20,7 @@ def plan_json(ir: ACALSimIR, plan: Plan, machine: Machine) -> dict:
         "stack_bytes": machine.stack_bytes,
         "symbols": _symbols(plan),
         "windows": [{"name": d.name, "base": d.base, "size_bytes": d.size_bytes} for d in machine.devices],
-        "ops": [_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.schedule.kernels)],
+        "ops": [_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.kernels)],
         "inputs": [_tensor_row(plan, name) for name in ir.inputs],
         "outputs": [_tensor_row(plan, name) for name in ir.outputs],
     }
@@ -28,13 +28,12 @@ def plan_json(ir: ACALSimIR, plan: Plan, machine: Machine) -> dict:
 
 def kept_json(plan: Plan) -> dict:
     """Where each op of a plan made with `keep_all` left its result in the output block; strides in elements."""
-    schedule = plan.schedule
     rows = []
-    for kernel in schedule.kernels:
+    for kernel in plan.kernels:
         for op in [op for op in kernel.ops if op.outputs[0] in kernel.results]:
             name = op.outputs[0]
-            access = schedule.access[name]
-            desc, place = schedule.ir.tensors[name], plan.places[access.storage]
+            access = plan.access[name]
+            desc, place = plan.ir.tensors[name], plan.places[access.storage]
             rows.append(
                 {
                     "tensor": name,
@@ -65,14 +64,14 @@ def _symbols(plan: Plan) -> list[dict]:
 
 def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
     """One function of the program: named after its anchor, with the ops fused into it."""
-    op, offloaded = kernel.anchor, plan.schedule.offloaded.get(kernel.name)
+    op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
     return {
         "index": index,
         "name": op.name,
         "symbol": f"op_{op.name}",
         "type": op.op_type.name,
         "placed_on": offloaded.placed_on if offloaded else "cpu",
-        **({"wait_symbol": f"op_{op.name}_wait"} if op.name in plan.schedule.spread.side_by_side else {}),
+        **({"wait_symbol": f"op_{op.name}_wait"} if op.name in plan.teams.side_by_side else {}),
         "reason": kernel.reason,
         **({"tiling": asdict(offloaded.tiling), "device_cycles": offloaded.cycles} if offloaded else {}),
         "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
@@ -87,8 +86,8 @@ def _fused_row(op: ACALSimOp) -> dict:
 
 
 def _tensor_row(plan: Plan, name: str) -> dict:
-    desc, place = plan.schedule.ir.tensors[name], plan.place(name)
-    producer = plan.schedule.producer.get(name)
+    desc, place = plan.ir.tensors[name], plan.place(name)
+    producer = plan.producer.get(name)
     return {
         "name": name,
         "op": producer.name if producer else None,

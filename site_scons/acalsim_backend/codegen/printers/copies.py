@@ -9,7 +9,7 @@ from ...ir.literals import literal
 from ...ir.ops import ROWS
 from ...ir.shapes import dimension, pads, slice_range
 from ...ir.strides import Access
-from ...schedule.copies import destination, unsettled
+from ...schedule.elide import destination, left_to_copy
 from ..elements import Elements
 from ..loops import nest
 from ..site import Site
@@ -42,11 +42,9 @@ def moved(site: Site) -> list[str]:
 @prints(T.CAT)
 def concatenated(site: Site) -> list[str]:
     lines = []
-    for number in unsettled(site.schedule.ir, site.op, site.schedule.access):
+    for number in left_to_copy(site.plan.ir, site.op, site.plan.access):
         source, result = site.access(site.op.inputs[number]), site.access(site.op.outputs[0])
-        lines += copied(
-            site, source, destination(site.schedule.ir, site.op, number, result), site.output.dtype
-        )
+        lines += copied(site, source, destination(site.plan.ir, site.op, number, result), site.output.dtype)
     return lines
 
 
@@ -63,7 +61,7 @@ def padded(site: Site) -> list[str]:
         size = result.shape[dim] - max(before, 0) - max(after, 0)
         inner = inner.sliced(dim, max(before, 0), 1, size)
         source = source.sliced(dim, max(-before, 0), 1, size)
-    if unsettled(site.schedule.ir, site.op, site.schedule.access):
+    if left_to_copy(site.plan.ir, site.op, site.plan.access):
         lines += copied(site, source, inner, site.output.dtype)
     return lines
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walks back from a tensor through the views that it is seen by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .graph import ACALSimOp, ACALSimOpType
+from .strides import Access
+
+Producers = Mapping[str, ACALSimOp]
+
+
+def viewed(name: str, producers: Producers) -> Iterator[str]:
+    """The tensor, the one that it is a view of, the one that this is a view of, and so on."""
+    yield name
+    while (op := producers.get(name)) is not None and op.op_type is ACALSimOpType.VIEW:
+        name = op.inputs[0]
+        yield name
+
+
+def is_view(name: str, producers: Producers, access: Mapping[str, Access]) -> bool:
+    """Whether a tensor is another one in a different shape, in memory as well."""
+    op = producers.get(name)
+    return op is not None and op.op_type is ACALSimOpType.VIEW and access[name].storage != name
+
+
+def source_of(name: str, producers: Producers, access: Mapping[str, Access]) -> str:
+    """The tensor that `name` is a view of, in memory as well; itself where it is none."""
+    while is_view(name, producers, access):
+        name = producers[name].inputs[0]
+    return name

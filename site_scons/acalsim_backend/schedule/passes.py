@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a graph to its plan: the passes in order, with a check behind each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..errors import PlanError
+from ..ir.graph import ACALSimIR
+from ..machine.file import Machine
+from ..offload.decide import Target
+from ..offload.product import PRODUCTS
+from ..offload.teams import form_teams
+from ..offload.tiling_file import Choices
+from ..offload.timer import ListTimer
+from . import verify
+from .elide import elide
+from .fuse import fuse
+from .living import living
+from .memory import memory
+from .plan import Plan
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of planning; `verify` raises PlanError where what it left does not hold together."""
+
+    name: str
+    run: Callable[[Plan], Plan]
+    verify: Callable[[Plan], None]
+
+
+def teams(plan: Plan) -> Plan:
+    """Pass `teams`: which kernels run at the same time, and what devices do of each."""
+    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target)
+    readers = Counter(plan.access[name].storage for kernel in plan.kernels for name in kernel.read)
+    constants = {name for name, desc in plan.storages.items() if desc.is_param and readers[name] == 1}
+    offloaded = {
+        kernel.name: plan.target.offloaded(plan.lowering, kernel, constants, formed.of[kernel.name])
+        for kernel in plan.kernels
+        if kernel.device
+    }
+    return replace(plan, teams=formed, offloaded=offloaded)
+
+
+PASSES = (
+    Pass("living", living, verify.graph_is_whole),
+    Pass("fuse", fuse, verify.kernels_compute_every_op_once),
+    Pass("elide", elide, verify.accesses_stay_inside),
+    Pass("teams", teams, verify.steps_follow_the_data),
+    Pass("memory", memory, verify.nothing_live_overlaps),
+)
+
+Watch = Callable[[str, Plan], None]
+"""Is told each pass's name and what it left."""
+
+
+def make_plan(
+    ir: ACALSimIR,
+    machine: Machine,
+    keep_all: bool = False,
+    timer: ListTimer | None = None,
+    choices: Choices | None = None,
+    watch: Watch = lambda name, plan: None,
+) -> Plan:
+    """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
+
+    `timer` times tilings for a compute device, without which there is none; `choices` are the user's of
+    these. Raises PlanError when the machine's RAM cannot hold the program, for choices of ops that there
+    are not, and naming the pass when what it left does not hold together.
+    """
+    plan = run_passes(Plan(ir, Target(machine, timer, choices), keep_all), PASSES, watch)
+    _refuse_unknown(choices or {}, plan)
+    return plan
+
+
+def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Plan:
+    """The plan of a graph without places in memory."""
+    return run_passes(Plan(ir, target, keep_all), PASSES[:-1])
+
+
+def run_passes(plan: Plan, passes: tuple[Pass, ...], watch: Watch = lambda name, plan: None) -> Plan:
+    for each in passes:
+        plan = each.run(plan)
+        try:
+            each.verify(plan)
+        except PlanError as error:
+            raise PlanError(f"{plan.ir.name}: after pass '{each.name}': {error}") from None
+        watch(each.name, plan)
+    return plan
+
+
+def _refuse_unknown(choices: Choices, plan: Plan) -> None:
+    missing = choices.keys() - {kernel.name for kernel in plan.kernels}
+    if missing:
+        names = ", ".join(kernel.name for kernel in plan.kernels if kernel.anchor.op_type in PRODUCTS)
+        raise PlanError(
+            f"the tiling file names op '{min(missing)}', which is none of this model's; "
+            f"its products are {names}"
+        )

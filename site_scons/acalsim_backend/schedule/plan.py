@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is decided of a program: each pass fills in its part, and later rooms read the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..ir.graph import ACALSimIR, ACALSimOp, TensorDesc
+from ..ir.kernel import Kernel
+from ..ir.strides import Access
+from ..offload.decide import Offloaded, Target
+from ..offload.operand import Matrix
+from ..offload.product import Lowering
+from ..offload.teams import Teams
+
+
+@dataclass(frozen=True)
+class Place:
+    """`size_bytes` at byte `offset` of the C object `symbol`, which lies in ELF section `section`."""
+
+    section: str
+    symbol: str
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A program as far as the passes have come.
+
+    `living` leaves `ir` without the ops that no output needs. `fuse` adds copies and paddings to it, and
+    `kernels` and `access`: where each tensor is found. `elide` drops copies and leaves `storages`, the
+    memory that there is, named after the tensors that fill it. `teams` says which kernels run at the same
+    time, and what devices do of each (`offloaded`). `memory` says where each storage lies (`places`) and how
+    many bytes each ELF section takes (`blocks`).
+
+    With `keep_all` the result of every op stays in memory, fused or not, where it exists at all.
+    """
+
+    ir: ACALSimIR
+    target: Target
+    keep_all: bool = False
+    kernels: tuple[Kernel, ...] = ()
+    access: Mapping[str, Access] = field(default_factory=dict)
+    storages: Mapping[str, TensorDesc] = field(default_factory=dict)
+    teams: Teams = Teams((), {})
+    offloaded: Mapping[str, Offloaded] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    blocks: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def producer(self) -> Mapping[str, ACALSimOp]:
+        return self.ir.producers()
+
+    @cached_property
+    def lowering(self) -> Lowering:
+        return Lowering(self.ir, self.producer, self.access)
+
+    @property
+    def packed(self) -> Mapping[str, Matrix]:
+        """Constants that lie in RAM in another order than row-major."""
+        return {name: matrix for each in self.offloaded.values() for name, matrix in each.packed.items()}
+
+    def uses(self) -> list[tuple[set[str], set[str]]]:
+        """For each kernel the storages that it reads and those that it writes."""
+        return [
+            (
+                {self.access[name].storage for name in kernel.read} & self.storages.keys(),
+                {self.access[name].storage for name in kernel.results},
+            )
+            for kernel in self.kernels
+        ]
+
+    def place(self, tensor: str) -> Place:
+        """Of an input, an output or a parameter: they fill their storages."""
+        return self.places[self.access[tensor].storage]
