@@ -9,22 +9,24 @@ from ..ir.graph import ACALSimOp, TensorDesc
 from ..ir.literals import C_TYPES, literal
 from ..ir.ops import ROWS
 from ..ir.strides import Access
+from ..ir.views import viewed
 from .loops import Item
 from .site import Site
+
+ASSIGN = "{at} = {v};"
 
 
 class Elements:
     """Pointwise ops on the one element of an index space: loads, values, stores.
 
-    `shape` is the index space; whatever is read or written is walked along it. `given` names values
-    that are there already, by tensor.
+    `shape` is the index space; whatever is read or written is walked along it. Of an empty space nothing is
+    printed, so nothing there asks for a pointer.
     """
 
-    def __init__(
-        self, site: Site, shape: Sequence[int], given: dict[str, str] | None = None, prefix: str = "v"
-    ):
+    def __init__(self, site: Site, shape: Sequence[int], prefix: str = "v"):
         self.site, self.shape = site, tuple(shape)
-        self.values: dict[str, Item | str] = dict(given or {})
+        self.is_empty = 0 in self.shape
+        self.values: dict[str, str] = {}
         self.loads: dict[tuple, tuple[str, Item]] = {}
         self.items: list[Item] = []
         self._known: dict[str, Item] = {}
@@ -36,11 +38,14 @@ class Elements:
 
     def load(self, access: Access, dtype: str) -> str:
         """A variable that holds the element of `access`, which has the index space's elements."""
-        walk = self._walk(access)
-        key = (self.site.pointer(access), walk.strides)
+        if self.is_empty:
+            return "0"
+        walk, pointer = self._walk(access), self.site.pointer(access)
+        key = (pointer, walk.strides)
         if key not in self.loads:
             name = f"{self.prefix}{len(self.items)}"
-            item = Item(f"const {C_TYPES[dtype]} {name} = {key[0]}[{{walk}}];", walk.strides)
+            text = f"const {C_TYPES[dtype]} {name} = {pointer}[{{walk}}];"
+            item = Item(text, walk.strides, pointer=pointer)
             self._add(name, item)
             self.loads[key] = (name, item)
         return self.loads[key][0]
@@ -51,12 +56,8 @@ class Elements:
 
     def value(self, name: str) -> str | None:
         """What a tensor's element is called here, if it was computed here: itself, or what it is a view of."""
-        while name not in self.values:
-            source = self.site.plan.producer.get(name)
-            if source is None or source.op_type.name != "VIEW":
-                return None
-            name = source.inputs[0]
-        return self.values[name]
+        sources = viewed(name, self.site.plan.producer)
+        return next((self.values[each] for each in sources if each in self.values), None)
 
     def compute(self, ops: Iterable[ACALSimOp]) -> None:
         for op in ops:
@@ -97,20 +98,16 @@ class Elements:
             self.value(desc.name) or self.load(walk, desc.dtype)
             for desc, walk in zip(inputs[1:], indices, strict=True)
         ]
+        if self.is_empty:
+            return "0", ()
         parts = [
             self._within(name, size, strides[dim] if dim is not None else 0)
             for name, (size, dim) in zip(names, row.lookup_steps(inputs, op.attrs), strict=True)
         ]
-        name = f"{self.prefix}{len(self.items)}"
-        text = f"const {C_TYPES[inputs[0].dtype]} {name} = {self.site.pointer(base)}[{{walk}} + {' + '.join(parts)}];"
-        self._add(
-            name,
-            Item(
-                text,
-                self._walk(base).strides,
-                tuple(self._known[each] for each in names if each in self._known),
-            ),
-        )
+        name, pointer = f"{self.prefix}{len(self.items)}", self.site.pointer(base)
+        text = f"const {C_TYPES[inputs[0].dtype]} {name} = {pointer}[{{walk}} + {' + '.join(parts)}];"
+        needs = tuple(self._known[each] for each in names if each in self._known)
+        self._add(name, Item(text, self._walk(base).strides, needs, pointer=pointer))
         return name, (name,)
 
     def define(self, out: TensorDesc, text: str, needs: Sequence[str]) -> None:
@@ -134,22 +131,19 @@ class Elements:
                 self.write(self.site.access(name), self.values[name])
 
     def write(self, access: Access, value: str) -> None:
-        walk = self._walk(access)
-        self.items.append(
-            Item(f"{self.site.pointer(access, True)}[{{walk}}] = {value};", walk.strides, innermost=True)
-        )
+        self.write_indexed(access, (), value)
 
     def write_indexed(
-        self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = "{at} = {v};"
+        self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = ASSIGN
     ) -> None:
         """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step:
         `update` is the statement for the element {at} and the value {v}."""
+        if self.is_empty:
+            return
         place = " + ".join(["{walk}", *(self._within(name, size, step) for name, size, step in steps)])
-        walk = self._walk(access)
-        at = f"{self.site.pointer(access, True)}[{place}]"
-        self.items.append(
-            Item(update.replace("{at}", at).replace("{v}", value), walk.strides, innermost=True)
-        )
+        walk, pointer = self._walk(access), self.site.pointer(access, True)
+        text = update.replace("{at}", f"{pointer}[{place}]").replace("{v}", value)
+        self.items.append(Item(text, walk.strides, innermost=True, pointer=pointer))
 
     def _within(self, name: str, size: int, step: int) -> str:
         self.site.headers.add("index.h")

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 from ..ir.strides import merged
 
-# --- loops ----------------------------------------------------------------------------------------
-
 
 @dataclass
 class Item:
-    """A statement within a nest of loops. `strides` are of the walk whose index stands for {walk};
-    it is printed in the outermost loop in which it, and what it `needs`, is known."""
+    """A statement within a nest of loops, which reads or writes through `pointer`, if any.
+
+    `strides` are of the walk whose index stands for {walk} in `text`. The statement is printed in the
+    outermost loop in which its walk, and what it `needs`, is known, or in the `innermost` one.
+    """
 
     text: str
     strides: tuple[int, ...]
     needs: tuple[Item, ...] = ()
     innermost: bool = False
+    pointer: str | None = None
     level: int = 0
 
 
@@ -37,12 +39,12 @@ def index(steps: Sequence[int], variables: Sequence[str]) -> str:
     return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
-def nest(shape: Sequence[int], items: Sequence[Item], first: int = 0, unroll: bool = True) -> list[str]:
-    """Loops i<first>, i<first + 1> ... over `shape`, each item at its level."""
+def nest(shape: Sequence[int], items: Sequence[Item], hint: str) -> list[str]:
+    """Loops i0, i1 ... over `shape`, each item at its level; `hint` stands before the innermost loop."""
     if 0 in shape:
         return []
     sizes, walks = collapse(shape, [item.strides for item in items])
-    names = [f"i{first + dim}" for dim in range(len(sizes))]
+    names = [f"i{dim}" for dim in range(len(sizes))]
     for item, steps in zip(items, walks, strict=True):
         own = max((dim + 1 for dim, step in enumerate(steps) if step), default=0)
         item.level = len(sizes) if item.innermost else max([own, *(other.level for other in item.needs)])
@@ -52,9 +54,8 @@ def nest(shape: Sequence[int], items: Sequence[Item], first: int = 0, unroll: bo
     for dim, size in enumerate(sizes):
         pad = "    " * dim
         last = dim == len(sizes) - 1
-        lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
-            f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"
-        ]
+        lines += [pad + hint] * last
+        lines += [f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"]
         lines += [
             pad + "    " + item.text.format(walk=index(walks[at], names))
             for at, item in enumerate(items)
@@ -65,9 +66,13 @@ def nest(shape: Sequence[int], items: Sequence[Item], first: int = 0, unroll: bo
 
 
 class Rows:
-    """Loops over the rows of a tensor, all its dimensions but `dims`, and within them passes over a row."""
+    """Loops over the rows of a tensor, all its dimensions but `dims`, and within them passes over a row.
 
-    def __init__(self, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
+    `hint` stands before the innermost loop of a pass.
+    """
+
+    def __init__(self, hint: str, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
+        self.hint = hint
         every = [item for each in items for item in each]
         kept = [dim for dim in range(len(shape)) if dim not in dims]
         self.sizes, outer = collapse(
@@ -97,9 +102,8 @@ class Rows:
         for dim, size in enumerate(self.row_sizes):
             pad = "    " * (dim + 1)
             last = dim == len(self.row_sizes) - 1
-            lines += [pad + "EACH_ELEMENT"] * (unroll and last) + [
-                f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"
-            ]
+            lines += [pad + self.hint] * (unroll and last)
+            lines += [f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"]
         depth = "    " * (len(self.row_sizes) + 1)
         lines += [depth + text for text in (*(self._text(item) for item in items), *steps)]
         return lines + ["    " * (dim + 1) + "}" for dim in reversed(range(len(self.row_sizes)))] + ["}"]

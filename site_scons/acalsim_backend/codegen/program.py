@@ -9,7 +9,6 @@ With --keep-all the program leaves the result of every op in its output block; k
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ..alignment import ALIGNMENT
@@ -132,18 +131,13 @@ class _Program:
             if not site.functions
             else ["struct KERNEL_pointers {", *(f"    {each};" for each in parameters), "};"]
         )
-        used = set(re.findall(r"\bp\d+\b", "\n".join(body)))
-        unused = [f"    (void){name};" for name in site.pointers.values() if name not in used]
-        head = "OP void"
-        if "elementary.h" in site.headers | {site.kernel.row.header} and not site.functions:
-            head, body = "CHAINS OP void", [line.replace("EACH_ELEMENT", "EACH_CHAIN") for line in body]
+        head = "CHAINS OP void" if site.has_chains and not site.functions else "OP void"
         return "\n".join(
             [
                 *fields,
                 *site.functions,
                 f"{head} KERNEL({', '.join(parameters) or 'void'})",
                 "{",
-                *unused,
                 *(f"    {line}" for line in body),
                 "}",
             ]

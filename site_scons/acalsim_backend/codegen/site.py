@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ..ir.graph import ACALSimOp, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
+from ..ir.ops import ROWS
 from ..ir.strides import Access
 from ..schedule.plan import Place, Plan
 
@@ -53,6 +54,16 @@ class Site:
     @property
     def op(self) -> ACALSimOp:
         return self.kernel.anchor
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether elementary functions, which are long chains of operations, are computed in its loops."""
+        return any(ROWS[op.op_type].header == "elementary.h" for op in self.kernel.ops)
+
+    @property
+    def hint(self) -> str:
+        """The macro of loops.h before its innermost loops."""
+        return "EACH_CHAIN" if self.has_chains else "EACH_ELEMENT"
 
     @property
     def attrs(self) -> dict:

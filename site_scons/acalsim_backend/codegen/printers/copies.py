@@ -10,7 +10,7 @@ from ...ir.ops import ROWS
 from ...ir.shapes import dimension, pads, slice_range
 from ...ir.strides import Access
 from ...schedule.elide import destination, left_to_copy
-from ..elements import Elements
+from ..elements import ASSIGN, Elements
 from ..loops import nest
 from ..site import Site
 from .registry import prints
@@ -26,7 +26,7 @@ def copied(site: Site, source: Access, target: Access, dtype: str) -> list[str]:
     elements = Elements(site, source.shape)
     value = elements.load(source, dtype)
     elements.write(target, value)
-    return nest(elements.shape, elements.items)
+    return nest(elements.shape, elements.items, site.hint)
 
 
 @prints(*MOVEMENTS)
@@ -69,7 +69,7 @@ def padded(site: Site) -> list[str]:
 def filled(site: Site, target: Access, value: str) -> list[str]:
     elements = Elements(site, target.shape)
     elements.write(target, value)
-    return nest(elements.shape, elements.items)
+    return nest(elements.shape, elements.items, site.hint)
 
 
 @prints(T.SLICE_SCATTER, T.SELECT_SCATTER)
@@ -98,11 +98,11 @@ def index_put(site: Site) -> list[str]:
     numbers = [elements.load(walk, desc.dtype) for walk, desc in zip(walks, site.inputs[2:], strict=True)]
     steps = [(name, base.shape[dim], result.strides[dim]) for name, dim in zip(numbers, dims, strict=True)]
     elements.write_indexed(place, steps, value, UPDATES["sum" if site.attrs.get("accumulate") else None])
-    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items)]
+    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items, site.hint)]
 
 
 UPDATES = {
-    None: "{at} = {v};",
+    None: ASSIGN,
     "sum": "{at} += {v};",
     "prod": "{at} *= {v};",
     "amax": "if ({v} > {at} || {v} != {v}) {at} = {v};",
@@ -133,4 +133,4 @@ def scattered(site: Site) -> list[str]:
     elements.write_indexed(
         Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, UPDATES[reduce]
     )
-    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items)]
+    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items, site.hint)]

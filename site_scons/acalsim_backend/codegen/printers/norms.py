@@ -46,7 +46,7 @@ class _Normalised:
         return elements, value
 
     def rows(self) -> Rows:
-        return Rows(self.shape, self.dims, *self.passes)
+        return Rows(self.site.hint, self.shape, self.dims, *self.passes)
 
 
 def kept_result(site: Site) -> Access:

@@ -13,7 +13,7 @@ def pointwise(site: Site) -> list[str]:
     elements = Elements(site, site.output.shape)
     elements.compute(site.kernel.ops)
     elements.store(site.kernel.results)
-    return nest(elements.shape, elements.items)
+    return nest(elements.shape, elements.items, site.hint)
 
 
 def followed(site: Site, elements: Elements, value: str) -> Elements:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from ...ir.graph import ACALSimOpType
@@ -41,12 +40,7 @@ def product(site: Site) -> list[str]:
         value = gemm_value(site, elements, value)
     followed(site, elements, value)
     call = ", ".join([*operands, *map(str, (batches, m, n, k)), "KERNEL_end", "&pointers"])
-    site.functions += ending(
-        site,
-        elements,
-        ("batch", "row", "column + j"),
-        "long batch, long row, long column, int count, const float *sums",
-    )
+    site.functions += ending(site, elements, (("batch",), ("row",), ("column",)))
     return [pointers(site), f"matmul_{'i8' if is_int8 else 'f32'}({call});"]
 
 
@@ -77,35 +71,45 @@ def pointers(site: Site) -> str:
     return f"const struct KERNEL_pointers pointers = {{{', '.join(site.pointers.values())}}};"
 
 
-def ending(site: Site, elements: Elements, variables: Sequence[str], parameters: str) -> list[str]:
-    """The function that takes sums: what varies along the last variable is done for each of them."""
+def ending(site: Site, elements: Elements, variables: Sequence[tuple[str, ...]]) -> list[str]:
+    """The function that takes sums: what varies along the last variable is done for each of them.
+
+    `variables` are the C parameters that say which sums these are, for each dimension of the index space;
+    the last dimension's are its first element and, where it has two, its step.
+    """
     sizes = elements.shape
-    names = [f"({name})" if "+" in name else name for name in variables]
+    column, *step = variables[-1]
+    names = [*(name for (name,) in variables[:-1]), f"({column} + j{f' * {step[0]}' if step else ''})"]
+
+    def steps(item: Item) -> list[int]:
+        return [0 if size == 1 else step for size, step in zip(sizes, item.strides, strict=True)]
 
     def text(item: Item) -> str:
-        steps = [0 if size == 1 else step for size, step in zip(sizes, item.strides, strict=True)]
-        return item.text.format(walk=index(steps, names))
+        return item.text.format(walk=index(steps(item), names))
 
     def varies(item: Item) -> bool:
-        return item.innermost or bool(item.strides[-1] and sizes[-1] > 1) or any(map(varies, item.needs))
+        return item.innermost or bool(steps(item)[-1]) or any(map(varies, item.needs))
 
     once = [f"    {text(item)}" for item in elements.items if not varies(item)]
     each = [f"        {text(item)}" for item in elements.items if varies(item)]
-    body = [*once, "    UNROLL_SUMS", "    for (int j = 0; j < count; j++) {", *each, "    }"]
-    words = set(re.findall(r"\w+", "\n".join(body)))
-    taken = [
-        f"    {text} = pointers->{name};"
-        for text, name in zip(site.parameters(), site.pointers.values(), strict=True)
-        if name in words
-    ]
-    unused = [f"    (void){name};" for name in re.findall(r"(\w+)(?:,|$)", parameters) if name not in words]
+    walked = {dim for item in elements.items for dim, step in enumerate(steps(item)) if step}
+    used = {item.pointer for item in elements.items}
+    parameters = [f"long {name}" for group in variables for name in group]
     return [
-        f"INLINE void KERNEL_end(const void *context, {parameters})",
+        f"INLINE void KERNEL_end(const void *context, {', '.join(parameters)}, int count, const float *sums)",
         "{",
         "    const struct KERNEL_pointers *pointers = context;",
-        *taken,
-        *unused,
-        *body,
+        *(
+            f"    {text} = pointers->{name};"
+            for text, name in zip(site.parameters(), site.pointers.values(), strict=True)
+            if name in used
+        ),
+        *(f"    (void){name};" for dim, group in enumerate(variables) if dim not in walked for name in group),
+        *once,
+        "    UNROLL_SUMS",
+        "    for (int j = 0; j < count; j++) {",
+        *each,
+        "    }",
         "}",
         "",
     ]
@@ -161,12 +165,7 @@ def convolution(site: Site) -> list[str]:
         bias = site.access(site.op.inputs[2])
         value += " + " + elements.load(bias.viewed((bias.shape[0], 1, 1)).expanded(space), "float32")
     followed(site, elements, value)
-    site.functions += ending(
-        site,
-        elements,
-        ("image", "channel", "row", "column + j * step"),
-        "long image, long channel, long row, long column, long step, int count, const float *sums",
-    )
+    site.functions += ending(site, elements, (("image",), ("channel",), ("row",), ("column", "step")))
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())
     name = "conv2d_i8" if is_int8 else "conv_transpose2d_f32" if attrs.get("transposed") else "conv2d_f32"
     return [pointers(site), f"const struct conv conv = {{{fields}}};", f"{name}({', '.join(call)});"]

@@ -71,7 +71,7 @@ def reduced(site: Site) -> list[str]:
             else f"total / {literal(float(count))}"
         )
     items = row_elements(site, dims, result)
-    rows = Rows(shape, dims, elements.items, items)
+    rows = Rows(site.hint, shape, dims, elements.items, items)
     start = f"{'float' if is_float else 'int64_t'} total = {first if is_float else whole};"
     return rows.around(
         [start, *rows.each(elements.items, [step.format(a="total", v=value)]), *rows.once(items)]
@@ -86,7 +86,7 @@ def arg_reduced(site: Site) -> list[str]:
     elements, value = taken_in(site)
     elements.store(name for name in site.kernel.results if name in elements.values)
     items = row_elements(site, dims, "found")
-    rows = Rows(shape, dims, elements.items, items)
+    rows = Rows(site.hint, shape, dims, elements.items, items)
     sign = ">" if site.op.op_type.name == "ARGMAX" else "<"
     kind = C_TYPES[site.inputs[0].dtype]
     step = f"if (at == 0 || {value} {sign} best || ({value} != {value} && best == best)) {{ best = {value}; found = at; }}"
@@ -111,7 +111,7 @@ def variance(site: Site) -> list[str]:
     items = row_elements(site, dims, f"squares / {literal(float(divisor))}")
     again, value_again = taken_in(site)
     first.store(name for name in site.kernel.results if name in first.values)
-    rows = Rows(shape, dims, first.items, again.items, items)
+    rows = Rows(site.hint, shape, dims, first.items, again.items, items)
     return rows.around(
         [
             "float total = 0, squares = 0;",
@@ -133,7 +133,7 @@ def cumulated(site: Site) -> list[str]:
     step = Item(f"total {sign} {value};", (0,) * len(shape), innermost=True)
     elements.items.append(step)
     elements.write(site.access(site.op.outputs[0]), "total")
-    rows = Rows(shape, dims, elements.items)
+    rows = Rows(site.hint, shape, dims, elements.items)
     return rows.around(
         [f"{C_TYPES[site.output.dtype]} total = {first};", *rows.each(elements.items, [], unroll=False)]
     )
