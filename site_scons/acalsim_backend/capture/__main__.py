@@ -13,13 +13,12 @@ from pathlib import Path
 from ..errors import run_room
 from .model import Captured, capture_model
 from .model_file import ModelFile
+from .quantise import quantise
 from .store import write_capture, write_intermediates
 
 
 def quantised(captured: Captured) -> dict:
     """Turn what was captured into its int8 form."""
-    from .quantise import quantise
-
     return quantise(
         captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
     )
