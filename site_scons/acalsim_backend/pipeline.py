@@ -71,7 +71,8 @@ def build_graph(
 ) -> Program:
     """Code, ELF and placement check of `ir`; `inputs` become the ELF's example inputs."""
     target = load_machine(machine)
-    plan = write_code(folder, ir, inputs, target)
+    plan = plan_graph(ir, target)
+    write_code(folder, ir, plan, inputs)
     elf = build_elf(folder, target.cpu.isa)
     promised = read_json(folder / "plan.json")
     placement = check(elf, elf.with_suffix(".ld"), promised)
@@ -109,13 +110,16 @@ def run_program(
     return outputs, report
 
 
-def write_code(folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: Machine) -> Plan:
-    """Plan `ir` and write its C program into `folder`, which is made; `inputs` are its example inputs."""
+def plan_graph(ir: ACALSimIR, machine: Machine) -> Plan:
+    """The one plan of a graph's program."""
     library = host_tools().library if machine.device("compute") else None
-    plan = make_plan(verify(ir), machine, timer=timer_for(machine, library))
+    return make_plan(verify(ir), machine, timer=timer_for(machine, library))
+
+
+def write_code(folder: Path, ir: ACALSimIR, plan: Plan, inputs: Sequence[np.ndarray]) -> list[Path]:
+    """Write a planned program into `folder`, which is made; `inputs` become its example inputs."""
     block = placed_inputs(ir, plan, [array.tobytes() for array in inputs])
-    write_files(program_files(ir, plan, machine, block, folder), folder)
-    return plan
+    return write_files(program_files(ir, plan, plan.target.machine, block, folder), folder)
 
 
 def build_elf(folder: Path, isa: str = "rv64gc") -> Path:

@@ -195,7 +195,7 @@ def cases_of(table: Table) -> Iterator[tuple[str | int, ...]]:
     ]
     for row in table.rows:
         yield tuple(
-            column.default if place is None else value_of(table, row, column, row.fields[place])
+            value_of(table, row, column, "" if place is None else row.fields[place])
             for column, place in places
         )
 
@@ -209,15 +209,18 @@ def value_of(table: Table, row: Row, column: Column, text: str) -> str | int:
         raise table.complaint(row.line, f"column {column.name}: {error}") from None
 
 
-def cycles_of(engine: ModuleType, table: Table, cases: Sequence[tuple]) -> list[int]:
+def cycles_of(engine: ModuleType, table: Table, cases: Sequence[tuple[str | int, ...]]) -> list[int]:
     try:
-        return engine.array_cycles(cases)
+        cycles: list[int] = engine.array_cycles(cases)
+        return cycles
     except OverflowError:
         row, error = next(_overflows(engine, table, cases))
         raise table.complaint(row.line, f"columns M, N, K: {error}") from None
 
 
-def _overflows(engine: ModuleType, table: Table, cases: Sequence[tuple]) -> Iterator[tuple[Row, Exception]]:
+def _overflows(
+    engine: ModuleType, table: Table, cases: Sequence[tuple[str | int, ...]]
+) -> Iterator[tuple[Row, Exception]]:
     for row, case in zip(table.rows, cases, strict=True):
         try:
             engine.array_cycles([case])

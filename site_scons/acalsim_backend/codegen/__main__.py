@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     timer, choices = timer_for(machine, options.library), read_choices(options.tiling, machine.name)
     plan = make_plan(ir, machine, options.keep_all, timer, choices)
     if options.part == "code":
-        files = code_files(ir, plan, machine, options.out)
+        files: dict[str, str | bytes] = {**code_files(ir, plan, machine, options.out)}
         if options.keep_all:
             files["kept.json"] = json.dumps(kept_json(plan), indent=1) + "\n"
     else:

@@ -27,7 +27,7 @@ class Elements:
         self.site, self.shape = site, tuple(shape)
         self.is_empty = 0 in self.shape
         self.values: dict[str, str] = {}
-        self.loads: dict[tuple, tuple[str, Item]] = {}
+        self.loads: dict[tuple[str, tuple[int, ...]], tuple[str, Item]] = {}
         self.items: list[Item] = []
         self._known: dict[str, Item] = {}
         self.prefix = prefix
@@ -55,7 +55,7 @@ class Elements:
         self._known[name] = item
 
     def value(self, name: str) -> str | None:
-        """What a tensor's element is called here, if it was computed here: itself, or what it is a view of."""
+        """The name of a tensor's element, if that tensor, or one that it is a view of, was computed here."""
         sources = viewed(name, self.site.plan.producer)
         return next((self.values[each] for each in sources if each in self.values), None)
 
@@ -67,15 +67,16 @@ class Elements:
         row, out = ROWS[op.op_type], self.site.desc(op.outputs[0])
         inputs = [self.site.desc(name) for name in op.inputs]
         walks = row.walks(
-            [self.site.plan.access.get(name) for name in op.inputs],
+            [self.site.access(name) for name in op.inputs],
             [d.shape for d in inputs],
             out.shape,
             op.attrs,
         )
-        self.site.headers |= {row.header} - {None}
-        if row.lookup:
-            text, needs = self._lookup(op, row, inputs, walks)
-        else:
+        self.site.headers.update([row.header] if row.header else [])
+        if row.lookup_steps:
+            steps = row.lookup_steps(inputs, op.attrs)
+            text, needs = self._lookup(op, steps, inputs, walks)
+        elif row.expression:
             elements = iter(
                 [
                     self.value(desc.name) or self.load(walk, desc.dtype)
@@ -90,7 +91,11 @@ class Elements:
         self.define(out, text, needs)
 
     def _lookup(
-        self, op: ACALSimOp, row, inputs: list[TensorDesc], walks: list[Access]
+        self,
+        op: ACALSimOp,
+        steps: Sequence[tuple[int, int | None]],
+        inputs: list[TensorDesc],
+        walks: list[Access],
     ) -> tuple[str, tuple[str, ...]]:
         base, *indices = walks
         strides = self.site.access(op.inputs[0]).strides
@@ -102,7 +107,7 @@ class Elements:
             return "0", ()
         parts = [
             self._within(name, size, strides[dim] if dim is not None else 0)
-            for name, (size, dim) in zip(names, row.lookup_steps(inputs, op.attrs), strict=True)
+            for name, (size, dim) in zip(names, steps, strict=True)
         ]
         name, pointer = f"{self.prefix}{len(self.items)}", self.site.pointer(base)
         text = f"const {C_TYPES[inputs[0].dtype]} {name} = {pointer}[{{walk}} + {' + '.join(parts)}];"
@@ -136,8 +141,10 @@ class Elements:
     def write_indexed(
         self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = ASSIGN
     ) -> None:
-        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step:
-        `update` is the statement for the element {at} and the value {v}."""
+        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step.
+
+        `update` is the statement for the element {at} and the value {v}.
+        """
         if self.is_empty:
             return
         place = " + ".join(["{walk}", *(self._within(name, size, step) for name, size, step in steps)])
@@ -150,6 +157,4 @@ class Elements:
         return f"index_within({name}, {size}) * {step}"
 
     def _walk(self, access: Access) -> Access:
-        walk = access.viewed(self.shape)
-        assert walk is not None, f"{access} cannot be walked along {self.shape}"
-        return walk
+        return access.seen_as(self.shape)

@@ -28,7 +28,10 @@ class RISCVCodeGenerator:
     """Writes the C program of a graph into `output_dir`."""
 
     def __init__(
-        self, output_dir: str | os.PathLike = "output", machine: str = "default", library: str | None = None
+        self,
+        output_dir: str | os.PathLike[str] = "output",
+        machine: str = "default",
+        library: str | None = None,
     ):
         self.output_dir, self.library = Path(output_dir), library
         self.machine = load_machine(machine)
@@ -43,7 +46,7 @@ class RISCVCodeGenerator:
         return write_files(program_files(ir, plan, self.machine, block, self.output_dir), self.output_dir)
 
 
-def timer_for(machine: Machine, library: str | os.PathLike | None = None) -> ListTimer | None:
+def timer_for(machine: Machine, library: str | os.PathLike[str] | None = None) -> ListTimer | None:
     """What times tilings on the compute devices of `machine`; None for a machine that has none.
 
     `library` is the embedded engine's, else the one that the build made, else one that is built for this.

@@ -119,7 +119,7 @@ class _Program:
             text = self._text(site)
             function = self.texts.setdefault(text, f"kernel_{kernel.name}")
             self.kernels.append((kernel, function, site.arguments()))
-            self.headers |= site.headers | ({kernel.row.header} - {None})
+            self.headers |= site.headers | ({kernel.row.header} if kernel.row.header else set())
 
     @staticmethod
     def _text(site: Site) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..ir.graph import ACALSimOp, TensorDesc
 from ..ir.kernel import Kernel
@@ -39,8 +40,8 @@ class Pointer:
 class Site:
     """One kernel in the making: its memory, by pointers p0, p1 ... that the caller gives it.
 
-    Each address has one pointer, whatever its storage is called. One that is written through has its memory to itself,
-    which C is told, so that the work on several elements can be interleaved.
+    Each address has one pointer, whatever its storage is called. A pointer that is written through has its
+    memory to itself; C is told so, and can interleave the work on several elements.
     """
 
     plan: Plan
@@ -66,7 +67,7 @@ class Site:
         return "EACH_CHAIN" if self.has_chains else "EACH_ELEMENT"
 
     @property
-    def attrs(self) -> dict:
+    def attrs(self) -> dict[str, Any]:
         return self.op.attrs
 
     @property

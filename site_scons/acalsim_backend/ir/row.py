@@ -39,7 +39,7 @@ class Row:
     expression: Expression | None = None
     movement: Callable[[Access, Attrs, Shape], Access | None] | None = None
     lookup: Callable[[list[Access], list[Shape], Shape, Attrs], list[Access]] | None = None
-    lookup_steps: Callable[[list[TensorDesc], Attrs], list[tuple[int, int]]] | None = None
+    lookup_steps: Callable[[list[TensorDesc], Attrs], list[tuple[int, int | None]]] | None = None
     reads: Callable[[int, Access, Attrs], bool] = lambda index, access, attrs: access.is_dense
     index_space: Callable[[Shape], Shape] = lambda shape: shape
     is_followed: bool = False

@@ -88,6 +88,12 @@ class Access:
             strides=tuple(self.strides[each] for each in keep),
         )
 
+    def seen_as(self, shape: Sequence[int]) -> Access:
+        """As `viewed`, where whoever asks has made sure that strides do it."""
+        found = self.viewed(shape)
+        assert found is not None, f"{self} cannot be walked along {tuple(shape)}"
+        return found
+
     def viewed(self, shape: Sequence[int]) -> Access | None:
         """The same elements in row-major order as another shape; None where no strides do it."""
         shape = tuple(shape)

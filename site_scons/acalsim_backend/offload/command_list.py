@@ -16,10 +16,10 @@ class Slots:
     """Blocks of one operand in the scratchpad, each in the slot that was filled longest ago."""
 
     def __init__(self, slots: int):
-        self.held: list[tuple | None] = [None] * slots
+        self.held: list[tuple[object, ...] | None] = [None] * slots
         self.next = 0
 
-    def place(self, key: tuple) -> tuple[int, bool]:
+    def place(self, key: tuple[object, ...]) -> tuple[int, bool]:
         """The slot of a block, and whether it has to be loaded."""
         if key in self.held:
             return self.held.index(key), False
@@ -210,7 +210,7 @@ class _Program:
             if vector:
                 flags.append(f"FLAG_{name}_{vector.along.upper()}")
                 fields["b"] = self._vector_place(self._vector_range(conv)[0])
-        if epilogue.residual:
+        if product.residual and epilogue.residual:
             flags.append("FLAG_RESIDUAL")
             fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
             if epilogue.residual_scale is not None:
@@ -236,8 +236,10 @@ class _Program:
 
 
 def program(product: Product, tiling: Tiling, part: tuple[int, int] = (0, 1)) -> list[Command]:
-    """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C; of part i of n, (i, n), of
-    these blocks."""
+    """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C.
+
+    `part` is (i, n) for the i-th of n equal shares of these blocks.
+    """
     return _Program(product, tiling, part).write()
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +36,7 @@ class Case:
 
     product: Product
     given: tuple[tuple[str, int | str], ...]
-    kind: tuple
+    kind: tuple[object, ...]
     team: int
 
 
@@ -67,10 +67,15 @@ class Target:
         self.devices = machine.devices_of("compute")
         if self.devices and timer is None:
             raise PlanError(f"machine '{machine.name}' has a compute device; planning for it takes a timer")
-        self.timer = timer
+        self._timer = timer
         self._legal: dict[Case, list[Tiling]] = {}
-        self._timed: dict[tuple, int] = {}
+        self._timed: dict[tuple[object, ...], int] = {}
         self._chosen: dict[Case, tuple[Tiling, int] | None] = {}
+
+    @property
+    def timer(self) -> ListTimer:
+        assert self._timer, "only a machine with a compute device has products to time"
+        return self._timer
 
     def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device."""
@@ -157,7 +162,10 @@ class Target:
     def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
         """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
         product = lowering.product(kernel)
-        tiling, cycles = self.choose(product, kernel.name, team)
+        chosen = self.choose(product, kernel.name, team) if product else None
+        if product is None or chosen is None:
+            raise PlanError(f"kernel '{kernel.name}' was given to a device that cannot compute it")
+        tiling, cycles = chosen
         product, moved = with_packed(product, tiling, constants)
         return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
 
@@ -197,7 +205,7 @@ def anonymous(product: Product) -> Product:
     )
 
 
-def addresses(product: Product, origin: int):
+def addresses(product: Product, origin: int) -> Callable[[str], int]:
     """Places for the storages of an anonymous product, far enough from each other."""
     names = ["a", "b", "scales", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
     step = 1 << 32
@@ -242,7 +250,7 @@ def pack(matrix: Matrix, data: bytes) -> bytes:
         if matrix.by_lines
         else stored.reshape(matrix.depth, matrix.lines).T
     )
-    height, width = matrix.packed
+    height, width = matrix.packed or (matrix.lines, matrix.depth)
     blocks = []
     for first in range(0, matrix.lines, height):
         for k in range(0, matrix.depth, width):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.shapes import windows
@@ -68,15 +69,17 @@ class EpilogueReader:
         self.access_in_memory: set[str] = set()
 
     def read(self, anchor: ACALSimOp, after: Sequence[ACALSimOp]) -> list[Epilogue] | None:
-        """One Epilogue for the anchor's result and each of the ops behind it; None where one is beyond a STORE."""
+        """One Epilogue for the anchor's result and each of the ops behind it; None if one is beyond a STORE."""
         inside = {op.outputs[0] for op in after if op.op_type is T.DEQUANTIZE}
         self.access_in_memory = {name for op in after for name in op.inputs} - inside
-        found = [self._anchored(anchor)]
+        value = self._anchored(anchor)
+        found = [value] if value else []
         for op in after:
             if op.op_type is T.DEQUANTIZE:
                 continue  # a residual, which the addition behind it finds
-            found.append(self._behind(found[-1], op) if found[-1] else None)
-        return None if None in found else found
+            value = value and self._behind(value, op)
+            found += [value] if value else []
+        return found if value else None
 
     def _anchored(self, op: ACALSimOp) -> Epilogue | None:
         value = Epilogue(op.outputs[0])
@@ -133,7 +136,7 @@ class EpilogueReader:
         return replace(value, low=low, high=high, stage=BOUNDED)
 
     @staticmethod
-    def _pooled(value: Epilogue, attrs: Mapping) -> Epilogue | None:
+    def _pooled(value: Epilogue, attrs: Mapping[str, Any]) -> Epilogue | None:
         rows, columns = windows(attrs)
         if rows[1] != columns[1] or rows[3] != 1 or columns[3] != 1:
             return None

@@ -12,7 +12,7 @@ from ..ir.kernel import Kernel
 from ..ir.shapes import pair
 from ..ir.strides import Access
 from ..ir.walks import adjacent, image_space, matrix_space
-from .epilogue import Epilogue, EpilogueReader, Pool
+from .epilogue import Epilogue, EpilogueReader, Pool, Vector
 from .operand import Image, Matrix, Tile
 
 T = ACALSimOpType
@@ -102,7 +102,7 @@ class Lowering:
         if epilogues is None:
             return None
         factors = self._convolution(op) if op.op_type in CONVOLUTIONS else self._matrices(op)
-        return factors and self._finished(kernel, factors, epilogues, space)
+        return self._finished(kernel, factors, epilogues, space) if factors else None
 
     def _finished(
         self, kernel: Kernel, factors: Factors, epilogues: list[Epilogue], space: tuple[int, ...]
@@ -110,33 +110,39 @@ class Lowering:
         """The factors with what STOREs do to their product; None where a tensor's access is beyond them."""
         last, groups = epilogues[-1], factors.batches
         kept = [each for each in epilogues if each.tensor in (kernel.results or (last.tensor,))]
-        tiles = []
+        results = []
         for each in kept:
             shape = self.ir.tensors[each.tensor].shape
-            tiles.append(self._tile(each.tensor, shape, image_space(shape) if each.pool else space, groups))
+            tile = self._tile(each.tensor, shape, image_space(shape) if each.pool else space, groups)
+            if tile is None:
+                return None
+            results.append(Result(tile, each))
         residual = self._tile(last.residual, last.residual_shape, space, groups) if last.residual else None
-        if None in tiles or (last.residual and residual is None):
+        if last.residual and residual is None:
             return None
         is_matrix = kernel.anchor.op_type not in CONVOLUTIONS
         if is_matrix and groups > 1 and last.bias and last.bias.along == "rows":
             return None
-        scales, bias = (
-            each and (self.access[each.tensor].storage, self.access[each.tensor].offset)
-            for each in (last.scales, last.bias)
-        )
-        out = (factors.rows, factors.columns)
+        rows, columns = factors.rows, factors.columns
         if last.pool:
-            out = image_space(self.ir.tensors[last.tensor].shape)[-2:]
+            rows, columns = image_space(self.ir.tensors[last.tensor].shape)[-2:]
         return Product(
             **vars(factors),
-            results=tuple(map(Result, tiles, kept)),
+            results=tuple(results),
             residual=residual,
             pool=last.pool,
-            out=tuple(out),
-            scales=scales,
-            bias=bias,
+            out=(rows, columns),
+            scales=self._vector(last.scales),
+            bias=self._vector(last.bias),
             along=next((each.along for each in (last.scales, last.bias) if each), ""),
         )
+
+    def _vector(self, vector: Vector | None) -> tuple[str, int] | None:
+        """Its storage and the element in it where it begins."""
+        if vector is None:
+            return None
+        access = self.access[vector.tensor]
+        return access.storage, access.offset
 
     def _tile(self, name: str, shape: Sequence[int], space: tuple[int, ...], batches: int) -> Tile | None:
         """A tensor, expanded to `shape`, that is walked as `space`; a batch has its share of the channels."""
@@ -157,20 +163,23 @@ class Lowering:
             return None
         (batches, m, k), n = a.shape, b.shape[2]
         item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
-        left = Matrix(a.storage, a.offset, *a.strides, lines=m, depth=k, item_bytes=item)
-        right = Matrix(
-            b.storage, b.offset, b.strides[0], b.strides[2], b.strides[1], lines=n, depth=k, item_bytes=item
-        )
+        batch, line, step = a.strides
+        left = Matrix(a.storage, a.offset, batch, line, step, lines=m, depth=k, item_bytes=item)
+        batch, step, line = b.strides
+        right = Matrix(b.storage, b.offset, batch, line, step, lines=n, depth=k, item_bytes=item)
         return Factors(1, batches, m, 1, n, k, 1, left, right)
 
     def _convolution(self, op: ACALSimOp) -> Factors | None:
         x, w = (self.ir.tensors[name] for name in op.inputs[:2])
         rank, groups = len(w.shape) - 2, op.attrs.get("groups", 1)
-        stride, dilation, padding = (
-            (least,) * (2 - rank) + pair(op.attrs.get(key), rank, least)
-            for key, least in (("stride", 1), ("dilation", 1), ("padding", 0))
-        )
-        kernel = (1,) * (2 - rank) + tuple(w.shape[2:])
+
+        def window(key: str, least: int) -> tuple[int, int]:
+            """An attr of the window, rows before columns; convolutions of one dimension have one row."""
+            rows, columns = (*(least,) * (2 - rank), *pair(op.attrs.get(key), rank, least))
+            return rows, columns
+
+        rows, columns = (*(1,) * (2 - rank), *w.shape[2:])
+        kernel = rows, columns
         source = self.access[x.name].viewed(image_space(x.shape))
         weight = self.access[w.name]
         if source is None or not adjacent(source) or not weight.is_dense:
@@ -178,17 +187,20 @@ class Lowering:
         images, channels, height, width = source.shape
         _, outputs, rows, columns = image_space(self.ir.tensors[op.outputs[0]].shape)
         k = channels // groups * math.prod(kernel)
+        of_image, of_channel, of_row, _ = source.strides
         image = Image(
             source.storage,
             source.offset,
-            *source.strides[:3],
+            of_image,
+            of_channel,
+            of_row,
             rows=height,
             columns=width,
             channels=channels // groups,
             kernel=kernel,
-            stride=stride,
-            dilation=dilation,
-            padding=padding,
+            stride=window("stride", 1),
+            dilation=window("dilation", 1),
+            padding=window("padding", 0),
             item_bytes=ITEM_BYTES[x.dtype],
         )
         m = outputs // groups

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which devices compute which kernels of a schedule, and which of these at the same time.
+"""Which devices compute which kernels, and which of these at the same time.
 
-One product is split by its blocks over a team of devices that are alike. Products that follow each other and do not depend on each
-other may run side by side, each with a team of its own, where the devices' model says that this is faster than one after the other.
+One product is split by its blocks over a team of devices that are alike. Products that follow each other and
+do not depend on each other may run side by side, each with a team of its own. They do so where the devices'
+model says that this is faster than one after the other.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Teams:
 
 
 def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Teams:
-    """The steps of a schedule in order. `uses` are those of the kernels."""
+    """The steps in order. `uses` are those of the kernels."""
     if len(target.devices) < 2:
         return Teams(
             tuple((kernel,) for kernel in kernels),
@@ -42,12 +43,14 @@ def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Loweri
     steps: list[tuple[Kernel, ...]] = []
     teams: dict[str, Team] = {}
     for run in _runs(kernels, uses):
-        products = {kernel.name: lowering.product(kernel) for kernel in run if kernel.device}
-        rounds = (
-            min(_plans(run, products, target), key=lambda rounds: rounds[0])[1]
-            if products
-            else [{kernel.name: ()} for kernel in run]
-        )
+        products = {
+            kernel.name: product
+            for kernel in run
+            if kernel.device and (product := lowering.product(kernel)) is not None
+        }
+        rounds: list[dict[str, Team]] = [{kernel.name: ()} for kernel in run]
+        if products:
+            rounds = min(_rounds(run, products, target), key=lambda found: found[0])[1]
         by_name = {kernel.name: kernel for kernel in run}
         for chosen in rounds:
             steps.append(tuple(by_name[name] for name in chosen))
@@ -75,7 +78,7 @@ def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]
     return runs
 
 
-def _plans(
+def _rounds(
     run: Sequence[Kernel], products: Mapping[str, Product], target: Target
 ) -> Iterator[tuple[int, list[dict[str, Team]]]]:
     """(cycles, the team of each kernel of each round) of every number of kernels side by side."""
@@ -85,14 +88,15 @@ def _plans(
         for first in range(0, len(run), side_by_side):
             round_of = run[first : first + side_by_side]
             parts = shares if len(round_of) == side_by_side else _shares(target.devices, len(round_of))
-            found = [
-                _best_team(kernel, products[kernel.name], devices, target)
+            found = {
+                kernel.name: best
                 for kernel, devices in zip(round_of, parts, strict=True)
-            ]
-            if None in found:
+                if (best := _best_team(kernel, products[kernel.name], devices, target)) is not None
+            }
+            if len(found) < len(round_of):
                 break
-            total += max(cycles for cycles, _ in found)
-            rounds.append({kernel.name: team for kernel, (_, team) in zip(round_of, found, strict=True)})
+            total += max(cycles for cycles, _ in found.values())
+            rounds.append({name: team for name, (_, team) in found.items()})
         else:
             yield total, rounds
 
@@ -105,7 +109,7 @@ def _shares(devices: Team, count: int) -> list[Team]:
 
 def _best_team(kernel: Kernel, product: Product, devices: Team, target: Target) -> tuple[int, Team] | None:
     """The fastest of all alike of the devices, half of these, a quarter...; None if the product fits none."""
-    best = None
+    best: tuple[int, Team] | None = None
     for group in _alike(devices):
         size = len(group)
         while size:
@@ -117,7 +121,7 @@ def _best_team(kernel: Kernel, product: Product, devices: Team, target: Target) 
 
 
 def _alike(devices: Team) -> list[Team]:
-    groups: dict[tuple, list[Device]] = {}
+    groups: dict[tuple[object, ...], list[Device]] = {}
     for device in devices:
         groups.setdefault(device.kind, []).append(device)
     return [tuple(group) for group in groups.values()]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..alignment import ALIGNMENT, aligned
 from ..machine.file import Device, Machine
@@ -22,6 +23,10 @@ from .product import LARGEST_SIZE, Product
 
 LIST_BYTES = 128
 MOST_COMMANDS = 1 << 14
+
+Array = npt.NDArray[Any]
+Candidates = dict[str, Array]
+"""One column a field of Tiling, and of what was found of it; one row a candidate."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,12 @@ def pooled_range(product: Product, out: Range, axis: int) -> tuple[Range, int, i
     return (max(0, first), min(limit, end)), max(0, -first), max(0, end - limit)
 
 
-def _pooled_size(product: Product, sizes: np.ndarray, axis: int) -> np.ndarray:
+def _pooled_size(product: Product, sizes: Array, axis: int) -> Array:
     if product.pool is None:
         return sizes
     limit = (product.rows, product.columns)[axis]
-    return np.minimum(limit, (sizes - 1) * product.pool.stride + product.pool.size[axis])
+    needed: Array = np.minimum(limit, (sizes - 1) * product.pool.stride + product.pool.size[axis])
+    return needed
 
 
 @dataclass(frozen=True)
@@ -135,8 +141,10 @@ def vector_bytes(product: Product) -> int:
 
 
 class Search:
-    """The tilings of one product on a device, or on `team` such devices, all at once as arrays; of those fields that are
-    `given` only such."""
+    """The tilings of one product on a device, or on `team` such devices, all at once as arrays.
+
+    Of the fields that are `given` only those values are tried.
+    """
 
     def __init__(
         self,
@@ -163,7 +171,7 @@ class Search:
         self._measure(table)
         legal = np.flatnonzero(table["legal"])
         order = legal[np.lexsort((table["commands"][legal], table["cycles"][legal]))]
-        found: dict[tuple, Tiling] = {}
+        found: dict[tuple[int, ...], Tiling] = {}
         for index in order:
             row = {
                 name: int(table[name][index])
@@ -177,22 +185,29 @@ class Search:
     def _sizes(self) -> tuple[list[int], list[int], list[int], list[int]]:
         """Of m, rows, columns and k."""
         product, array_rows, array_columns = self.product, self.parameters["rows"], self.parameters["columns"]
-        m = parts(product.m, array_rows)
         rows, columns = product.out
-        k = parts(product.k // product.taps, array_rows // math.gcd(product.taps, array_rows))
-        # Less than the array's size only where memories are that small.
-        m, columns, k = (
-            [*sizes, 1] if sizes[-1] > 1 else sizes for sizes in (m, parts(columns, array_columns), k)
-        )
-        found = {"m": m, "rows": parts(rows), "columns": columns, "k": [each * product.taps for each in k]}
-        limits = {"m": product.m, "rows": rows, "columns": product.out[1], "k": product.k}
-        sizes = (
-            [min(self.given[name], limits[name])] if name in self.given else each
-            for name, each in found.items()
-        )
-        return tuple(sizes)
+        taps = product.taps
 
-    def _candidates(self) -> dict[str, np.ndarray]:
+        def down_to_one(sizes: list[int]) -> list[int]:
+            """Less than the array's size only helps where memories are that small."""
+            return [*sizes, 1] if sizes[-1] > 1 else sizes
+
+        def allowed(name: str, sizes: list[int], limit: int) -> list[int]:
+            return [min(self._number(name), limit)] if name in self.given else sizes
+
+        k = down_to_one(parts(product.k // taps, array_rows // math.gcd(taps, array_rows)))
+        return (
+            allowed("m", down_to_one(parts(product.m, array_rows)), product.m),
+            allowed("rows", parts(rows), rows),
+            allowed("columns", down_to_one(parts(columns, array_columns)), columns),
+            allowed("k", [each * taps for each in k], product.k),
+        )
+
+    def _number(self, name: str, default: int = 1) -> int:
+        """A size that the user has chosen."""
+        return int(self.given.get(name, default))
+
+    def _candidates(self) -> Candidates:
         sizes = self._sizes()
         grid = np.meshgrid(
             *(np.array(each) for each in sizes),
@@ -223,7 +238,7 @@ class Search:
                 batches
                 for batches in (
                     *parts(self.product.batches),
-                    min(self.given.get("batches", 1), self.product.batches),
+                    min(self._number("batches"), self.product.batches),
                 )
                 if batches > 1
             }
@@ -245,11 +260,11 @@ class Search:
         self._slots(table, inner, outer)
         return self._as_given(table)
 
-    def _as_given(self, table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _as_given(self, table: Candidates) -> Candidates:
         """The candidates that are as the user says; slots can be any number."""
-        given = dict(self.given)
-        if "order" in given:
-            given["n_outer"] = "mn".index(given.pop("order"))
+        given = {name: int(value) for name, value in self.given.items() if name != "order"}
+        if "order" in self.given:
+            given["n_outer"] = "mn".index(str(self.given["order"]))
         keep = np.full(len(table["m"]), True)
         for name, value in given.items():
             if name.endswith("_slots"):
@@ -258,9 +273,12 @@ class Search:
                 keep &= table[name] == np.minimum(value, table[name].max(initial=1))
         return {name: values[keep] for name, values in table.items()}
 
-    def _slots(self, table: Mapping, inner: np.ndarray, outer: np.ndarray) -> None:
-        """What is kept: of the outer loop's operand two blocks, the blocks of one sum and one more, twice those, or one;
-        of the other two blocks or all, or one with one."""
+    def _slots(self, table: Candidates, inner: Array, outer: Array) -> None:
+        """How many blocks of each operand are kept.
+
+        Of the outer loop's operand: two, those of one sum and one more, twice those of one sum, or one. Of the
+        other: two, or all; one where of the first one is kept.
+        """
         nm, nn, nk = self._counts(table)
         kept = np.select([inner == 0, inner == 1, inner == 2], [np.full_like(nk, 2), nk + 1, 2 * nk], 1)
         for name, own in (("a", nm), ("b", nn)):
@@ -270,16 +288,17 @@ class Search:
                 own * nk * self._turns(table),
             )
 
-    def _turns(self, table: Mapping) -> np.ndarray:
+    def _turns(self, table: Candidates) -> Array:
         """How often all of the operands pass: once for each image and each block of batches."""
-        return self.product.images * -(-self.product.batches // table["batches"])
+        turns: Array = self.product.images * -(-self.product.batches // table["batches"])
+        return turns
 
-    def _counts(self, table: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _counts(self, table: Candidates) -> tuple[Array, Array, Array]:
         product = self.product
         nn = -(-product.out[0] // table["rows"]) * -(-product.out[1] // table["columns"])
         return -(-product.m // table["m"]), nn, -(-product.k // table["k"])
 
-    def _measure(self, table: dict) -> None:
+    def _measure(self, table: Candidates) -> None:
         """Adds `legal`, `commands` and the estimate `cycles`."""
         product, ram, parameters = self.product, self.ram, self.parameters
         nm, nn, nk = self._counts(table)
@@ -340,18 +359,20 @@ class Search:
             + np.maximum(share * (array + np.where(table["c_slots"] == 1, reading, 0)), moved / bandwidth)
         )
 
-    def _array_cycles(self, m: np.ndarray, n: np.ndarray, k: np.ndarray) -> np.ndarray:
+    def _array_cycles(self, m: Array, n: Array, k: Array) -> Array:
         """Of one MATMUL among many; docs/timing.md has the formulas."""
         rows, columns, overlap = (self.parameters[name] for name in ("rows", "columns", "overlap"))
         tiles = -(-n // columns) * -(-(m if self.transposed else k) // rows)
         slots = k if self.transposed else m
-        return tiles * (
-            2 * rows + columns + slots - 1
-            if overlap == 0
-            else rows + slots
-            if overlap == 1
-            else np.maximum(slots, rows)
-        )
+        each: Array
+        if overlap == 0:
+            each = 2 * rows + columns + slots - 1
+        elif overlap == 1:
+            each = rows + slots
+        else:
+            each = np.maximum(slots, rows)
+        cycles: Array = tiles * each
+        return cycles
 
 
 def blocks_of(total: int, size: int) -> Iterator[Range]:

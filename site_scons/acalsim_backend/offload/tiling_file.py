@@ -39,12 +39,14 @@ def read_choices(path: Path | None, machine: str) -> Choices:
     for name, table in tables.items():
         if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
             raise PlanError(
-                f"{path}: '{name}' is no table of ops; a section is called [MACHINE.OP], as in [{machine}.gemm_0]"
+                f"{path}: '{name}' is no table of ops; a section is called [MACHINE.OP], "
+                f"as in [{machine}.gemm_0]"
             )
         for op, choice in table.items():
             for key, value in choice.items():
                 _check(f"{path}: [{name}.{op}]", key, value)
-    return tables.get(machine, {})
+    choices: Choices = tables.get(machine, {})
+    return choices
 
 
 def _check(where: str, key: str, value: object) -> None:

@@ -148,7 +148,8 @@ class _Elider:
         """The accesses of a tensor and all its views when it lies at `target`."""
         moved = {name: target}
         for op in self.viewers.get(name, ()):
-            access = ROWS[op.op_type].movement(target, op.attrs, self.ir.tensors[op.outputs[0]].shape)
+            movement = ROWS[op.op_type].movement
+            access = movement and movement(target, op.attrs, self.ir.tensors[op.outputs[0]].shape)
             more = self._follow(op.outputs[0], access) if access else None
             if more is None:
                 return None

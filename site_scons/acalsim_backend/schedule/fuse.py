@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.kernel import Kernel
@@ -63,7 +64,7 @@ class _Fuser:
         self.kernels: list[Kernel] = []
         self.writer: dict[str, Kernel] = {}
         self.producer, self.readers = ir.producers(), ir.readers()
-        self.copies: dict[tuple, str] = {}
+        self.copies: dict[tuple[str, ACALSimOpType, str], str] = {}
         self.lowering = Lowering(self.ir, self.producer, self.access)
 
     def add(self, op: ACALSimOp) -> None:
@@ -92,7 +93,7 @@ class _Fuser:
     def _move(self, op: ACALSimOp, row: Row) -> bool:
         """Make a movement op's result another access to its source, where that is possible."""
         out = self.ir.tensors[op.outputs[0]]
-        moved = row.movement(self.access[op.inputs[0]], op.attrs, out.shape)
+        moved = row.movement and row.movement(self.access[op.inputs[0]], op.attrs, out.shape)
         if moved is None or (out.is_output and not self._may_be_output(moved)):
             return False
         self.access[out.name] = moved
@@ -137,7 +138,7 @@ class _Fuser:
         )
 
     def _with_copy(
-        self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict, shape: tuple[int, ...]
+        self, op: ACALSimOp, index: int, kind: ACALSimOpType, attrs: dict[str, Any], shape: tuple[int, ...]
     ) -> ACALSimOp:
         """The op reading a copy or a padding of its operand.
 
@@ -183,7 +184,12 @@ class _Fuser:
         name = op.inputs[0]
         source = self._sole_source(name, op)
         kernel = self.writer.get(source) if source else None
-        if kernel is None or not kernel.is_pointwise or not self._is_only_for(kernel, name, source, op):
+        if (
+            source is None
+            or kernel is None
+            or not kernel.is_pointwise
+            or not self._is_only_for(kernel, name, source, op)
+        ):
             return ()
         if not all(self._fits(each, self.ir.tensors[name].shape) for each in kernel.ops):
             return ()
@@ -333,7 +339,9 @@ class _Fuser:
         for name in op.inputs[bool(ROWS[op.op_type].lookup) :]:
             source = self._sole_source(name, op)
             other = self.writer.get(source) if source else None
-            if other is None or other is kernel or not other.is_pointwise or len(other.ops) > MOST_ABSORBED:
+            if source is None or other is None or other is kernel:
+                continue
+            if not other.is_pointwise or len(other.ops) > MOST_ABSORBED:
                 continue
             if self.kernels.index(other) > self.kernels.index(kernel) or not self._is_only_for(
                 other, name, source, op

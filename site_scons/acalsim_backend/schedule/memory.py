@@ -81,7 +81,8 @@ def _buffers(plan: Plan, placed: set[str]) -> dict[str, Place]:
 
 def lifetimes(plan: Plan, placed: Iterable[str] = ()) -> list[Lifetime]:
     """The lifetimes of all storages that need room in the arena, in order of their first step."""
-    first, last = {}, {}
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
     uses = dict(zip((kernel.name for kernel in plan.kernels), plan.uses(), strict=True))
     for index, step in enumerate(plan.teams.steps):
         for name in sorted(set().union(*(storages for kernel in step for storages in uses[kernel.name]))):

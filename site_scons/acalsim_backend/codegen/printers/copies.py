@@ -33,10 +33,11 @@ def copied(site: Site, source: Access, target: Access, dtype: str) -> list[str]:
 def moved(site: Site) -> list[str]:
     """A movement that must be carried out: from the source's accesses where they can be had, else to the result's."""
     source, result = site.access(site.op.inputs[0]), site.access(site.op.outputs[0])
-    seen = site.kernel.row.movement(source, site.attrs, site.output.shape)
+    movement = site.kernel.row.movement
+    seen = movement and movement(source, site.attrs, site.output.shape)
     if seen is not None:
         return copied(site, seen, result, site.output.dtype)
-    return copied(site, source, result.viewed(source.shape), site.output.dtype)
+    return copied(site, source, result.seen_as(source.shape), site.output.dtype)
 
 
 @prints(T.CAT)
@@ -44,7 +45,9 @@ def concatenated(site: Site) -> list[str]:
     lines = []
     for number in left_to_copy(site.plan.ir, site.op, site.plan.access):
         source, result = site.access(site.op.inputs[number]), site.access(site.op.outputs[0])
-        lines += copied(site, source, destination(site.plan.ir, site.op, number, result), site.output.dtype)
+        target = destination(site.plan.ir, site.op, number, result)
+        assert target is not None, "every operand of a concatenation has its part of the result"
+        lines += copied(site, source, target, site.output.dtype)
     return lines
 
 

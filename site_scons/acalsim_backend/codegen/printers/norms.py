@@ -116,7 +116,7 @@ def group_norm(site: Site) -> list[str]:
     groups = site.attrs["group"]
     shape = (n, groups, channels // groups, *rest)
     places = [
-        site.access(name).viewed((groups, channels // groups, *(1,) * len(rest))).expanded(shape)
+        site.access(name).seen_as((groups, channels // groups, *(1,) * len(rest))).expanded(shape)
         for name in site.op.inputs[1:]
     ]
     return normalised(site, shape, list(range(2, len(shape))), places)

@@ -23,8 +23,8 @@ T = ACALSimOpType
 def pooled(site: Site) -> list[str]:
     """max_pool2d and its relatives; a row of each function's arguments."""
     kind = site.op.op_type.name
-    source = site.access(site.op.inputs[0]).viewed(plane_space(site.inputs[0].shape))
-    result = site.access(site.op.outputs[0]).viewed(plane_space(site.output.shape))
+    source = site.access(site.op.inputs[0]).seen_as(plane_space(site.inputs[0].shape))
+    result = site.access(site.op.outputs[0]).seen_as(plane_space(site.output.shape))
     places = [
         text
         for access, writes in ((source, False), (result, True))

@@ -25,7 +25,7 @@ def product(site: Site) -> list[str]:
     space = matrix_space(site.output.shape)
     (batches, m, k), n = matrix_space(site.inputs[0].shape), space[2]
     a, b = (
-        site.access(name).viewed(matrix_space(desc.shape))
+        site.access(name).seen_as(matrix_space(desc.shape))
         for name, desc in zip(site.op.inputs[:2], site.inputs, strict=False)
     )
     operands = [text for access in (a, b) for text in (site.pointer(access), *map(str, access.strides))]
@@ -127,7 +127,7 @@ def convolution(site: Site) -> list[str]:
     ]
     stride, dilation, padding, _ = window
     kernel = (1,) * (2 - rank) + tuple(w.shape[2:])
-    source, space = site.access(x.name).viewed(image_space(x.shape)), image_space(site.output.shape)
+    source, space = site.access(x.name).seen_as(image_space(x.shape)), image_space(site.output.shape)
     groups = attrs.get("groups", 1)
     given = {
         "images": space[0],
@@ -159,11 +159,11 @@ def convolution(site: Site) -> list[str]:
         value = scaled(
             site,
             elements,
-            [site.access(name).viewed((space[1], 1, 1)).expanded(space) for name in site.op.inputs[2:]],
+            [site.access(name).seen_as((space[1], 1, 1)).expanded(space) for name in site.op.inputs[2:]],
         )
     elif len(site.inputs) > 2:
         bias = site.access(site.op.inputs[2])
-        value += " + " + elements.load(bias.viewed((bias.shape[0], 1, 1)).expanded(space), "float32")
+        value += " + " + elements.load(bias.seen_as((bias.shape[0], 1, 1)).expanded(space), "float32")
     followed(site, elements, value)
     site.functions += ending(site, elements, (("image",), ("channel",), ("row",), ("column", "step")))
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())
