@@ -2,9 +2,12 @@
 """The compute device as tests drive it, and what it should do written down once more in Python."""
 
 import ctypes
+import itertools
 
 import numpy as np
+import pytest
 from acalsim_backend.machine import device
+from hypothesis import HealthCheck, settings
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
 
 RAM_BYTES = 1 << 20
@@ -260,3 +263,64 @@ def gather(memory, where, dtype):
 def scatter(memory, where, values):
     raw = np.ascontiguousarray(values)[..., None].view(np.uint8)
     memory[np.asarray(where)[..., None] + np.arange(raw.shape[-1])] = raw
+
+
+A, B, C, D = HEAP, HEAP + 0x10000, HEAP + 0x20000, HEAP + 0x30000
+LAST = RAM + RAM_BYTES
+MODES = list(itertools.product(DATAFLOWS, OVERLAPS))
+
+relaxed = settings(
+    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def matrices(simulator, tmp_path):
+    return Matrices(simulator, tmp_path)
+
+
+@pytest.fixture
+def machine(embedded, tmp_path):
+    """Makes a machine whose compute device has these parameters."""
+    return lambda **given: machine_of(embedded, tmp_path, **given)
+
+
+def numbers(shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def small(shape, seed=0, dtype=np.float32):
+    """Small whole numbers, whose sums and products are exact."""
+    return np.random.default_rng(seed).integers(-8, 9, shape).astype(dtype)
+
+
+def product(m, n, k, *flags, target=C, **fields):
+    """Load A and B, multiply, store."""
+    half = DEFAULTS["scratchpad_bytes"] // 2
+    return [
+        load(0, A, (m, k)),
+        load(half, B, (k, n)),
+        matmul(m, n, k, b=half, **fields),
+        store(m, n, target, *flags),
+    ]
+
+
+def beats(size, bytes_per_cycle=BYTES_PER_CYCLE):
+    return -(-size // bytes_per_cycle)
+
+
+def array_formula(dataflow, overlap, rows, columns, m, n, k):
+    """The closed formulas of docs/timing.md for one product whose operands are at hand."""
+    if dataflow == "ws":
+        tiles, slots, skew = -(-k // rows) * -(-n // columns), m, rows + columns - 1
+        return {
+            "serial": tiles * (2 * rows + columns + slots - 1),
+            "single": tiles * (rows + slots) + skew,
+            "double": rows + (tiles - 1) * max(slots, rows) + slots + skew,
+        }[overlap]
+    tiles = -(-m // rows) * -(-n // columns)
+    return {
+        "serial": tiles * (2 * rows + columns + k - 1),
+        "single": tiles * (rows + k) + rows + columns - 1,
+        "double": k + (tiles - 1) * max(k, rows) + 2 * rows + columns - 1,
+    }[overlap]

@@ -11,6 +11,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+pytest_plugins = [
+    "backend_fixtures",
+    "capture_fixtures",
+    "check_fixtures",
+    "compute_fixtures",
+    "kernel_fixtures",
+    "offload_fixtures",
+    "pipeline_fixtures",
+    "qemu_fixtures",
+    "simulator_fixtures",
+    "sst_fixtures",
+]
+"""Modules whose fixtures tests ask for by name."""
+pytest.register_assert_rewrite(
+    *pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work", "zoo_fixtures"
+)
+
 
 def pytest_addoption(parser):
     parser.addoption(

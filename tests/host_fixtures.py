@@ -2,7 +2,7 @@
 """Generated programs compiled for the machine that the tests run on, and called there.
 
 The kernels are portable C, so one shared library can hold the programs of many graphs; the very same
-sources run on the emulated CPU in test_pipeline.py.
+sources run on the emulated CPU in test_pipeline_report.py.
 """
 
 import ctypes

@@ -3,7 +3,10 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from acalsim_backend.codegen.generator import timer_for
+from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload import decide as targets
 from acalsim_backend.offload.command import packed
@@ -12,6 +15,7 @@ from acalsim_backend.schedule.schedule import make_schedule
 from compute_fixtures import Matrices
 from host_fixtures import captured_function
 from simulator_fixtures import RAM, simulator_of
+from torch import nn
 
 RAM_BYTES = 1 << 22
 MACHINE = """
@@ -109,3 +113,99 @@ class Memory(Matrices):
         data = self.get(places[access.storage], (schedule.storages[access.storage].elements,))
         strides = [4 * step for step in access.strides]
         return np.lib.stride_tricks.as_strided(data[access.offset :], access.shape, strides).copy()
+
+
+T = ACALSimOpType
+
+SMALL = {"rows": 4, "columns": 8, "scratchpad_bytes": 4096, "accumulator_bytes": 1024}
+"""Of a device on which hardly anything fits in one block."""
+LARGE = {"rows": 16, "columns": 16}
+
+WAYS = [
+    {**size, "dataflow": f'"{dataflow}"', "overlap": f'"{overlap}"'}
+    for size, dataflow, overlap in (
+        (SMALL, "ws", "double"),
+        (SMALL, "os", "single"),
+        (LARGE, "ws", "serial"),
+        (LARGE, "os", "double"),
+    )
+]
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
+def device(request, embedded, engine_library, tmp_path, always):
+    return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **request.param))
+
+
+@pytest.fixture
+def small(embedded, engine_library, tmp_path, always):
+    return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **WAYS[0]))
+
+
+def f(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def assert_right(outputs, references):
+    assert len(outputs) == len(references)
+    for output, reference in zip(outputs, references, strict=True):
+        assert output.shape == reference.shape
+        assert np.abs(output - reference).max() <= 1e-5 * max(np.abs(reference).max(), 1)
+
+
+class Residual(nn.Module):
+    def __init__(self, channels=6, stride=1):
+        super().__init__()
+        self.first, self.second = (
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + x)
+
+
+CASES = {
+    "matmul": (lambda a, b: a @ b, f(33, 21), f(21, 47)),
+    "both transposed": (lambda a, b: a.T @ b.T, f(21, 33), f(47, 21)),
+    "a row": (lambda a, b: a @ b, f(1, 70), f(70, 50)),
+    "a column": (lambda a, b: a @ b, f(50, 70), f(70, 1)),
+    "every other column": (lambda a, b: a[:, ::2] @ b, f(10, 30), f(15, 9)),
+    "batches": (torch.bmm, f(5, 9, 13), f(5, 13, 7)),
+    "heads": (
+        lambda q, k: q.view(10, 3, 8).transpose(0, 1) @ k.view(12, 3, 8).permute(1, 2, 0),
+        f(10, 24),
+        f(12, 24),
+    ),
+    "linear": (nn.Linear(40, 30), f(17, 40)),
+    "linear and relu of batches": (nn.Sequential(nn.Linear(24, 20), nn.ReLU()), f(2, 5, 24)),
+    "two linears": (nn.Sequential(nn.Linear(24, 50), nn.ReLU6(), nn.Linear(50, 10)), f(9, 24)),
+    "bias a row": (lambda a, b, c: a @ b + c, f(12, 20), f(20, 16), f(12, 1)),
+    "residual": (lambda a, b, c: torch.clamp(a @ b + c, -1, 2), f(12, 20), f(20, 16), f(12, 16)),
+    "scaled, bias, residual, relu": (
+        lambda a, b, c, d: F.relu((a @ b) * 0.125 + c + d),
+        f(12, 20),
+        f(20, 16),
+        f(16),
+        f(12, 16),
+    ),
+    "conv": (nn.Conv2d(5, 9, 3), f(1, 5, 12, 11)),
+    "conv with padding and stride": (nn.Conv2d(5, 9, 3, 2, 1), f(2, 5, 13, 16)),
+    "conv 1x1 with stride": (nn.Conv2d(6, 20, 1, 2), f(1, 6, 15, 14)),
+    "conv 5x3 dilated": (nn.Conv2d(3, 8, (5, 3), padding=(4, 1), dilation=(2, 1)), f(1, 3, 14, 17)),
+    "more padding than image": (nn.Conv2d(2, 4, 5, padding=4), f(1, 2, 3, 2)),
+    "groups": (nn.Conv2d(12, 18, 3, padding=1, groups=3), f(2, 12, 9, 9)),
+    "depthwise": (nn.Conv2d(20, 20, 3, padding=1, groups=20), f(1, 20, 10, 10)),
+    "1-d": (nn.Conv1d(6, 10, 5, 2, 2), f(2, 6, 40)),
+    "conv, relu6": (nn.Sequential(nn.Conv2d(5, 9, 3), nn.ReLU6()), f(1, 5, 12, 11)),
+    "conv, pool": (nn.Sequential(nn.Conv2d(5, 9, 3, padding=1), nn.MaxPool2d(2)), f(1, 5, 12, 10)),
+    "conv, relu, pool with border": (
+        nn.Sequential(nn.Conv2d(3, 7, 5, 2, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
+        f(2, 3, 30, 27),
+    ),
+    "conv, pool with more rows than it needs": (
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2, 3)),
+        f(1, 3, 12, 13),
+    ),
+    "residual block": (Residual(), f(1, 6, 10, 12)),
+}

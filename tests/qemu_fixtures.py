@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plugin, firmware and a simulator of the tests' own, so that QEMU's side is judged by nobody of its kin.
-
-PYTEST_DONT_REWRITE: tests import names from here before pytest takes the fixtures.
-"""
+"""Plugin, firmware and a simulator of the tests' own, so that QEMU's side is judged by nobody of its kin."""
 
 import json
 import signal
@@ -250,3 +247,44 @@ def run(start, tmp_path):
         return Outcome(process.returncode, console, errors, simulator)
 
     return run_qemu
+
+
+SIZE = ECHO + 0x10
+
+HELLO = r"""
+int main(void) {
+    print("hello\n");
+    MMIO_WRITE32(ECHO(REG_SIZE), MMIO_READ32(ECHO(REG_STATUS)));
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def hello(firmware):
+    return firmware("hello", HELLO)
+
+
+WORK = """
+static float a[300], b[300];
+static double d[40];
+static volatile char bytes[64];
+static volatile int word;
+GRAPH float op_dot(void) { float s = 0; for (int i = 0; i < 300; i++) s += a[i] * b[i]; return s; }
+GRAPH void op_exp(void) { for (int i = 0; i < 40; i++) d[i] = exp(d[i]) + expf(a[i]); }
+GRAPH void op_move(void) { memcpy(a, b, sizeof a); memmove(a + 3, a, 100); }
+GRAPH void op_never(void) { word++; }
+GRAPH void op_device(void) { MMIO_READ32(COMPUTE_DEVICE_BASE + REG_RESULT); }
+GRAPH void graph_0_forward(void) {
+    op_move(); a[0] = op_dot(); op_exp(); op_device(); op_device();
+    for (int i = 0; i < 64; i++) bytes[i] = bytes[63 - i] + 1;
+    __atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
+    op_move();
+}
+int main(int argc, char **argv) { graph_0_forward(); if (argc == 77 && argv) op_never(); return 0; }
+"""
+
+
+@pytest.fixture(scope="module")
+def work(firmware):
+    return firmware("work", WORK)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F811 (fixtures are imported by name, then asked for by the same name)
 """Completion by stall, by polling and by interrupt: the same work, and cycles that no host can change."""
 
 import os
@@ -13,18 +12,12 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.simulate.run import Tools, simulate
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import NO_SYMBOLS, ROOT, Simulator, firmware_of
-from simulator_fixtures import (  # noqa: F401
+from simulator_fixtures import (
     CONTROL,
     ECHO,
     WAIT,
-    embedded,
-    engine_library,
     request,
-    serve,
-    simulator,
 )
-
-pytest_plugins = ["qemu_fixtures"]
 
 WORDS = ("stall", "poll", "interrupt")
 DEFAULT = (ROOT / "sim/machines/default.toml").read_text()
@@ -50,7 +43,7 @@ def build(tmp_path_factory):
 
 
 @pytest.fixture
-def measure(plugin, engine_library):  # noqa: F811
+def measure(plugin, engine_library):
     def run(elf, machine, **options):
         return simulate(elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=60, **options)
 

@@ -10,15 +10,12 @@ from acalsim_backend.simulate.run import Tools, simulate
 from compute_fixtures import ERRORS
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import cross
-from simulator_fixtures import engine_library  # noqa: F401
-
-pytest_plugins = ["qemu_fixtures"]
 
 DEFAULT = load_machine("default")
 
 
 @pytest.fixture
-def measure(plugin, engine_library):  # noqa: F811
+def measure(plugin, engine_library):
     """Simulates an ELF to its end; returns what simulate() does."""
 
     def run(elf, machine=DEFAULT, **options):

@@ -13,7 +13,8 @@ import sys
 from torch import nn
 
 sys.path[:0] = {[str(Path(__file__).parent), *sys.path]}
-from test_ops import CASES, DECOMPOSED, together
+from op_cases import CASES, DECOMPOSED
+from op_cases.together import together
 
 cases = [case for type, cases in CASES.items() if type not in DECOMPOSED for case in cases.values()]
 every, values = together(cases)

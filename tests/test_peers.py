@@ -5,15 +5,13 @@ import numpy as np
 import pytest
 from acalsim_backend.machine import device
 from compute_fixtures import ERRORS, SYNC, Matrices, command, load, matmul, parameters, store
-from simulator_fixtures import (  # noqa: F401
+from simulator_fixtures import (
     COMPUTE,
     CONTROL,
     DATA_OUT,
     RAM,
     RESET,
     RESULT,
-    embedded,
-    engine_library,
 )
 
 PEER_LATENCY, PEER_BYTES_PER_CYCLE = 30, 16
@@ -34,7 +32,7 @@ def await_signals(count):
 
 
 @pytest.fixture
-def three(embedded, tmp_path):  # noqa: F811
+def three(embedded, tmp_path):
     """Matrices on a machine with three compute devices."""
     simulator = embedded.Engine(20, 64)
     given = parameters(peer_latency_cycles=PEER_LATENCY, peer_bytes_per_cycle=PEER_BYTES_PER_CYCLE)
@@ -143,7 +141,7 @@ def test_signals_of_several_peers_are_counted_and_kept(three):
     assert waited > 50
 
 
-def test_a_reset_forgets_signals(three, embedded):  # noqa: F811
+def test_a_reset_forgets_signals(three, embedded):
     start(three, {BASES[0]: [signal(BASES[1])]})
     ends(three, BASES[0])
     three.simulator.read(BASES[0] + CONTROL, advance_cycles=100)

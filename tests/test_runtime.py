@@ -7,8 +7,6 @@ import subprocess
 import pytest
 from qemu_fixtures import ECHO, END, KERNELS, cross
 
-pytest_plugins = ["qemu_fixtures"]
-
 SIZE = ECHO + 0x10
 
 SYMBOLS = """

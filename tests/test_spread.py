@@ -13,9 +13,8 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.memory import make_plan
 from host_fixtures import captured_function
 from hypothesis import Phase, given, settings
-from offload_fixtures import Device, always, machine_with  # noqa: F401
+from offload_fixtures import Device, machine_with
 from random_graphs import _binary, _matmul, _unary, chains
-from simulator_fixtures import embedded, engine_library  # noqa: F401
 from torch import nn
 
 WIDE = "bytes_per_cycle = 256"
@@ -23,7 +22,7 @@ WIDE = "bytes_per_cycle = 256"
 
 
 @pytest.fixture
-def devices(embedded, engine_library, tmp_path, always):  # noqa: F811
+def devices(embedded, engine_library, tmp_path, always):
     """devices(n): a machine with n compute devices that are alike."""
     return lambda count: Device(embedded, engine_library, tmp_path, machine_with(tmp_path, WIDE, count=count))
 
@@ -106,7 +105,7 @@ def meet(one, other):
     )
 
 
-def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_path, always):  # noqa: F811
+def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_path, always):
     """Of the kernels of a step none writes where another reads or writes, over random graphs too."""
     machine, seen = machine_with(tmp_path, count=3), []
 
@@ -129,7 +128,7 @@ def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_pa
     assert max(seen) > 1
 
 
-def test_of_devices_that_differ_the_fastest_alike_compute(embedded, engine_library, tmp_path, always):  # noqa: F811
+def test_of_devices_that_differ_the_fastest_alike_compute(embedded, engine_library, tmp_path, always):
     machine_with(tmp_path, WIDE, rows=4, columns=4)
     path = tmp_path / "m.toml"
     path.write_text(

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F811 (fixtures are imported by name, then asked for by the same name)
 """The array on its own: the model against closed formulas and a literal count, and the CSV door."""
 
 import csv
@@ -18,7 +17,7 @@ from acalsim_backend.timing import LARGEST_SIZE
 from array_formulas import MODES, NO_FETCH, OVERLAPS, expected
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator_fixtures import ROOT, embedded, engine_library  # noqa: F401
+from simulator_fixtures import ROOT
 
 
 def compare(embedded, cases):

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad model files are told in lines that name them; and capture as a command."""
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+
+import pytest
+from acalsim_backend.capture.model_file import ModelFile
+from acalsim_backend.errors import AcalsimError
+from acalsim_backend.paths import PYTHONPATH
+from capture_fixtures import ROOT, captured
+
+BAD = [
+    (dict(text="def model(:\n"), r"models/it\.py: line 1: "),
+    (
+        dict(text="import torch\n1 / 0\n"),
+        r"models/it\.py: the file raised ZeroDivisionError: division by zero \(at models/it\.py:2\)",
+    ),
+    (
+        dict(text="import no_such_thing\n"),
+        r"the file raised ModuleNotFoundError: No module named 'no_such_thing' \(at models/it\.py:1\)",
+    ),
+    (dict(text="import sys\nsys.exit(0)\n"), r"the file raised SystemExit: 0 \(at models/it\.py:2\)"),
+    (
+        dict(text="def inputs(): return ()\n"),
+        r"there is no function model\(\); a model file defines model\(\) and inputs\(\)",
+    ),
+    (dict(text="def model(): pass\ninputs = 3\n"), r"there is no function inputs\(\)"),
+    (
+        dict(text="def inputs(): return ()\ndef model(): return 3\n"),
+        r"model\(\) returned int; it returns a torch\.nn\.Module",
+    ),
+    (
+        dict(text="def inputs(): return ()\ndef model():\n    raise ValueError('two\\nlines')\n"),
+        r"model\(\) raised ValueError: two lines \(at models/it\.py:3\)",
+    ),
+    (
+        dict(body="return x", inputs="1 / 0"),
+        r"inputs\(\) raised ZeroDivisionError: division by zero \(at models/it\.py:20\)",
+    ),
+    (
+        dict(body="return x", inputs="torch.ones(2)"),
+        r"inputs\(\) returned Tensor; it returns a tuple of tensors",
+    ),
+    (
+        dict(body="return x", inputs="(torch.ones(2), 3)"),
+        r"inputs\(\) returned \(Tensor, int\); it returns a tuple of tensors",
+    ),
+    (
+        dict(body="return x @ self.w", inputs="(torch.ones(3, 3),)"),
+        r"forward\(\) raised RuntimeError: .*\(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return x", inputs="(torch.ones(3), torch.ones(3))"),
+        r"forward\(\) raised TypeError: .*takes 2 positional arguments but 3 were given",
+    ),
+    (dict(body="return None"), r"forward\(\) returns no tensor"),
+    (dict(body="return 'x', 3"), r"forward\(\) returns no tensor"),
+    (
+        dict(body="torch._dynamo.graph_break(); return x + 1"),
+        r"the model is not one graph: .*graph_break.* \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return x + 1 if x.sum() > 0 else x"),
+        r"the model is not one graph: Data-dependent branching.* \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return x + 1", inputs="(torch.ones(2, dtype=torch.float64),)"),
+        r"dtype float64 of input 0 is not supported; known are float32, int64, int32, int8, bool",
+    ),
+    (
+        dict(body="return x + 1", inputs="(torch.ones(2, dtype=torch.complex64),)"),
+        r"dtype complex64 of input 0 is not supported",
+    ),
+    (
+        dict(body="return x.to(torch.bfloat16)"),
+        r"dtype bfloat16 of the result of aten\._to_copy\.default is not supported; .* \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return x + self.w.double()"),
+        r"dtype float64 of .* is not supported.*\(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return torch.mm(x, x)", inputs="(torch.ones(4, 4, dtype=torch.int64),)"),
+        r"MATMUL takes float32 \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return torch.linalg.det(x)"),
+        r"op aten\._linalg_det\.default on \(4, 4\) is not supported \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="return x + torch.rand(4)"),
+        r"op aten\.rand\.default on no tensors is not supported \(at models/it\.py:12\)",
+    ),
+    (
+        dict(body="y = x[x > 0]; return torch.relu(y) + y.sum()"),
+        r"the shape \('\?',\) of the result of aten.index.Tensor depends on values",
+    ),
+    (
+        dict(body="return x[x > 0]"),
+        r"the shape \('\?',\) of the result of aten\.index\.Tensor depends on values \(at models/it\.py:12\)",
+    ),
+]
+
+
+@pytest.mark.parametrize("file, sentence", BAD, ids=[sentence[:60] for _, sentence in BAD])
+def test_a_bad_model_file_is_told_in_lines_that_name_it(capturing, file, sentence):
+    with pytest.raises(AcalsimError) as caught:
+        capturing(**file)
+    lines = str(caught.value).splitlines()
+    assert all(re.match(r"(\S*/)?models/it\.py: ", line) for line in lines)
+    assert re.search(sentence, str(caught.value) if sentence.startswith("(?s)") else lines[0])
+
+
+@pytest.mark.parametrize("tolerance", ["'much'", "-1", "float('nan')", "True", "None"])
+def test_a_tolerance_that_is_no_number_is_refused(write, tolerance):
+    path = write("return x + 1")
+    path.write_text(path.read_text() + f"TOLERANCE = {tolerance}\n")
+    with pytest.raises(AcalsimError, match="it is a number, 0 or larger"):
+        captured(path)
+
+
+def test_all_ops_that_are_not_supported_are_named_at_once(capturing):
+    with pytest.raises(AcalsimError) as caught:
+        capturing(
+            "a = torch.nonzero_static(x, size=4)\n        b, i = torch.linalg.eigh(x @ self.w)\n        return torch.linalg.svdvals(i), a, b"
+        )
+    assert str(caught.value).splitlines() == [
+        "models/it.py: op aten.nonzero_static.default on (4, 4) is not supported (at models/it.py:12)",
+        "models/it.py: op aten._linalg_eigh.default on (4, 4) is not supported (at models/it.py:13)",
+        "models/it.py: op aten._linalg_svd.default on (4, 4) is not supported (at models/it.py:14)",
+    ]
+
+
+def test_torchs_warnings_are_not_the_users():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        captured(ROOT / "models/mlp.py")
+    assert not [warning for warning in caught if "acalsim_backend" in warning.filename]
+
+
+def run_capture(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(PYTHONPATH)}
+    command = [sys.executable, "-m", "acalsim_backend.capture", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_the_command_line_writes_the_files_and_says_nothing(tmp_path):
+    done = run_capture(ROOT / "models/matmul.py", tmp_path / "out")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_the_command_line_fails_with_lines_and_writes_nothing(tmp_path, write):
+    done = run_capture(write("return torch.linalg.det(x), torch.linalg.svdvals(x)"), tmp_path / "out")
+    assert done.returncode == 1 and done.stdout == "" and not (tmp_path / "out").exists()
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["capture", "capture"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(AcalsimError, match="^no model file at '.*nothing.py'$"):
+        ModelFile(tmp_path / "nothing.py").load()
