@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT / "site_scons"))
 from acalsim_backend.codegen.generator import timer_for  # noqa: E402
 from acalsim_backend.ir.text import parse  # noqa: E402
 from acalsim_backend.machine.file import load_machine  # noqa: E402
-from acalsim_backend.schedule.memory import in_place, least_bytes, lifetimes, make_plan, merge  # noqa: E402
+from acalsim_backend.schedule.memory import in_place, least_bytes, lifetimes, merge  # noqa: E402
+from acalsim_backend.schedule.passes import make_plan  # noqa: E402
 
 
 def sections(elf):
@@ -55,9 +56,9 @@ def main():
         ir, machine = parse((ROOT / build / name / "graph_0.ir").read_text()), load_machine(options.machine)
         plan, size = make_plan(ir, machine, timer=timer_for(machine)), sections(ROOT / build / f"{name}.elf")
         arena = lifetimes(
-            plan.schedule, {place for place, where in plan.places.items() if where.section != ".buffers"}
+            plan, {place for place, where in plan.places.items() if where.section != ".buffers"}
         )
-        least, peak = least_bytes(merge(arena, in_place(plan.schedule, arena))), plan.blocks[".buffers"]
+        least, peak = least_bytes(merge(arena, in_place(plan, arena))), plan.blocks[".buffers"]
         print(
             f"{name:16} {size['.text']:9,} {size.get('.weights', 0):11,} {peak:10,} {least:10,} {peak / least if least else 1:10.3f}"
         )

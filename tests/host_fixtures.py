@@ -21,7 +21,7 @@ from acalsim_backend.host import toolchain
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.machine.headers import machine_header, registers_header
 from acalsim_backend.paths import KERNELS
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan
 
 HOST = """\
 #include <setjmp.h>

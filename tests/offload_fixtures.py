@@ -11,7 +11,7 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload import decide as targets
 from acalsim_backend.offload.command import packed
 from acalsim_backend.offload.decide import Target, pack
-from acalsim_backend.schedule.schedule import make_schedule
+from acalsim_backend.schedule.passes import make_schedule
 from compute_fixtures import Matrices
 from host_fixtures import captured_function
 from simulator_fixtures import RAM, simulator_of
@@ -57,7 +57,7 @@ class Device:
         assert [kernel.name for kernel in schedule.kernels if kernel.device is None] == []
         values = dict(zip(captured.ir.inputs, captured.inputs, strict=True)) | captured.ir.constants
         places = self.memory.place(schedule, values)
-        for step in schedule.spread.steps:
+        for step in schedule.teams.steps:
             self.memory.execute(
                 [each for kernel in step for each in schedule.offloaded[kernel.name].lists], places
             )

@@ -8,7 +8,7 @@ import torch
 from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimOpType
 from acalsim_backend.ir.ops import ROWS
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.schedule import memory as planning
+from acalsim_backend.schedule.passes import make_plan
 from hypothesis import HealthCheck
 from random_graphs import INTERPRETED
 
@@ -24,8 +24,8 @@ class Memory:
     movements and copies hand on; every byte of memory knows which element was last written there."""
 
     def __init__(self, ir, keep_all=False):
-        self.plan = planning.make_plan(ir, MACHINE, keep_all)
-        self.schedule, self.ir = self.plan.schedule, self.plan.schedule.ir
+        self.plan = make_plan(ir, MACHINE, keep_all)
+        self.ir = self.plan.ir
         self.bytes = {}
         self.elements = {}
         fresh = itertools.count()
@@ -50,7 +50,7 @@ class Memory:
 
     def addresses(self, name):
         """(C object, byte of each element in row-major order) of a tensor."""
-        access, desc = self.schedule.access[name], self.ir.tensors[name]
+        access, desc = self.plan.access[name], self.ir.tensors[name]
         place = self.plan.places[access.storage]
         assert access.shape == desc.shape
         index = np.full(access.shape, access.offset)
@@ -87,7 +87,7 @@ class Memory:
                 )
 
     def run(self):
-        for kernel in self.schedule.kernels:
+        for kernel in self.plan.kernels:
             untouched = self.untouched(kernel)
             for name in self.operands(kernel):
                 if name not in untouched:
@@ -106,7 +106,7 @@ class Memory:
         """What a kernel reads from memory: not what it computes itself, nor that in another shape."""
 
         def computed(name):
-            producer = self.schedule.producer.get(name)
+            producer = self.plan.producer.get(name)
             return (
                 name in kernel.written
                 or producer is not None

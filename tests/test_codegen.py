@@ -17,7 +17,7 @@ from acalsim_backend.host import toolchain
 from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.ir.literals import C_TYPES
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan
 from elftools.elf.elffile import ELFFile
 
 T = ACALSimOpType

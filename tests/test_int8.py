@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from acalsim_backend.capture.quantise import quantise
 from acalsim_backend.ir.graph import ACALSimOpType
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan
 from host_fixtures import Library, captured_function
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

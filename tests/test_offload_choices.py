@@ -11,8 +11,7 @@ from acalsim_backend.errors import PlanError
 from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.product import PRODUCTS
 from acalsim_backend.offload.tiling_file import read_choices
-from acalsim_backend.schedule.memory import make_plan
-from acalsim_backend.schedule.schedule import make_schedule
+from acalsim_backend.schedule.passes import make_plan, make_schedule
 from host_fixtures import captured_function
 from offload_fixtures import CASES, SMALL, assert_right, f, machine_with
 

@@ -8,9 +8,8 @@ import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.decide import Target
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan, make_schedule
 from acalsim_backend.schedule.plan_file import plan_json
-from acalsim_backend.schedule.schedule import make_schedule
 from host_fixtures import captured_function
 from offload_fixtures import LARGE, f, machine_with
 from torch import nn

@@ -11,7 +11,7 @@ from acalsim_backend.offload.command import packed
 from acalsim_backend.offload.command_list import fits, program
 from acalsim_backend.offload.decide import anonymous
 from acalsim_backend.offload.tiling import Search, layout, parts
-from acalsim_backend.schedule.schedule import make_schedule
+from acalsim_backend.schedule.passes import make_schedule
 from host_fixtures import captured_function
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -12,6 +12,7 @@ import zoo_fixtures
 from acalsim_backend.alignment import ALIGNMENT, aligned
 from acalsim_backend.errors import PlanError
 from acalsim_backend.schedule import memory as planning
+from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_file import plan_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,13 +35,13 @@ def shares(one, other):
 @settings(max_examples=100, **SETTINGS)
 @given(chains())
 def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(chain):
-    plan = planning.make_plan(chain.ir, MACHINE)
-    access, uses = plan.schedule.access, {}
-    for step, kernel in enumerate(plan.schedule.kernels):
+    plan = make_plan(chain.ir, MACHINE)
+    access, uses = plan.access, {}
+    for step, kernel in enumerate(plan.kernels):
         for name in (*kernel.read, *kernel.results):
             uses.setdefault(access[name].storage, []).append(step)
     for name in (*chain.ir.inputs, *chain.ir.params, *(access[out].storage for out in chain.ir.outputs)):
-        uses[name] = [-1, *uses.get(name, []), len(plan.schedule.kernels)]
+        uses[name] = [-1, *uses.get(name, []), len(plan.kernels)]
     live = [(name, min(steps), max(steps)) for name, steps in uses.items() if name in plan.places]
     for index, (name, first, last) in enumerate(live):
         for other, other_first, other_last in live[:index]:
@@ -57,11 +58,11 @@ def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(c
 @settings(max_examples=60, **SETTINGS)
 @given(chains())
 def test_every_storage_is_aligned_and_inside_its_block(chain):
-    plan = planning.make_plan(chain.ir, MACHINE)
-    for name in plan.schedule.storages:
+    plan = make_plan(chain.ir, MACHINE)
+    for name in plan.storages:
         place = plan.places[name]
         assert place.offset % ALIGNMENT == 0
-        assert place.size_bytes == plan.schedule.storages[name].size_bytes
+        assert place.size_bytes == plan.storages[name].size_bytes
         if place.section != ".weights":
             assert place.offset + place.size_bytes <= plan.blocks[place.section]
     assert all(plan.place(name).section == ".inputs" for name in chain.ir.inputs)
@@ -91,19 +92,19 @@ def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
 
 @pytest.mark.parametrize("name", zoo_fixtures.MODELS)
 def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(name):
-    plan = planning.make_plan(zoo_fixtures.captured_model(name).ir, MACHINE)
+    plan = make_plan(zoo_fixtures.captured_model(name).ir, MACHINE)
     placed = {each for each, place in plan.places.items() if place.section != ".buffers"}
-    arena = planning.lifetimes(plan.schedule, placed)
-    least = planning.least_bytes(planning.merge(arena, planning.in_place(plan.schedule, arena)))
+    arena = planning.lifetimes(plan, placed)
+    least = planning.least_bytes(planning.merge(arena, planning.in_place(plan, arena)))
     assert least <= plan.blocks[".buffers"] <= 1.1 * least
 
 
 @settings(max_examples=60, **SETTINGS)
 @given(chains())
 def test_the_least_memory_is_what_lives_at_once(chain):
-    plan = planning.make_plan(chain.ir, MACHINE)
+    plan = make_plan(chain.ir, MACHINE)
     arena = planning.lifetimes(
-        plan.schedule, {name for name, place in plan.places.items() if place.section != ".buffers"}
+        plan, {name for name, place in plan.places.items() if place.section != ".buffers"}
     )
     alive = Counter()
     for life in arena:
@@ -123,7 +124,7 @@ def steps_of(chain, source, count):
 def test_a_long_chain_needs_two_buffers():
     chain = Chain()
     last = steps_of(chain, chain.tensor((16, 16), is_input=True), 20)
-    plan = planning.make_plan(chain.returning(last), MACHINE)
+    plan = make_plan(chain.returning(last), MACHINE)
     assert plan.blocks == {".weights": 0, ".inputs": 1024, ".outputs": 1024, ".buffers": 2048}
 
 
@@ -132,7 +133,7 @@ def test_a_pointwise_kernel_writes_over_its_operand():
     first = steps_of(chain, chain.tensor((16, 16), is_input=True), 1)
     total = chain.op(T.SUM, first, dim=[0], keepdim=True)
     second = chain.op(T.MUL, first, total)
-    plan = planning.make_plan(chain.returning(steps_of(chain, second, 1)), MACHINE)
+    plan = make_plan(chain.returning(steps_of(chain, second, 1)), MACHINE)
     assert plan.places[second] == plan.places[first] and plan.blocks[".buffers"] == 1024 + 64
 
 
@@ -166,8 +167,8 @@ def test_a_view_costs_nothing():
     source = steps_of(chain, chain.tensor((8, 8), is_input=True), 1)
     view = chain.view(chain.view(source, (64,)), (4, 16))
     ir = chain.returning(steps_of(chain, view, 1))
-    plan = planning.make_plan(ir, MACHINE)
-    assert plan.schedule.access[view].storage == source and plan.blocks[".buffers"] == 256
+    plan = make_plan(ir, MACHINE)
+    assert plan.access[view].storage == source and plan.blocks[".buffers"] == 256
     assert [row["name"] for row in plan_json(ir, plan, MACHINE)["ops"]] == ["op_0", "op_3"]
 
 
@@ -177,7 +178,7 @@ def test_a_buffer_lives_as_long_as_the_last_view_of_it():
     view = chain.op(T.PERMUTE, first, dims=[1, 0])
     second = steps_of(chain, first, 1)
     third = steps_of(chain, second, 1)
-    plan = planning.make_plan(chain.returning(steps_of(chain, third, 1), steps_of(chain, view, 1)), MACHINE)
+    plan = make_plan(chain.returning(steps_of(chain, third, 1), steps_of(chain, view, 1)), MACHINE)
     assert not any(shares(where(plan, first), where(plan, name)) for name in (second, third))
 
 
@@ -187,11 +188,9 @@ def test_an_output_that_is_a_view_of_an_input_or_parameter_is_copied(role):
     source = chain.tensor((4, 4), **{role: True})
     middle = chain.view(source, (2, 8))
     output = chain.view(middle, (16,))
-    plan = planning.make_plan(chain.returning(output), MACHINE)
-    assert plan.schedule.access[middle].storage == source
-    assert plan.place(output).section == ".outputs" and [kernel.name for kernel in plan.schedule.kernels] == [
-        "op_1"
-    ]
+    plan = make_plan(chain.returning(output), MACHINE)
+    assert plan.access[middle].storage == source
+    assert plan.place(output).section == ".outputs" and [kernel.name for kernel in plan.kernels] == ["op_1"]
 
 
 def test_outputs_that_are_views_of_one_another_share_one_place():
@@ -199,7 +198,7 @@ def test_outputs_that_are_views_of_one_another_share_one_place():
     first = chain.add(chain.tensor((4, 4), is_input=True))
     second = chain.view(first, (16,))
     ir = chain.returning(second, first, second)
-    plan = planning.make_plan(ir, MACHINE)
+    plan = make_plan(ir, MACHINE)
     assert plan.place(first) == plan.place(second) and plan.blocks[".outputs"] == 64
     assert [row["shape"] for row in plan_json(ir, plan, MACHINE)["outputs"]] == [[16], [4, 4], [16]]
 
@@ -207,7 +206,7 @@ def test_outputs_that_are_views_of_one_another_share_one_place():
 def test_empty_tensors_take_no_room():
     chain = Chain()
     output = steps_of(chain, chain.tensor((0, 4), is_input=True), 2)
-    plan = planning.make_plan(chain.returning(output), MACHINE)
+    plan = make_plan(chain.returning(output), MACHINE)
     assert set(plan.blocks.values()) == {0} and plan_json(chain.ir, plan, MACHINE)["symbols"] == []
 
 
@@ -219,7 +218,7 @@ def test_a_fused_op_is_told_below_its_kernel():
         replace(op, source=f"models/it.py:{number}", aten=(f"aten.{number}",))
         for number, op in enumerate(ir.ops)
     ]
-    (row,) = plan_json(ir, planning.make_plan(ir, MACHINE), MACHINE)["ops"]
+    (row,) = plan_json(ir, make_plan(ir, MACHINE), MACHINE)["ops"]
     assert (row["name"], row["symbol"], row["type"], row["macs"], row["aten"]) == (
         "op_0",
         "op_op_0",
@@ -235,8 +234,8 @@ def test_what_nothing_needs_is_not_computed():
     x = chain.tensor((4, 4), is_input=True)
     chain.op(T.CAT, x, chain.op(T.NEG, x), dim=0)
     ir = chain.returning(chain.add(x))
-    plan = planning.make_plan(ir, MACHINE)
-    assert [kernel.name for kernel in plan.schedule.kernels] == ["op_2"] and plan.blocks[".buffers"] == 0
+    plan = make_plan(ir, MACHINE)
+    assert [kernel.name for kernel in plan.kernels] == ["op_2"] and plan.blocks[".buffers"] == 0
 
 
 def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
@@ -248,9 +247,9 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
         "stack 0x4000, code about 0x8000); machine 'cpu' has 0x20000"
     )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
-        planning.make_plan(ir, small)
+        make_plan(ir, small)
     exact = replace(MACHINE, ram=replace(MACHINE.ram, size_bytes=0x3C000))
-    assert planning.make_plan(ir, exact)
+    assert make_plan(ir, exact)
 
 
 @pytest.mark.parametrize("name", MODELS)

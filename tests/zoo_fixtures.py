@@ -11,7 +11,7 @@ from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.codegen.generator import code_files, write_files
 from acalsim_backend.codegen.values import data_files, placed_inputs
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan
 from conftest import ROOT
 from host_fixtures import captured_function, run_on_host
 

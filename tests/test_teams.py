@@ -10,7 +10,7 @@ import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.errors import MachineError
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.schedule.memory import make_plan
+from acalsim_backend.schedule.passes import make_plan
 from host_fixtures import captured_function
 from hypothesis import Phase, given, settings
 from offload_fixtures import Device, machine_with
@@ -83,17 +83,17 @@ def test_products_that_do_not_depend_on_each_other_run_at_the_same_time(devices)
     three = devices(3)
     outputs, references, schedule, _ = three.run(Heads(), f(16, 20), f(17, 20), f(18, 20))
     assert_right(outputs, references)
-    side_by_side = [step for step in schedule.spread.steps if len(step) > 1]
-    assert side_by_side and sum(map(len, schedule.spread.steps)) == len(schedule.kernels)
+    side_by_side = [step for step in schedule.teams.steps if len(step) > 1]
+    assert side_by_side and sum(map(len, schedule.teams.steps)) == len(schedule.kernels)
     for step in side_by_side:
         names = [device.name for kernel in step for device, _ in schedule.offloaded[kernel.name].lists]
         assert len(names) == len(set(names)), "a device has two lists at once"
-    order = [kernel.name for step in schedule.spread.steps for kernel in step]
+    order = [kernel.name for step in schedule.teams.steps for kernel in step]
     assert order == [kernel.name for kernel in schedule.kernels]
 
 
 def ranges(plan, names):
-    places = [plan.places[plan.schedule.access[name].storage] for name in names]
+    places = [plan.places[plan.access[name].storage] for name in names]
     return [(place.symbol, place.offset, place.offset + place.size_bytes) for place in places]
 
 
@@ -111,7 +111,7 @@ def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_pa
 
     def check(ir):
         plan = make_plan(ir, machine, timer=timer_for(machine, engine_library))
-        for step in plan.schedule.spread.steps:
+        for step in plan.teams.steps:
             seen.append(len(step))
             for kernel, other in permutations(step, 2):
                 assert not meet(ranges(plan, kernel.results), ranges(plan, [*other.read, *other.results])), (
