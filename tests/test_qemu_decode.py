@@ -50,7 +50,8 @@ def decode(tmp_path_factory):
     folder = tmp_path_factory.mktemp("decode")
     (folder / "registers.h").write_text(registers_header())
     command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{folder}"]
-    subprocess.run([*command, qemu.SIM / "qemu/decode.c", "-o", folder / "decode.so"], check=True)
+    sources = sorted(qemu.SIM.glob("qemu/decode*.c"))
+    subprocess.run([*command, *sources, "-o", folder / "decode.so"], check=True)
     library = ctypes.CDLL(str(folder / "decode.so"))
 
     def decode_word(word):

@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#include "decode.h"
+#include "instruction.h"
 #include "qemu_api.h"
 
 struct cache_shape {

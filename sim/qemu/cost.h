@@ -25,7 +25,7 @@
 
 #include <stddef.h>
 
-#include "decode.h"
+#include "instruction.h"
 
 /* Cycles by class, from the machine description; program.c charges CLASS_branch_mispredict. */
 extern uint32_t latencies[LATENCY_CLASS_COUNT];

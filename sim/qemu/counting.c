@@ -8,6 +8,7 @@
 
 #include "cache.h"
 #include "cost.h"
+#include "decode.h"
 #include "program.h"
 #include "trace.h"
 

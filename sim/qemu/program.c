@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cost.h"
+#include "decode.h"
 
 /* One executable section; costs and leaders have an entry for every 2 bytes. */
 struct code {

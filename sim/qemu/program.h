@@ -15,9 +15,9 @@
 #ifndef SST_PROGRAM_H
 #define SST_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
-
-#include "decode.h"
+#include <stdint.h>
 
 struct op {
     const char *symbol; /* without a compiler's suffix: op_x.constprop.0 is a part of op_x */

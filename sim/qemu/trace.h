@@ -6,7 +6,7 @@
 #ifndef SST_TRACE_H
 #define SST_TRACE_H
 
-#include "decode.h"
+#include "instruction.h"
 #include "qemu_api.h"
 
 /* Opens the trace; false, with a message on stderr, where that fails. */
