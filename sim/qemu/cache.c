@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "counting.h"
+#include "clock.h"
 #include "registers.h"
 
 /* The lines of a set follow each other, the latest used first: its number, shifted, and flags. */
@@ -69,9 +69,8 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t addres
 }
 
 void cache_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction) {
-    bool reads = instruction->reads || instruction->vector_read;
-    bool writes = instruction->writes || instruction->vector_write;
-    uintptr_t traits = (reads ? READS : 0) | (writes ? WRITES : 0);
+    uintptr_t traits = (instruction_reads(instruction) ? READS : 0) |
+                       (instruction_writes(instruction) ? WRITES : 0);
     if (l1d.lines != NULL && traits != 0)
         qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
                                          QEMU_PLUGIN_MEM_RW, (void *)traits);

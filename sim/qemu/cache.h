@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The CPU's first-level caches, where the machine has any: set-associative, least recently used
- * first out, write-back, write-allocate. They cost cycles and hold no data: QEMU's memory does.
+ * first out, write-back, write-allocate. They cost cycles and hold no data, which QEMU's memory
+ * does.
  *
- * A miss stops the CPU for miss_cycles, more if a line that was written has to leave. Only RAM is
- * cached. The instruction cache is asked once for each line that the CPU comes to, however many
- * instructions of it run one after the other; the data cache for each access, twice where it
- * crosses the border of two lines. DMA is not seen: as if it kept the caches coherent at no cost.
+ * A miss stops the CPU for miss_cycles. It takes writeback_cycles more if a line that was written
+ * has to leave. Only RAM is cached.
+ *
+ * The instruction cache is asked once for each line that the CPU comes to, however many
+ * instructions of it run one after the other. The data cache is asked for each access, and twice
+ * where an access crosses the border of two lines. DMA is not seen, as if it kept the caches
+ * coherent at no cost.
  */
 #ifndef SST_CACHE_H
 #define SST_CACHE_H
@@ -21,7 +25,7 @@ struct cache_shape {
     uint32_t ways, miss_cycles, writeback_cycles;
 };
 
-/* Gives the machine the cache l1d or l1i; false for any other name. */
+/* Gives the machine the cache l1d or l1i. False: it is called otherwise. */
 bool cache_add(const char *name, struct cache_shape shape);
 
 /* Have what is being translated go through the caches, if there are any. */

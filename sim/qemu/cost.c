@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Passes of a loop before and during measurement. In-order issue settles within a few passes; a
- * pattern that repeats only every n passes, n up to 6, 8, 10 or 12, divides the measured ones. */
+/* Passes of a loop before and during measurement. In-order issue settles within a few passes. It
+ * may settle into a pattern that repeats only every n passes: n up to 6, 8, 10 or 12 divides the
+ * measured ones. */
 enum { SETTLING_PASSES = 40, MEASURED_PASSES = 120 };
 
 /* Until a machine description says otherwise, every instruction takes one cycle. */
@@ -26,20 +27,30 @@ unsigned find_latency_class(const char *name) {
     return index;
 }
 
-struct vector_unit vector_unit = {128, 128};
+struct vector_unit vector_unit = {.vlen = 128, .datapath_bits = 128};
+
+enum { UNSET_ELEMENT_BITS = 32 };
 
 struct vector_shape vector_shape_unset(void) {
-    return (struct vector_shape){vector_unit.vlen / 32, 32};
+    return (struct vector_shape){
+        .elements = vector_unit.vlen / UNSET_ELEMENT_BITS,
+        .element_bits = UNSET_ELEMENT_BITS,
+    };
 }
 
 /* The shape that a vsetvli, vsetivli or vsetvl makes of the one before. */
 static struct vector_shape shape_set(struct vector_shape before, struct vector_setting setting) {
     if (setting.element_bits == 0) return vector_shape_unset();
     uint32_t most = (vector_unit.vlen << (setting.group_log2 + 3)) / setting.element_bits >> 3;
-    uint32_t elements = setting.length == LENGTH_KEPT ? before.elements
-                        : setting.length >= 0         ? (uint32_t)setting.length
-                                                      : most;
-    return (struct vector_shape){elements < most ? elements : most, setting.element_bits};
+    uint32_t elements = most;
+    if (setting.length == LENGTH_KEPT)
+        elements = before.elements;
+    else if (setting.length >= 0)
+        elements = (uint32_t)setting.length;
+    return (struct vector_shape){
+        .elements = elements < most ? elements : most,
+        .element_bits = setting.element_bits,
+    };
 }
 
 struct scoreboard {
@@ -49,7 +60,7 @@ struct scoreboard {
     struct vector_shape shape;
 };
 
-/* Cycles in which so many bits go through the datapath; nothing takes none. */
+/* Cycles in which so many bits go through the datapath, at least one. */
 static uint64_t datapath_cycles(uint64_t bits) {
     uint64_t cycles = (bits + vector_unit.datapath_bits - 1) / vector_unit.datapath_bits;
     return cycles ? cycles : 1;
@@ -94,8 +105,8 @@ static uint64_t sources_ready(const struct scoreboard *board,
     return start;
 }
 
-/* Puts a vector instruction into its unit at `start` or when that is free; returns when it started,
- * and from when on its result can be used. */
+/* Puts a vector instruction into its unit at `start`, or when that is free. Returns when it
+ * started; `ready` is from when on its result can be used. */
 static uint64_t start_vector(struct scoreboard *board, const struct instruction *instruction,
                              uint64_t start, uint64_t *ready) {
     uint64_t cycles = vector_cycles(board->shape, instruction);
@@ -107,7 +118,7 @@ static uint64_t start_vector(struct scoreboard *board, const struct instruction 
     return start;
 }
 
-/* Issues one instruction; returns the cycles that it took from its turn to the next one's. */
+/* Issues one instruction. Returns the cycles that it took from its turn to the next one's. */
 static uint64_t issue(struct scoreboard *board, const struct instruction *instruction) {
     uint64_t turn = board->now, start = sources_ready(board, instruction);
     uint32_t latency = latencies[instruction->latency_class];

@@ -2,23 +2,27 @@
 /*
  * Cycles of a straight run of instructions on an in-order, single-issue core.
  *
- * One instruction issues a cycle. It waits until its source registers are ready; its result is
+ * One instruction issues a cycle. It waits until its source registers are ready. Its result is
  * ready `latency` cycles after it issued. Divides, stores, branches, jumps and CSR instructions
- * hold the core for their latency. All registers are ready when a run starts, except in a loop: a
- * run that branches back to its own start is costed in the steady state, results of one pass being
- * waited for in the next.
+ * hold the core for their latency.
+ *
+ * All registers are ready when a run starts. A run that branches back to its own start is a loop
+ * and the exception: it is costed in the steady state, where a pass waits for the results of the
+ * pass before.
  *
  * Vector instructions issue in the same order, to one vector unit with a datapath of
- * vector_unit.datapath_bits. It is busy for as many cycles as the elements need to go through it,
- * one element a cycle where their addresses are strided or indexed; meanwhile scalar instructions
- * issue. Elements are handed on as they come: an instruction that needs the result may start
- * `latency` cycles after the first element did, or, if the result comes element by element or only
- * after the last one (a reduction), after the last element did. What is still in the unit at the
- * end of a run, unless the run loops, is waited for.
+ * vector_unit.datapath_bits. The unit is busy for as many cycles as the elements need to go through
+ * it. Where their addresses are strided or indexed, one element goes through it a cycle. Scalar
+ * instructions issue meanwhile.
+ *
+ * Elements are handed on as they come: an instruction that needs the result may start `latency`
+ * cycles after the first element did. It may start that long after the last element did, if the
+ * result comes element by element, or only after the last one (a reduction). At the end of a run
+ * that does not loop, what is still in the unit is waited for.
  *
  * SEW and LMUL are those of the vsetvli or vsetivli that comes before, by address and in the same
- * function; where there is none, or a vsetvl, SEW is 32 and LMUL 1. vl is the immediate of a
- * vsetivli, else taken to be as large as it can be, VLMAX.
+ * function. Where there is none, or a vsetvl, SEW is 32 and LMUL 1. vl is the immediate of a
+ * vsetivli, and is else taken to be as large as it can be, VLMAX.
  */
 #ifndef SST_COST_H
 #define SST_COST_H
@@ -27,10 +31,10 @@
 
 #include "instruction.h"
 
-/* Cycles by class, from the machine description; program.c charges CLASS_branch_mispredict. */
+/* Cycles by class, from the machine description. program.c charges CLASS_branch_mispredict. */
 extern uint32_t latencies[LATENCY_CLASS_COUNT];
 
-/* VLEN and the width of the datapath; a machine without vectors has neither. */
+/* VLEN and the width of the datapath, both meaningless on a machine without vectors. */
 extern struct vector_unit {
     uint32_t vlen, datapath_bits;
 } vector_unit;
@@ -46,8 +50,9 @@ struct vector_shape vector_shape_unset(void);
 /* The class of that name, or LATENCY_CLASS_COUNT. */
 unsigned find_latency_class(const char *name);
 
-/* Fills costs[0..count): the cycles from an instruction's turn to the next one's. Their sum is the
- * cost of the run. `shape` is that before the run and becomes that behind it. */
+/* Fills costs[0..count) with the cycles from an instruction's turn to the next one's. Their sum is
+ * the cost of the run. `shape` comes in as it is before the run, and goes out as it is behind it.
+ */
 void cost_run(const struct instruction *run, size_t count, struct vector_shape *shape,
               uint32_t *costs);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "csr.h"
 
-#include "counting.h"
+#include "clock.h"
 #include "qemu_api.h"
 
 enum { CSR_MCYCLE = 0xb00, CSR_MINSTRET = 0xb02, CSR_CYCLE = 0xc00, CSR_INSTRET = 0xc02 };
 
-/* An access to a CSR ends its block in QEMU, so that the clock is exact here: everything up to and
- * including the reading instruction. */
+/* An access to a CSR ends its block in QEMU. The clock is therefore exact here: it counts
+ * everything up to and including the reading instruction. */
 static int read_cycles(void *env, int csr, uint64_t *value) {
     (void)env, (void)csr;
     *value = clock_cycles();
@@ -16,7 +16,7 @@ static int read_cycles(void *env, int csr, uint64_t *value) {
 
 static int read_instructions(void *env, int csr, uint64_t *value) {
     (void)env, (void)csr;
-    *value = instructions_executed();
+    *value = clock_instructions();
     return RISCV_EXCP_NONE;
 }
 

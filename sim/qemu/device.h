@@ -3,13 +3,7 @@
 #ifndef SST_DEVICE_H
 #define SST_DEVICE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 /* Makes `-device sst-device,socket=PATH` known to QEMU. */
 void device_register(void);
-
-/* Whether the address belongs to one of the devices. */
-bool device_has(uint64_t address);
 
 #endif

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "interrupt.h"
 
-#include "bridge.h"
+#include "leave.h"
+#include "session.h"
 
 enum { FIRST_SOURCE = 32, SOURCES = 64 };
 
 static DeviceState *find_plic(void) {
     bool ambiguous = false;
     Object *plic = object_resolve_path_type("", "riscv.sifive.plic", &ambiguous);
-    if (plic == NULL) bridge_lost("a device interrupts, but this board has no PLIC, or several");
+    if (plic == NULL) leave("a device interrupts, but this board has no PLIC, or several");
     return (DeviceState *)plic;
 }
 
 /* QEMU's PLIC remembers what rose, and would forget it if the line fell before the claim. */
 void interrupt_raise(uint64_t sources) {
+    if (sources == 0) return;
     DeviceState *plic = find_plic();
     for (int i = 0; i < SOURCES; i++)
         if (sources >> i & 1) qemu_set_irq(qdev_get_gpio_in(plic, FIRST_SOURCE + i), 1);
@@ -27,13 +29,13 @@ static bool cpu_sleeps(void) {
 
 /* A source that the guest has not enabled does not wake it up. */
 static void sleep_until_awake(void *unused) {
+    uint64_t raised;
     (void)unused;
-    while (cpu_sleeps() && bridge_sleep()) {
-    }
+    while (cpu_sleeps() && session_sleep(&raised)) interrupt_raise(raised);
 }
 
 /* QEMU calls this in the CPU's thread, which waits for a signal afterwards whatever happens in
- * here: to be woken up, it needs another thread. */
+ * here. To be woken up, it needs another thread. */
 static void on_idle(qemu_plugin_id_t id, unsigned vcpu) {
     (void)id, (void)vcpu;
     aio_bh_schedule_oneshot_full(qemu_get_aio_context(), sleep_until_awake, NULL, "sst-sleep");

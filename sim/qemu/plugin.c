@@ -2,7 +2,26 @@
 /*
  * The door by which QEMU enters: -plugin sst_device.so[,trace=FILE[,trace_limit=LINES]]
  *
- * Loading the plugin makes the device known; -device sst-device,socket=PATH then creates it.
+ * Loading the plugin makes the device known. -device sst-device,socket=PATH then creates it.
+ *
+ * The floors of this folder, the top one first. A file includes its own header, headers of lower
+ * floors, and the generated registers.h. tests/test_qemu_layout.py reads this table.
+ *
+ *   floor       rooms
+ *   door        plugin
+ *   device      device
+ *   windows     windows
+ *   interrupts  interrupt
+ *   session     session
+ *   simulator   bridge description
+ *   leaving     leave
+ *   counting    counting statistics
+ *   counters    accounts cache csr trace traffic
+ *   program     program
+ *   basics      clock cost decode map ram
+ *   decoders    decode_compressed decode_vector
+ *   fields      decode_fields
+ *   ground      instruction qemu_api
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +35,8 @@
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
+enum { DEFAULT_TRACE_LIMIT = 1000000 };
+
 struct options {
     const char *trace;
     uint64_t trace_limit;
@@ -27,11 +48,20 @@ static bool parse_count(const char *text, uint64_t *count) {
     return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
+/* What stands behind `key`, or NULL where the option is another. */
+static const char *value_of(const char *option, const char *key) {
+    size_t length = strlen(key);
+    return strncmp(option, key, length) == 0 ? option + length : NULL;
+}
+
 static bool parse_option(const char *text, struct options *options) {
-    if (strncmp(text, "trace=", 6) == 0)
-        options->trace = text + 6;
-    else if (strncmp(text, "trace_limit=", 12) != 0 ||
-             !parse_count(text + 12, &options->trace_limit)) {
+    const char *value;
+    if ((value = value_of(text, "trace=")) != NULL) {
+        options->trace = value;
+        return true;
+    }
+    value = value_of(text, "trace_limit=");
+    if (value == NULL || !parse_count(value, &options->trace_limit)) {
         fprintf(stderr,
                 "sst-device: unknown plugin option '%s'; known are trace=FILE, trace_limit=LINES\n",
                 text);
@@ -52,7 +82,7 @@ static bool is_supported(const qemu_info_t *info) {
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv) {
-    struct options options = {.trace_limit = 1000000};
+    struct options options = {.trace_limit = DEFAULT_TRACE_LIMIT};
     for (int i = 0; i < argc; i++)
         if (!parse_option(argv[i], &options)) return 1;
     if (!is_supported(info) ||

@@ -12,7 +12,7 @@
 #include "cost.h"
 #include "decode.h"
 
-/* One executable section; costs and leaders have an entry for every 2 bytes. */
+/* One executable section. The three arrays have an entry for every 2 bytes. */
 struct code {
     uint64_t start, size;
     const uint8_t *bytes;
@@ -119,7 +119,8 @@ static void mark_leaders(struct code *code) {
     }
 }
 
-/* Instructions from `offset` to the next leader into `run`; returns the bytes they take. */
+/* Puts the instructions from `offset` to the next leader into `run`. Returns the bytes they take.
+ */
 static uint64_t gather_block(const struct code *code, uint64_t offset, struct instruction *run,
                              size_t *count) {
     uint64_t end = offset;
@@ -177,19 +178,27 @@ bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles) {
 
 /* --- Functions ------------------------------------------------------------------------- */
 
-static bool is_op(const char *name) { return strncmp(name, "op_", 3) == 0; }
+static bool starts_with(const char *name, const char *start) {
+    return strncmp(name, start, strlen(start)) == 0;
+}
 
+static bool is_op(const char *name) { return starts_with(name, "op_"); }
+
+/* main and graph_*_forward, * being one character at least. */
 static bool is_caller(const char *name) {
-    size_t length = strlen(name);
-    return strcmp(name, "main") == 0 || (length > 14 && strncmp(name, "graph_", 6) == 0 &&
-                                         strcmp(name + length - 8, "_forward") == 0);
+    static const char start[] = "graph_", end[] = "_forward";
+    size_t length = strlen(name), ends = strlen(start) + strlen(end);
+    bool is_graph =
+        length > ends && starts_with(name, start) && strcmp(name + length - strlen(end), end) == 0;
+    return is_graph || strcmp(name, "main") == 0;
 }
 
 static void add_function(const Elf64_Sym *symbol, const char *name) {
     for (size_t i = 0; i < code_count; i++) mark_function(&codes[i], symbol->st_value);
     if (!is_op(name) && !is_caller(name)) return;
     functions = realloc(functions, (function_count + 1) * sizeof *functions);
-    functions[function_count++] = (struct function){symbol->st_value, symbol->st_size, name, -1};
+    functions[function_count++] = (struct function){
+        .address = symbol->st_value, .size = symbol->st_size, .name = name, .op = -1};
 }
 
 static int by_address(const void *a, const void *b) {
@@ -205,7 +214,7 @@ static int find_or_add_op(const char *name, uint64_t address) {
         if (strlen(ops[i].symbol) == length && strncmp(ops[i].symbol, name, length) == 0)
             return (int)i;
     ops = realloc(ops, (op_count + 1) * sizeof *ops);
-    ops[op_count] = (struct op){strndup(name, length), address};
+    ops[op_count] = (struct op){.symbol = strndup(name, length), .address = address};
     return (int)op_count++;
 }
 

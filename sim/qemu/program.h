@@ -2,15 +2,15 @@
 /*
  * The ELF file given to -kernel: what each of its instructions costs and which functions are ops.
  *
- * Costs belong to addresses, not to QEMU's translation blocks, which end at pages and other places
- * that no CPU knows of: an instruction costs the same however the blocks around it are cut. Basic
- * blocks are found in the executable sections: they begin at functions, at targets of direct jumps
- * and branches, and behind every jump, branch, call and return.
+ * Costs belong to addresses, not to QEMU's translation blocks. Those end at pages and other places
+ * that no CPU knows of, and an instruction costs the same however the blocks around it are cut.
+ * Basic blocks are found in the executable sections. They begin at functions, at targets of direct
+ * jumps and branches, and behind every jump, branch, call and return.
  *
- * The core predicts backward branches as taken: an instruction right behind a backward conditional
- * branch is reached when that prediction failed, and carries the cost of it (branch_mispredict).
+ * The core predicts backward branches as taken. An instruction right behind a backward conditional
+ * branch is reached when that prediction failed. It carries the cost of that, branch_mispredict.
  *
- * Without a file, or for code that is not in it, callers do with less: nothing here is an error.
+ * Nothing here is an error: without a file, or for code that is not in it, callers do with less.
  */
 #ifndef SST_PROGRAM_H
 #define SST_PROGRAM_H
@@ -24,10 +24,10 @@ struct op {
     uint64_t address;
 };
 
-/* Reads the file; latencies must be known by then. */
+/* Reads the file. Latencies must be known by then. */
 void program_load(const char *path);
 
-/* The cost of the instruction `word` at `address`; false where the file has none such there. */
+/* The cost of the instruction `word` at `address`. False: the file has none such there. */
 bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles);
 
 /* Ops in address order. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few of QEMU's own functions and types that the plugin uses, declared here because no
- * distribution ships QEMU's headers. Two groups: the plugin interface, version 1, which QEMU keeps
- * stable, and symbols of the executable itself, which nobody promises; acalsim_backend/qemu.py
- * tries them out on the installed QEMU before anything is built upon them.
+ * The few of QEMU's own functions and types that the plugin uses. They are declared here because no
+ * distribution ships QEMU's headers.
  *
- * Only two structures must be laid out as QEMU has them: TypeInfo and MemoryRegionOps. All
- * others stay opaque.
+ * There are two groups. QEMU keeps the plugin interface, version 1, stable. Nobody promises the
+ * symbols of the executable itself, so acalsim_backend/host/qemu.py tries them out on the installed
+ * QEMU before anything is built upon them.
+ *
+ * Only two structures must be laid out as QEMU has them: TypeInfo and MemoryRegionOps. All others
+ * stay opaque.
  */
 #ifndef SST_QEMU_API_H
 #define SST_QEMU_API_H
@@ -39,7 +41,8 @@ typedef struct {
 } qemu_info_t;
 
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-/* QEMU 7.2 takes loads for stores when it is asked for one of the two: ask for both, then sort. */
+/* QEMU 7.2 takes loads for stores when it is asked for one of the two. So ask for both, then sort.
+ */
 enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_RW = 3 };
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 
@@ -122,7 +125,7 @@ typedef struct {
     uint32_t bits; /* a bit field in QEMU, of this size; passed by value */
 } MemTxAttrs;
 
-/* MemoryRegion is smaller than this in every QEMU known; zeroed, it may be initialised. */
+/* MemoryRegion is smaller than this in every QEMU known. Zeroed, it may be initialised. */
 typedef struct {
     uint8_t opaque[8192];
 } __attribute__((aligned(64))) MemoryRegion;
@@ -158,7 +161,7 @@ MemoryRegion *get_system_memory(void);
 
 /* --- CPU and run state ----------------------------------------------------------------- */
 
-/* QEMU's structure grew at its end over the years: it is only ever copied out of QEMU, changed in
+/* QEMU's structure grew at its end over the years. It is only ever copied out of QEMU, changed in
  * its first four members and copied back. */
 typedef struct {
     const char *name;

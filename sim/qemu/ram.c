@@ -18,7 +18,7 @@ static Object *memory_backend(void) {
     return backend;
 }
 
-/* The absolute path of the backend's file, to be freed, or NULL: no file, or one that is gone. */
+/* The absolute path of the backend's file, to be freed. NULL: it has none, or the file is gone. */
 static char *backend_file(Object *backend) {
     char *path = object_property_get_str(backend, "mem-path", NULL);
     char *absolute = path != NULL ? realpath(path, NULL) : NULL;

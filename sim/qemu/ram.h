@@ -3,7 +3,7 @@
 #ifndef SST_RAM_H
 #define SST_RAM_H
 
-/* `ORIGIN SIZE OFFSET PATH` as docs/protocol.md has it, to be freed; NULL where RAM is not such a
+/* `ORIGIN SIZE OFFSET PATH` as docs/protocol.md has it, to be freed. NULL: RAM is not such a
  * file. */
 char *ram_description(void);
 

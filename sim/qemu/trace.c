@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "counting.h"
-#include "device.h"
+#include "clock.h"
+#include "map.h"
 
 static FILE *trace;
 static uint64_t lines_left;
@@ -23,10 +23,10 @@ bool trace_open(const char *path, uint64_t limit) {
 /* What a callback is told about its instruction, in the one word that QEMU passes on. */
 enum { TRACE_READS = 1, TRACE_WRITES = 2, TRACE_AHEAD_SHIFT = 2 };
 
-/* QEMU does a store-conditional as a read and a write: only what the instruction itself does
+/* QEMU does a store-conditional as a read and a write. Only what the instruction itself does
  * counts. */
 static bool is_wanted(uintptr_t traits, bool is_write, uint64_t address) {
-    return (traits & (is_write ? TRACE_WRITES : TRACE_READS)) && !device_has(address);
+    return (traits & (is_write ? TRACE_WRITES : TRACE_READS)) && !map_has(address);
 }
 
 static void trace_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address,
@@ -46,10 +46,9 @@ static void trace_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t add
             1u << qemu_plugin_mem_size_shift(info), address);
 }
 
-void trace_watch(struct qemu_plugin_insn *insn, const struct instruction *instruction,
-                 uint64_t ahead) {
-    bool reads = instruction->reads || instruction->vector_read;
-    bool writes = instruction->writes || instruction->vector_write;
+void trace_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction,
+                        uint64_t ahead) {
+    bool reads = instruction_reads(instruction), writes = instruction_writes(instruction);
     uintptr_t traits =
         ahead << TRACE_AHEAD_SHIFT | (reads ? TRACE_READS : 0) | (writes ? TRACE_WRITES : 0);
     if (trace != NULL && (reads || writes))

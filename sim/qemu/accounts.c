@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accounts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "program.h"
+
+struct account {
+    uint64_t calls;
+    struct passed spent;
+};
+
+static struct account overhead, *op_accounts, *current = &overhead;
+static struct passed booked; /* the clock when something was booked last */
+
+void accounts_start(void) { op_accounts = calloc(program_op_count() + 1, sizeof *op_accounts); }
+
+uint64_t accounts_current(void) {
+    return current == &overhead ? 0 : (uint64_t)(current - op_accounts) + 1;
+}
+
+/* --- Booking --------------------------------------------------------------------------- */
+
+/* Books what has passed since the last call to the current account. */
+static void book(void) {
+    struct passed now = clock_read();
+    current->spent.cycles += now.cycles - booked.cycles;
+    current->spent.stall_cycles += now.stall_cycles - booked.stall_cycles;
+    current->spent.instructions += now.instructions - booked.instructions;
+    booked = now;
+}
+
+/* Runs before the block's own counts are added. An op whose first block is also a loop comes by
+ * here again without having been called again. */
+static void switch_account(unsigned vcpu, void *opaque) {
+    (void)vcpu;
+    if (current == opaque) return;
+    book();
+    current = opaque;
+    current->calls++;
+}
+
+void accounts_watch_block(struct qemu_plugin_tb *tb, uint64_t address) {
+    int op = program_op_entered(address);
+    if (op >= 0)
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, switch_account, QEMU_PLUGIN_CB_NO_REGS,
+                                             &op_accounts[op]);
+    else if (program_is_caller(address))
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, switch_account, QEMU_PLUGIN_CB_NO_REGS, &overhead);
+}
+
+/* --- Statistics ------------------------------------------------------------------------ */
+
+static void print_account(FILE *out, const struct account *account) {
+    fprintf(out,
+            "\"cycles\": %" PRIu64 ", \"stall_cycles\": %" PRIu64 ", \"instructions\": %" PRIu64
+            "}",
+            account->spent.cycles, account->spent.stall_cycles, account->spent.instructions);
+}
+
+/* Characters that JSON would have escaped do not occur in C's names. Should they, they become _. */
+static void print_symbol(FILE *out, const char *symbol) {
+    for (; *symbol; symbol++)
+        fputc(*symbol == '"' || *symbol == '\\' || (unsigned char)*symbol < ' ' ? '_' : *symbol,
+              out);
+}
+
+static void print_ops(FILE *out) {
+    for (size_t i = 0; i < program_op_count(); i++) {
+        fprintf(out, "%s\n  {\"symbol\": \"", i ? "," : "");
+        print_symbol(out, program_op(i)->symbol);
+        fprintf(out, "\", \"account\": %zu, \"calls\": %" PRIu64 ", ", i + 1, op_accounts[i].calls);
+        print_account(out, &op_accounts[i]);
+    }
+}
+
+void accounts_print(FILE *out) {
+    book();
+    fprintf(out, ",\n \"overhead\": {");
+    print_account(out, &overhead);
+    fprintf(out, ",\n \"ops\": [");
+    print_ops(out);
+    fprintf(out, "]");
+}
