@@ -11,8 +11,9 @@
 _Noreturn void compute_refused(uintptr_t base, const struct DeviceCommand *list, uint32_t bytes,
                                uint32_t error);
 
-/* Has the device at `base` execute `bytes` bytes of commands; compute_wait returns when all of it is
- * done, in RAM too. Any error ends the run. Inlined, so that an op's error is told by the op's name. */
+/* Has the device at `base` execute `bytes` bytes of commands; compute_wait returns when all of it
+ * is done, in RAM too. Any error ends the run. Inlined, so that an op's error is told by the op's
+ * name. */
 static inline __attribute__((always_inline)) void compute_start(uintptr_t base,
                                                                 const struct DeviceCommand *list,
                                                                 uint32_t bytes) {

@@ -18,7 +18,8 @@
 #include "inline.h"
 #include "minmax.h"
 
-/* A maximum on the way: clang vectorises it over whole numbers, into which floats go in their order. */
+/* A maximum on the way: clang vectorises it over whole numbers, into which floats go in their
+ * order. */
 #ifdef __riscv_vector
 typedef int32_t maximum;
 INLINE maximum maximum_of(float x) { return bits_of(x) ^ (bits_of(x) >> 31 & INT32_MAX); }
@@ -98,7 +99,7 @@ INLINE float exp_scaled(float r, int32_t n, int32_t more) {
     return p * float_of(bits_of(power_of_two(n)) | more);
 }
 
-/* e^x within 2 units of the last place, but below the normal range 0, and infinity from e^88.4 on. */
+/* e^x within 2 units of the last place. Below the normal range it is 0, from e^88.4 on infinity. */
 INLINE float exp_normal(float x) {
     const struct exp_parts parts = exp_parts(clamped(x, -88.0f, 89.0f));
     return exp_scaled(parts.r, parts.n, nan_bits(x));
@@ -202,8 +203,10 @@ INLINE float erf_f32(float x) {
 /* x / 2 + |x| / 2 - |x| / 2 erfc(|x| / sqrt 2); the polynomial is the logarithm of that erfc. */
 INLINE float gelu_f32(float x) {
     const float half = 0.5f * x, size = magnitude(half), u = magnitude(x), s = u * u;
-    const float low = (u * 0x1.40dd14p-8f - 0x1.2a1648p-5f) * s + (u * -0x1.45f024p-2f - 0x1.98846cp-1f);
-    const float high = (u * -0x1.07bd4ap-19f + 0x1.c9ed24p-16f) * s + (u * -0x1.0ea35cp-13f - 0x1.8e1c6ap-14f);
+    const float low =
+        (u * 0x1.40dd14p-8f - 0x1.2a1648p-5f) * s + (u * -0x1.45f024p-2f - 0x1.98846cp-1f);
+    const float high =
+        (u * -0x1.07bd4ap-19f + 0x1.c9ed24p-16f) * s + (u * -0x1.0ea35cp-13f - 0x1.8e1c6ap-14f);
     const float p = (high * (s * s) + low) * u;
     return half + size - smaller(size, 8.0f) * exp_short(larger(p, -88.0f), 0);
 }

@@ -25,8 +25,7 @@ INLINE void matmul_tile_i8(const int8_t *a, const int8_t *b, struct matmul_i8 p,
     for (long step = 0; step < p.k; step++, a += p.a_step, b += p.b_step) {
         UNROLL_FULLY(4)
         for (int i = 0; i < rows; i++) UNROLL_FULLY(4)
-        for (int j = 0; j < columns; j++)
-            sums[i][j] += (int32_t)a[i * p.a_row] * b[j * p.b_column];
+        for (int j = 0; j < columns; j++) sums[i][j] += (int32_t)a[i * p.a_row] * b[j * p.b_column];
     }
     for (int i = 0; i < rows; i++) {
         float values[INT8_COLUMNS];
@@ -68,8 +67,8 @@ INLINE void conv_pixels_i8(const int8_t *x, long x_channel, long x_row, const in
         for (long r = 0; r < c->kernel_rows; r++)
             for (long s = 0; s < c->kernel_columns; s++) {
                 const int32_t weight = *w++;
-                const int8_t *from =
-                    x + channel * x_channel + r * c->dilation_rows * x_row + s * c->dilation_columns;
+                const int8_t *from = x + channel * x_channel + r * c->dilation_rows * x_row +
+                                     s * c->dilation_columns;
                 UNROLL_FULLY(8)
                 for (int j = 0; j < count; j++) sums[j] += weight * from[j * c->stride_columns];
             }
