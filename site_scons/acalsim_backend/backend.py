@@ -261,7 +261,7 @@ def _hold_static(example_inputs: Sequence[Any]) -> None:
     for position, value in enumerate(example_inputs):
         if not isinstance(value, torch.Tensor) or any(isinstance(size, torch.SymInt) for size in value.shape):
             raise CaptureError(
-                f"argument {position} of the graph is dynamic ({value if not isinstance(value, torch.Tensor) else value.shape}); "
+                f"argument {position} of the graph is dynamic ({getattr(value, 'shape', value)}); "
                 "every shape is a program of its own here: use torch.compile(..., dynamic=False)"
             )
 

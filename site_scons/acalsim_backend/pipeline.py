@@ -38,7 +38,7 @@ from .simulate.run import simulate
 
 @dataclass(frozen=True)
 class Program:
-    """A graph's firmware, built and checked; `promised` and `placement` are plan.json's and placement.json's."""
+    """A graph's firmware, built and checked; `promised` is what plan.json says, `placement` placement.json."""
 
     ir: ACALSimIR
     machine: Machine

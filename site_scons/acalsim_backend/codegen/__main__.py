@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.codegen code|data CAPTURE_DIR OUT_DIR --machine NAME: the code generator by hand."""
+"""python -m acalsim_backend.codegen code|data CAPTURE_DIR OUT_DIR --machine NAME: the generator by hand."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Elements:
         self.values[out.name] = name
 
     def give(self, out: TensorDesc, text: str) -> None:
-        """As define, for an expression that is another one at every element."""
+        """As define, for an expression that has to be computed anew at every element."""
         self.define(out, text, ())
         self.items[-1].innermost = True
 
@@ -141,7 +141,7 @@ class Elements:
     def write_indexed(
         self, access: Access, steps: Sequence[tuple[str, int, int]], value: str, update: str = ASSIGN
     ) -> None:
-        """Write where `access` walks plus, for each (variable, size, step), the variable's value times the step.
+        """Write where `access` walks, moved by value times step for each (variable, size, step).
 
         `update` is the statement for the element {at} and the value {v}.
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All files of a graph's program: RISCVCodeGenerator writes them, code_files and the values' printer make them."""
+"""A graph and its plan in, the files of its program out."""
 
 from __future__ import annotations
 

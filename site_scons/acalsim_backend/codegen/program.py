@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IR and plan in, bare-metal C out: graph_0.c, .h, _weights.c, _weights.bin, _inputs.c, .ld, Makefile.
-
-    python -m acalsim_backend.codegen code CAPTURE_DIR OUT_DIR --machine NAME   what follows from graph_0.ir alone
-    python -m acalsim_backend.codegen data CAPTURE_DIR OUT_DIR --machine NAME   what holds values
-
-With --keep-all the program leaves the result of every op in its output block; kept.json says where.
-"""
+"""A plan in, the C of its program out: graph_0.h, which says where tensors lie, and graph_0.c."""
 
 from __future__ import annotations
 
@@ -104,7 +98,10 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
 
 
 class _Program:
-    """The kernels' functions. Kernels that differ in their addresses only share one, which is named after the first."""
+    """The kernels' functions.
+
+    Kernels that differ in nothing but their addresses share one, which is named after the first of them.
+    """
 
     def __init__(self, plan: Plan):
         self.plan = plan
@@ -144,7 +141,10 @@ class _Program:
         )
 
     def kernel_functions(self) -> list[str]:
-        """Never inlined: gcc 12 gets loops wrong whose two pointers it knows to lie in one object (in ivopts)."""
+        """The functions of all kernels, which are never inlined.
+
+        gcc 12 compiles a loop wrongly (in ivopts) if it knows that two pointers lie in one object.
+        """
         return [text.replace("KERNEL", function) + "\n" for text, function in self.texts.items()]
 
     def op_functions(self) -> list[str]:
@@ -162,7 +162,10 @@ class _Program:
         return lines
 
     def _device_functions(self, kernel: Kernel) -> list[str]:
-        """The lists of an op on devices, the function that starts them and, of an op that others run beside, the one that waits."""
+        """The lists of an op on devices, and the function that starts them and waits.
+
+        An op that others run beside has a second function, which waits.
+        """
         lists, starts, waits = [], [], []
         for index, (device, commands) in enumerate(self.plan.offloaded[kernel.name].lists):
             name = f"list_{kernel.name}" + (f"_{index}" if index else "")
@@ -211,9 +214,8 @@ class _Program:
         rows = []
         for op in kernel.ops:
             shapes = ", ".join(str(list(tensors[name].shape)) for name in op.inputs)
-            rows.append(
-                f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{f'; {op.source}' if op.source else ''}"
-            )
+            source = f"; {op.source}" if op.source else ""
+            rows.append(f"{op}: {shapes} -> {list(tensors[op.outputs[0]].shape)}{source}")
         return ["/* " + "\n   ".join(rows) + " */"]
 
     def symbols(self) -> list[str]:
@@ -232,11 +234,13 @@ def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
 
 
 def _forward(ir: ACALSimIR, functions: Iterable[str], upper: str) -> list[str]:
+    inputs, outputs = f"{ir.name}_inputs", f"{ir.name}_outputs"
     return [
-        f'__attribute__((section(".text.graph"))) void {ir.name}_forward(const void *inputs, void *outputs)\n{{',
-        f"    if (inputs != {ir.name}_inputs)\n        memcpy({ir.name}_inputs, inputs, {upper}_INPUTS_BYTES);",
+        '__attribute__((section(".text.graph"))) '
+        f"void {ir.name}_forward(const void *inputs, void *outputs)\n{{",
+        f"    if (inputs != {inputs})\n        memcpy({inputs}, inputs, {upper}_INPUTS_BYTES);",
         *(f"    {function}();" for function in functions),
-        f"    if (outputs != {ir.name}_outputs)\n        memcpy(outputs, {ir.name}_outputs, {upper}_OUTPUTS_BYTES);",
+        f"    if (outputs != {outputs})\n        memcpy(outputs, {outputs}, {upper}_OUTPUTS_BYTES);",
         "}\n",
     ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a STORE can do of the ops behind a product: scale, bias, residual, activation, pooling, in this order."""
+"""What of the ops behind a product a STORE can do: scale, bias, residual, activation, pooling, in order."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Epilogue:
-    """pool(act(C scale + bias + residual)); `tensor` is the result's name, `stage` how far it got. `scales` takes the
-    scale's place in products of int8; with `residual_scale` the residual is int8, times that."""
+    """pool(act(C * scale + bias + residual)), as far as `stage` says.
+
+    `tensor` is the result's name. In products of int8 `scales` takes the place of `scale`. With
+    `residual_scale` the residual is int8 and is multiplied by that.
+    """
 
     tensor: str
     scale: float = 1.0
@@ -69,7 +72,7 @@ class EpilogueReader:
         self.access_in_memory: set[str] = set()
 
     def read(self, anchor: ACALSimOp, after: Sequence[ACALSimOp]) -> list[Epilogue] | None:
-        """One Epilogue for the anchor's result and each of the ops behind it; None if one is beyond a STORE."""
+        """An Epilogue for the anchor's result and that of each op behind it; None if a STORE cannot do one."""
         inside = {op.outputs[0] for op in after if op.op_type is T.DEQUANTIZE}
         self.access_in_memory = {name for op in after for name in op.inputs} - inside
         value = self._anchored(anchor)
@@ -147,7 +150,10 @@ class EpilogueReader:
         return source_of(name, self.producer, self.access)
 
     def _added(self, value: Epilogue, name: str, shape: Sequence[int]) -> Epilogue | None:
-        """value + the tensor `name`: as a bias where it is one number a row or a column of C, else as a residual."""
+        """value + the tensor `name`.
+
+        That is a bias where it has one number for each row or each column of C, else a residual.
+        """
         scale, producer = None, self.producer.get(name)
         if producer is not None and producer.op_type is T.DEQUANTIZE and name not in self.access_in_memory:
             name, scale = producer.inputs[0], float(producer.attrs["scale"])

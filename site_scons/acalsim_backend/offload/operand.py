@@ -135,7 +135,7 @@ class Image:
 
     @property
     def row_step(self) -> int:
-        """Rows of the input from one row in the scratchpad to the next: taps of one row skip those between."""
+        """Input rows from one scratchpad row to the next; windows of one row skip the rows between."""
         return self.stride[0] if self.kernel[0] == 1 else 1
 
     def height(self, rows: int) -> int:
@@ -211,7 +211,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Tile:
-    """The result, or what is added to it: element [image, batch, m, row, column]; columns are next to each other."""
+    """The result, or what is added to it: element [image, batch, m, row, column], columns adjacent."""
 
     storage: str
     offset: int
@@ -270,7 +270,7 @@ def _dense(fields: dict[str, int]) -> dict[str, int]:
 
 
 def residual_fields(tile: Tile, block: Block, a: int, item_bytes: int) -> dict[str, int]:
-    """The fields of a STORE to `tile` whose residual, of elements of `item_bytes`, was loaded dense to `a`."""
+    """The fields of a STORE to `tile` whose residual lies dense at `a`, in elements of `item_bytes`."""
     fields = tile.place(block)[1]
     return {"a": a, **_dense({**fields, "row_bytes": fields["row_bytes"] // tile.item_bytes * item_bytes})}
 

@@ -59,7 +59,10 @@ def parts(total: int, unit: int = 1) -> list[int]:
 
 
 def pooled_range(product: Product, out: Range, axis: int) -> tuple[Range, int, int]:
-    """The rows (axis 0) or columns (1) of C that a range of the result needs, and those of the border before and behind."""
+    """The rows (axis 0) or columns (axis 1) of C that a range of the result needs.
+
+    Behind them how many of the border come before them and after them.
+    """
     if product.pool is None:
         return out, 0, 0
     size, stride, border = product.pool.size[axis], product.pool.stride, product.pool.padding[axis]
@@ -276,8 +279,8 @@ class Search:
     def _slots(self, table: Candidates, inner: Array, outer: Array) -> None:
         """How many blocks of each operand are kept.
 
-        Of the outer loop's operand: two, those of one sum and one more, twice those of one sum, or one. Of the
-        other: two, or all; one where of the first one is kept.
+        Of the outer loop's operand that is two, or those of one sum and one more, or twice those of one sum,
+        or one. Of the other operand it is two, or all of them, or one where the first keeps one.
         """
         nm, nn, nk = self._counts(table)
         kept = np.select([inner == 0, inner == 1, inner == 2], [np.full_like(nk, 2), nk + 1, 2 * nk], 1)

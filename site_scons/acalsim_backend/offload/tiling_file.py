@@ -2,7 +2,7 @@
 """NAME.tiling.toml: what the user decides about ops on a compute device, in the search's place.
 
     [default.conv_0]      # a machine, and an op as the report names it
-    m = 64                # of a block of C, see Tiling: batches, m, rows, columns, k; order, a_slots, b_slots, c_slots
+    m = 64                # of a block of C; the keys are the fields of Tiling
     order = "n"
 
     [default.gemm_7]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pass `elide`: kernels write straight to where a copy, a concatenation or a padding would bring their results."""
+"""Pass `elide`: kernels write straight to where a copy, concatenation or padding would bring results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def elide(plan: Plan) -> Plan:
 
 
 def _has_work(ir: ACALSimIR, kernel: Kernel, access: Mapping[str, Access]) -> bool:
-    """A copy whose operands lie where it would bring them has nothing left to do; a padding has its border."""
+    """A copy has none if its operands lie where it would bring them; a padding always has its border."""
     if not kernel.row.joins or kernel.after or kernel.anchor.op_type is T.PAD:
         return bool(kernel.results)
     return bool(left_to_copy(ir, kernel.anchor, access))
@@ -62,7 +62,7 @@ def _same(one: Access, other: Access) -> bool:
 
 
 def destination(ir: ACALSimIR, op: ACALSimOp, index: int, result: Access) -> Access | None:
-    """Where a copying op puts its operand `index`, in the operand's own shape; None where that has no strides."""
+    """Where a copying op puts its operand `index`, in the operand's shape; None if no strides say that."""
     shape = ir.tensors[op.inputs[index]].shape
     if op.op_type is T.CAT:
         if shape == (0,):

@@ -29,7 +29,7 @@ MOST_ABSORBED = 8
 
 
 def fuse(plan: Plan) -> Plan:
-    """Adds the kernels in order of execution and every tensor's access; the graph gains copies and paddings."""
+    """Adds the kernels in order of execution, every tensor's access, and copies and paddings to the graph."""
     fuser = _Fuser(plan.ir, plan.target)
     for op in plan.ir.ops:
         fuser.add(op)
@@ -40,7 +40,7 @@ def fuse(plan: Plan) -> Plan:
 def _with_results(
     ir: ACALSimIR, kernels: list[Kernel], access: Mapping[str, Access], keep_all: bool
 ) -> tuple[Kernel, ...]:
-    """The kernels with what each leaves in memory: what others read, and outputs; everything with `keep_all`."""
+    """The kernels with what each leaves in memory: what others read, outputs, with `keep_all` everything."""
     needed = {access[name].storage for name in ir.outputs}
     for kernel in kernels:
         needed |= {access[name].storage for name in kernel.read} - kernel.written
@@ -197,7 +197,7 @@ class _Fuser:
         return kernel.ops
 
     def _is_only_for(self, kernel: Kernel, name: str, source: str, op: ACALSimOp) -> bool:
-        """Whether nothing that the kernel computes is read but by `op`, as its operand `name`, or is an output."""
+        """Whether only `op` reads the kernel's results, as its operand `name`, and no output is among them."""
         inside = kernel.written
         while name != source:
             inside.add(name)
@@ -328,7 +328,7 @@ class _Fuser:
         return True
 
     def _is_better_taken_in(self, op: ACALSimOp, kernel: Kernel) -> bool:
-        """Whether the op's result is reduced by its only reader, and its operand is needed in memory anyway."""
+        """Whether its only reader reduces the op's result, and its operand is needed in memory anyway."""
         readers = self.readers.get(op.outputs[0], [])
         if len(readers) != 1 or not ROWS[readers[0].op_type].takes_in:
             return False
@@ -355,7 +355,7 @@ class _Fuser:
         return kernel.row.index_space(self.ir.tensors[kernel.anchor.outputs[0]].shape)
 
     def _fits(self, op: ACALSimOp, space: tuple[int, ...]) -> bool:
-        """Whether all that an elementwise op touches can be walked along another index space of as many elements."""
+        """Whether an elementwise op can be walked along another index space of as many elements."""
         shape = self.ir.tensors[op.outputs[0]].shape
         if math.prod(shape) != math.prod(space):
             return False

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IR and machine in, Plan out: where every storage lies, and what the later rooms need to know of it.
+"""Pass `memory`: where every storage lies.
 
-Parameters lie in `.weights`, inputs in `.inputs`, outputs in `.outputs`, each kind in a block of its
-own; intermediates share one arena in `.buffers`, reused as lifetimes allow.
+Parameters lie in `.weights`, inputs in `.inputs`, outputs in `.outputs`, each kind in a block of its own.
+Intermediate tensors share one arena in `.buffers`, whose bytes are used again as lifetimes allow.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ def _root(merged: Mapping[str, str], name: str) -> str:
 
 
 def over(plan: Plan, kernel: Kernel) -> list[str]:
-    """The operands over which a kernel may write: all that it touches is the element that it computes."""
+    """The operands whose memory a kernel may write its result to.
+
+    Those are operands of which it reads, for each element, nothing but that element.
+    """
     if not kernel.is_pointwise or any(ROWS[op.op_type].lookup for op in kernel.ops):
         return []
     reads = [name for name in kernel.read if name in plan.access]

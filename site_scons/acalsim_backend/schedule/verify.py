@@ -83,7 +83,7 @@ def _extent(access: Access) -> tuple[int, int]:
 
 
 def steps_follow_the_data(plan: Plan) -> None:
-    """Every kernel is in one step, behind those whose results it reads; devices store all of their results."""
+    """Every kernel is in one step, behind those that it reads from; devices store all of their results."""
     uses = {kernel.name: use for kernel, use in zip(plan.kernels, plan.uses(), strict=True)}
     if sorted(kernel.name for step in plan.teams.steps for kernel in step) != sorted(uses):
         raise PlanError("the steps do not have every kernel once")

@@ -31,7 +31,10 @@ def copied(site: Site, source: Access, target: Access, dtype: str) -> list[str]:
 
 @prints(*MOVEMENTS)
 def moved(site: Site) -> list[str]:
-    """A movement that must be carried out: from the source's accesses where they can be had, else to the result's."""
+    """A movement that is carried out as a copy.
+
+    It walks the source as the result sees it, where strides can do that; else the result as the source does.
+    """
     source, result = site.access(site.op.inputs[0]), site.access(site.op.outputs[0])
     movement = site.kernel.row.movement
     seen = movement and movement(source, site.attrs, site.output.shape)

@@ -22,7 +22,7 @@ T = ACALSimOpType
 
 
 class _Normalised:
-    """Several passes over each row of the operand. Computed operands are kept in the result's memory meanwhile."""
+    """Several passes over each row of the operand; a computed operand is kept in the result's memory."""
 
     def __init__(self, site: Site, shape: Shape, dims: Sequence[int]):
         self.site, self.shape, self.dims = site, shape, dims
@@ -123,7 +123,10 @@ def group_norm(site: Site) -> list[str]:
 
 
 def normalised(site: Site, shape: Shape, dims: Sequence[int], affine: Sequence[Access]) -> list[str]:
-    """(x - mean) / sqrt(var + eps) * weight + bias over `dims`; the variance is of the distances from the mean."""
+    """(x - mean) / sqrt(variance + eps) * weight + bias over `dims`.
+
+    The variance is the mean of the squared distances from the mean.
+    """
     passes = _Normalised(site, shape, dims)
     count = literal(float(math.prod(shape[dim] for dim in dims)))
     (first, x), (second, y), (last, z) = passes.operand(True), passes.operand(False), passes.operand(False)

@@ -89,7 +89,8 @@ def arg_reduced(site: Site) -> list[str]:
     rows = Rows(site.hint, shape, dims, elements.items, items)
     sign = ">" if site.op.op_type.name == "ARGMAX" else "<"
     kind = C_TYPES[site.inputs[0].dtype]
-    step = f"if (at == 0 || {value} {sign} best || ({value} != {value} && best == best)) {{ best = {value}; found = at; }}"
+    is_better = f"at == 0 || {value} {sign} best || ({value} != {value} && best == best)"
+    step = f"if ({is_better}) {{ best = {value}; found = at; }}"
     return rows.around(
         [
             f"{kind} best = 0;",
