@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..ir.strides import merged
+
+LONG_ROW = 4096
+"""Elements; a longer row is added up in blocks."""
+BLOCK = 1024
+"""Elements that are added up one after the other."""
 
 
 @dataclass
@@ -65,6 +71,39 @@ def nest(shape: Sequence[int], items: Sequence[Item], hint: str) -> list[str]:
     return lines if sizes or len(lines) < 2 else ["{", *("    " + line for line in lines), "}"]
 
 
+@dataclass(frozen=True)
+class Loop:
+    """From `first` to `end`, which is excluded, in steps of `step`; C expressions."""
+
+    variable: str
+    first: str
+    end: str
+    step: int
+
+    @property
+    def head(self) -> str:
+        name = self.variable
+        forward = f"{name}++" if self.step == 1 else f"{name} += {self.step}"
+        return f"for (long {name} = {self.first}; {name} < {self.end}; {forward}) {{"
+
+
+def _blocks(variable: str, size: int) -> Iterator[Loop]:
+    """Nested loops that give `variable` every value below `size`, none of them with more than BLOCK turns."""
+    first, end, span = "0", str(size), size
+    while span > BLOCK:
+        step = BLOCK
+        while step * BLOCK < span:
+            step *= BLOCK
+        block = f"{variable}_from_{step}"
+        yield Loop(block, first, end, step)
+        first, end, span = block, f"({block} + {step} < {size} ? {block} + {step} : {size})", step
+    yield Loop(variable, first, end, 1)
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
 class Rows:
     """Loops over the rows of a tensor, all its dimensions but `dims`, and within them passes over a row.
 
@@ -107,6 +146,28 @@ class Rows:
         depth = "    " * (len(self.row_sizes) + 1)
         lines += [depth + text for text in (*(self._text(item) for item in items), *steps)]
         return lines + ["    " * (dim + 1) + "}" for dim in reversed(range(len(self.row_sizes)))] + ["}"]
+
+    def summed(self, items: Sequence[Item], total: str, value: str) -> list[str]:
+        """One pass that adds `value` of every element to the float `total`.
+
+        A long row is added up in blocks, and the blocks' sums after that: the error of a float32 sum grows
+        with the number of its summands.
+        """
+        if math.prod(self.row_sizes) <= LONG_ROW:
+            return self.each(items, [f"{total} += {value};"])
+        loops = [loop for dim, size in enumerate(self.row_sizes) for loop in _blocks(f"s{dim}", size)]
+        texts = [self._text(item) for item in items]
+        return self._sum(loops, total, texts, value)
+
+    def _sum(self, loops: Sequence[Loop], total: str, texts: Sequence[str], value: str) -> list[str]:
+        """Nested loops, each of which adds to a sum of its own; only the innermost sum may be reordered."""
+        loop, *inner = loops
+        if not inner:
+            element = [self.hint, loop.head, *_indented([*texts, f"{total} += {value};"]), "}"]
+            return ["{", *_indented(["REDUCTION", *element]), "}"]
+        part = f"{total}_{loop.variable}"
+        body = [f"float {part} = 0;", *self._sum(inner, part, texts, value), f"{total} += {part};"]
+        return [loop.head, *_indented(body), "}"]
 
     def once(self, items: Sequence[Item]) -> list[str]:
         """The items at the end of a row."""

@@ -55,5 +55,10 @@ class Kernel:
         return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
 
     @property
+    def keeps_rows(self) -> bool:
+        """Whether it needs memory for a float32 value of every element of its anchor's result."""
+        return self.row.row_memory == "always" or bool(self.before) and self.row.row_memory == "computed"
+
+    @property
     def is_pointwise(self) -> bool:
         return self.row.is_elementwise

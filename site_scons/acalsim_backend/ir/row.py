@@ -27,7 +27,8 @@ class Row:
     statements of a printer that is registered for its type (codegen/printers). A `movement` is another
     access to the same memory, which costs nothing; it is printed as a copy where there is no such access.
     A kernel that is_followed computes the pointwise ops behind it as well, one that takes_in those in
-    front of it. `reads` says which accesses to its operands a kernel can walk, `writes` to which accesses
+    front of it. One that passes over a row several times may keep values of the row in its float32 result
+    meanwhile (`row_memory`): "always", or of "computed" operands only. `reads` says which accesses to its operands a kernel can walk, `writes` to which accesses
     it can write its result, and `index_space` the shape in which it walks the result.
     """
 
@@ -42,6 +43,7 @@ class Row:
     lookup_steps: Callable[[list[TensorDesc], Attrs], list[tuple[int, int | None]]] | None = None
     reads: Callable[[int, Access, Attrs], bool] = lambda index, access, attrs: access.is_dense
     index_space: Callable[[Shape], Shape] = lambda shape: shape
+    row_memory: str = "none"
     is_followed: bool = False
     takes_in: bool = False
     joins: bool = False

@@ -24,6 +24,8 @@ TIMED = 8
 """Tilings of a product that the device's own model times; the estimate ranks them."""
 DRIVER_CYCLES = 40
 """Of the CPU, to start a list and to wait for it."""
+COPY_CYCLES = 8
+"""Of the CPU for each element that it copies from one layout to another; see bench/instructions.py."""
 
 
 Team = tuple[Device, ...]
@@ -77,32 +79,44 @@ class Target:
         assert self._timer, "only a machine with a compute device has products to time"
         return self._timer
 
-    def refusal(self, lowering: Lowering, op: ACALSimOp) -> str | None:
-        """Why an op stays on the CPU; None if it goes to the device."""
+    def refusal(self, lowering: Lowering, op: ACALSimOp, copied: int = 0) -> str | None:
+        """Why an op stays on the CPU; None if it goes to the device.
+
+        `copied` is the number of elements that the CPU would have to copy for the device first.
+        """
         choice = self.choices.get(op.name)
         if choice and choice.get("on") == "cpu":
             return "the tiling file says so"
-        product, reason = self._product(lowering, op)
-        if reason and choice:
+        product, reason = self._product(lowering, op, choice or {})
+        if product is None or choice:
+            return reason
+        return self._loss(product, op.name, DRIVER_CYCLES + copied * COPY_CYCLES)
+
+    def insist(self, op: ACALSimOp, reason: str) -> None:
+        """Raise PlanError where the user has chosen how a device computes an op, which it cannot."""
+        choice = self.choices.get(op.name)
+        if choice and choice.get("on") != "cpu":
             raise PlanError(
                 f"the tiling file has {told(choice)} for op '{op.name}', "
                 f"which cannot go to the device: {reason}"
             )
-        if product is None or choice:
-            return reason
-        return self._loss(product, op.name)
 
-    def _loss(self, product: Product, op: str) -> str | None:
-        """Why the first device would lose against the CPU; None as soon as one tiling wins."""
+    def _loss(self, product: Product, op: str, overhead: int) -> str | None:
+        """Why the first device would lose against the CPU; None as soon as one tiling wins.
+
+        `overhead` is what the CPU has to do for the device, in cycles.
+        """
         cpu, team, fastest = cpu_cycles(self.machine, product), self.devices[:1], None
         for tiling in self._tilings(product, op)[:TIMED]:
-            device = self._cycles(anonymous(product), tiling, team) + DRIVER_CYCLES
+            device = self._cycles(anonymous(product), tiling, team) + overhead
             if device < cpu:
                 return None
             fastest = device if fastest is None else min(fastest, device)
         return f"{fastest} cycles on the device, about {cpu} on the CPU"
 
-    def _product(self, lowering: Lowering, op: ACALSimOp) -> tuple[Product | None, str | None]:
+    def _product(
+        self, lowering: Lowering, op: ACALSimOp, choice: Mapping[str, int | str]
+    ) -> tuple[Product | None, str | None]:
         """An op as a product that fits the device, or why it is none, whether or not that would pay."""
         if not self.devices:
             return None, "the machine has no compute device"
@@ -112,6 +126,10 @@ class Target:
         product = lowering.product(Kernel(op))
         if product is None:
             return None, "its operands' layout is beyond the device's commands"
+        k = int(choice.get("k", product.k))
+        if k < product.k and k % product.taps:
+            kernel = "kernel of one element" if product.taps == 1 else f"kernel of {product.taps} elements"
+            return None, f"k is a multiple of {product.taps} or at least {product.k}, for a {kernel}"
         if not self._tilings(product, op.name):
             return None, "no block of it fits the device's memories"
         return product, None

@@ -159,7 +159,7 @@ class Lowering:
 
     def _matrices(self, op: ACALSimOp) -> Factors | None:
         a, b = (self.access[name].viewed(matrix_space(self.ir.tensors[name].shape)) for name in op.inputs[:2])
-        if a is None or b is None:
+        if a is None or b is None or min(*a.strides, *b.strides) < 0:
             return None
         (batches, m, k), n = a.shape, b.shape[2]
         item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
@@ -182,7 +182,7 @@ class Lowering:
         kernel = rows, columns
         source = self.access[x.name].viewed(image_space(x.shape))
         weight = self.access[w.name]
-        if source is None or not adjacent(source) or not weight.is_dense:
+        if source is None or not adjacent(source) or min(source.strides) < 0 or not weight.is_dense:
             return None
         images, channels, height, width = source.shape
         _, outputs, rows, columns = image_space(self.ir.tensors[op.outputs[0]].shape)

@@ -165,6 +165,8 @@ class _Elider:
             return self._device_can(kernel, moved)
         if kernel.row.writes is None or not kernel.row.writes(target):
             return False
+        if kernel.row.movement:
+            return self._copies(kernel, self.access[kernel.anchor.inputs[0]], target)
         if name in {op.outputs[0] for op in kernel.before}:
             return target.viewed(self.ir.tensors[kernel.anchor.inputs[0]].shape) is not None
         return target.viewed(self._space(kernel)) is not None
@@ -184,7 +186,15 @@ class _Elider:
                 return False
             if row.is_elementwise and not self._still_fits(kernel, op, moved):
                 return False
+            if row.movement and not self._copies(kernel, moved[name], self.access[op.outputs[0]]):
+                return False
         return True
+
+    def _copies(self, kernel: Kernel, source: Access, result: Access) -> bool:
+        """Whether a movement's copy can walk its source as the result does, or its result as the source does."""
+        op, movement = kernel.anchor, kernel.row.movement
+        seen = movement and movement(source, op.attrs, self.ir.tensors[op.outputs[0]].shape)
+        return seen is not None or result.viewed(source.shape) is not None
 
     def _still_fits(self, kernel: Kernel, op: ACALSimOp, moved: Mapping[str, Access]) -> bool:
         space = self.ir.tensors[kernel.anchor.inputs[0]].shape if op in kernel.before else self._space(kernel)

@@ -20,7 +20,7 @@ from ..ir.shapes import convolution_border
 from ..ir.strides import Access
 from ..ir.views import is_view, source_of
 from ..offload.decide import Target
-from ..offload.product import CONVOLUTIONS, Lowering
+from ..offload.product import CONVOLUTIONS, PRODUCTS, Lowering
 from .plan import Plan
 
 T = ACALSimOpType
@@ -46,8 +46,11 @@ def _with_results(
         needed |= {access[name].storage for name in kernel.read} - kernel.written
 
     def results(kernel: Kernel) -> tuple[str, ...]:
-        kept = {op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)}
-        return tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept | needed)
+        kept = {op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)} | needed
+        floats = [op.outputs[0] for op in (kernel.anchor, *kernel.after) if op.outputs[0] in kept]
+        if kernel.keeps_rows and all(ir.tensors[name].dtype != "float32" for name in floats):
+            kept.add(kernel.anchor.outputs[0])
+        return tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept)
 
     return tuple(replace(kernel, results=results(kernel)) for kernel in kernels)
 
@@ -75,6 +78,10 @@ class _Fuser:
         if op.op_type is T.MAX_POOL and self._join_pool(op):
             return
         reason = self._refusal(op)
+        if reason and (straight := self._straightened(op)):
+            op, reason = straight, ""
+        if reason:
+            self.target.insist(op, reason)
         if reason and op.op_type in CONVOLUTIONS:
             op = self._padded(op)
         for index in range(len(op.inputs)):
@@ -116,6 +123,20 @@ class _Fuser:
         if row.reads(index, self.access[name], op.attrs):
             return op
         return self._with_copy(op, index, T.COPY, {}, self.ir.tensors[name].shape)
+
+    def _straightened(self, op: ACALSimOp) -> ACALSimOp | None:
+        """A product that reads dense copies of its operands, where that lets a device compute it and pays."""
+        bent = [index for index, name in enumerate(op.inputs[:2]) if not self.access[name].is_dense]
+        if op.op_type not in PRODUCTS or not bent:
+            return None
+        shapes = {op.inputs[index]: self.ir.tensors[op.inputs[index]].shape for index in bent}
+        dense = {name: Access.dense(name, shape) for name, shape in shapes.items()}
+        lowering = Lowering(self.ir, self.producer, {**self.access, **dense})
+        if self.target.refusal(lowering, op, sum(map(math.prod, shapes.values()))):
+            return None
+        for index in bent:
+            op = self._with_copy(op, index, T.COPY, {}, shapes[op.inputs[index]])
+        return op
 
     def _padded(self, op: ACALSimOp) -> ACALSimOp:
         """A convolution whose operand has a border of zeros as wide as its taps reach."""

@@ -69,7 +69,7 @@ def softmax(site: Site) -> list[str]:
     if logarithm:
         last, z = passes.operand(False)
         followed(site, last, f"{z} - shift")
-        steps = [f"sum += exp_negative({y} - largest);"]
+        summand = f"exp_negative({y} - largest)"
         scale = "const float shift = largest + log_f32(sum);"
     else:
         kept = passes.kept or kept_result(site)
@@ -80,7 +80,7 @@ def softmax(site: Site) -> list[str]:
         )
         second.write(kept, "power")
         followed(site, last, f"{last.load(kept, 'float32')} * scale")
-        steps = ["sum += power;"]
+        summand = "power"
         scale = (
             "const float scale = largest == -INFINITY ? 0 : 1 / sum;"
             if site.attrs.get("safe")
@@ -95,7 +95,7 @@ def softmax(site: Site) -> list[str]:
             *rows.each(first.items, [f"most = maximum_with(most, {x});"]),
             "const float largest = maximum_value(most);",
             "float sum = 0;",
-            *rows.each(second.items, steps),
+            *rows.summed(second.items, "sum", summand),
             scale,
             *rows.each(last.items, []),
         ]
@@ -138,9 +138,9 @@ def normalised(site: Site, shape: Shape, dims: Sequence[int], affine: Sequence[A
     return rows.around(
         [
             "float total = 0, squares = 0;",
-            *rows.each(first.items, [f"total += {x};"]),
+            *rows.summed(first.items, "total", x),
             f"const float mean = total / {count};",
-            *rows.each(second.items, [f"squares += ({y} - mean) * ({y} - mean);"]),
+            *rows.summed(second.items, "squares", f"({y} - mean) * ({y} - mean)"),
             f"const float scale = 1 / sqrtf(squares / {count} + {literal(float(site.attrs['eps']))});",
             *rows.each(last.items, []),
         ]

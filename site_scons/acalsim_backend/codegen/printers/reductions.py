@@ -73,9 +73,11 @@ def reduced(site: Site) -> list[str]:
     items = row_elements(site, dims, result)
     rows = Rows(site.hint, shape, dims, elements.items, items)
     start = f"{'float' if is_float else 'int64_t'} total = {first if is_float else whole};"
-    return rows.around(
-        [start, *rows.each(elements.items, [step.format(a="total", v=value)]), *rows.once(items)]
-    )
+    if is_float and site.op.op_type in (T.SUM, T.MEAN):
+        body = rows.summed(elements.items, "total", value)
+    else:
+        body = rows.each(elements.items, [step.format(a="total", v=value)])
+    return rows.around([start, *body, *rows.once(items)])
 
 
 @prints(T.ARGMAX, T.ARGMIN)
@@ -116,9 +118,9 @@ def variance(site: Site) -> list[str]:
     return rows.around(
         [
             "float total = 0, squares = 0;",
-            *rows.each(first.items, [f"total += {value};"]),
+            *rows.summed(first.items, "total", value),
             f"const float mean = total / {literal(float(count))};",
-            *rows.each(again.items, [f"squares += ({value_again} - mean) * ({value_again} - mean);"]),
+            *rows.summed(again.items, "squares", f"({value_again} - mean) * ({value_again} - mean)"),
             *rows.once(items),
         ]
     )
