@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from acalsim_backend.host.sst import OLDEST, is_too_old
-from acalsim_backend.machine.device import DEVICE_MODELS
+from acalsim_backend.machine.models import DEVICE_MODELS
 from sst_fixtures import needs_sst
 
 # --- What needs no SST ----------------------------------------------------------------------------

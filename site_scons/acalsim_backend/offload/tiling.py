@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..alignment import ALIGNMENT, aligned
-from ..machine.file import Device, Machine
+from ..machine.machine import Device, Machine
 from .operand import Image, Range
 from .product import LARGEST_SIZE, Product
 
