@@ -117,14 +117,7 @@ void check_signals() {
 
 class PythonEngine : public Engine {
 public:
-    // The numbers of DramTiming.
-    PythonEngine(Cycle latency_cycles, std::uint64_t bytes_per_cycle, std::uint64_t channels,
-                 std::uint64_t interleave_bytes, std::uint64_t banks, std::uint64_t row_bytes,
-                 Cycle row_miss_cycles)
-        : Engine({latency_cycles, bytes_per_cycle, channels, interleave_bytes, banks, row_bytes,
-                  row_miss_cycles}) {
-        on_long_wait = check_signals;
-    }
+    explicit PythonEngine(const DramTiming& ram) : Engine(ram) { on_long_wait = check_signals; }
     ~PythonEngine() {
         for (const auto& device : written_in_python_) device->unplug();
     }
@@ -244,16 +237,20 @@ void bind_device(nb::module_& module) {
         .def_prop_ro("parameters", &NamedDevice::parameters);
 }
 
+// The rows of RAM's timing as the engine's arguments: what it takes, hands on, and calls them.
+#define TAKEN(name, otherwise, text) , std::uint64_t name
+#define HANDED_ON(name, otherwise, text) name,
+#define KEYWORD(name, otherwise, text) nb::arg(#name) = std::uint64_t(otherwise),
+
+void make_engine(PythonEngine* place ACALSIM_RAM_TIMING(TAKEN)) {
+    new (place) PythonEngine(DramTiming{ACALSIM_RAM_TIMING(HANDED_ON)});
+}
+
 void bind_engine(nb::module_& module) {
-    const DramTiming ram;
-    using Number = std::uint64_t;
     using AddModel =
         void (Engine::*)(const std::string&, const std::string&, std::uint64_t, const Parameters&);
     nb::class_<PythonEngine>(module, "Engine", "The embedded engine: clock, events, devices, RAM.")
-        .def(nb::init<Cycle, Number, Number, Number, Number, Number, Cycle>(), "latency_cycles"_a,
-             "bytes_per_cycle"_a, "channels"_a = ram.channels,
-             "interleave_bytes"_a = ram.interleave_bytes, "banks"_a = ram.banks,
-             "row_bytes"_a = ram.row_bytes, "row_miss_cycles"_a = ram.row_miss_cycles,
+        .def("__init__", &make_engine, ACALSIM_RAM_TIMING(KEYWORD)
              "The RAM's timing, as in a machine file's [ram].")
         .def("add_device", AddModel(&Engine::add_device), "model"_a, "name"_a, "base"_a,
              "parameters"_a, "A built-in model by name, or a subclass of Device.")
@@ -298,9 +295,9 @@ std::vector<Cycle> array_cycles(const std::vector<ArrayCase>& cases) {
 // --- Command lists without values ---
 
 DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
-    return {ram.at("latency_cycles"), ram.at("bytes_per_cycle"), ram.at("channels"),
-            ram.at("interleave_bytes"), ram.at("banks"), ram.at("row_bytes"),
-            ram.at("row_miss_cycles")};
+#define ROW(name, otherwise, text) ram.at(#name),
+    return {ACALSIM_RAM_TIMING(ROW)};
+#undef ROW
 }
 
 // The lists, one for each device, are started one after the other; returns RESULT and DATA_OUT of

@@ -79,12 +79,13 @@ std::uint64_t windows(std::uint64_t before, std::uint64_t size, std::uint64_t be
 
 }  // namespace
 
+std::uint64_t vector_count(const DeviceCommand& x, std::uint32_t rows, std::uint32_t columns) {
+    return x.flags & rows ? x.m : x.flags & columns ? x.n : 0;
+}
+
 std::uint64_t vector_bytes(const DeviceCommand& x) {
-    const auto size = [&x](std::uint32_t rows, std::uint32_t columns) -> std::uint64_t {
-        return x.flags & rows ? x.m : x.flags & columns ? x.n : 0;
-    };
-    return kSumBytes * (size(FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS) +
-                        size(FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS));
+    return kSumBytes * (vector_count(x, FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS) +
+                        vector_count(x, FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS));
 }
 
 Pooling pooling_of(const DeviceCommand& x) {

@@ -41,7 +41,7 @@ private:
     static std::vector<float> take(const DeviceCommand& x, std::uint32_t rows,
                                    std::uint32_t columns, const Bytes& scratchpad,
                                    std::uint64_t& address) {
-        std::vector<float> values(x.flags & rows ? x.m : x.flags & columns ? x.n : 0);
+        std::vector<float> values(vector_count(x, rows, columns));
         if (!values.empty())
             std::memcpy(values.data(), &scratchpad[address], values.size() * sizeof(float));
         address += values.size() * sizeof(float);

@@ -36,19 +36,12 @@ int listen_at(const std::string& path) {
     return listener;
 }
 
-// The machine file's [ram]; what is not said is as DramTiming has it.
+// The machine file's [ram]; what is not said has its default.
 DramTiming ram_timing(const SST::Params& params) {
     DramTiming ram;
-    const auto number = [&](const char* key, std::uint64_t otherwise) {
-        return params.find<std::uint64_t>(key, otherwise);
-    };
-    ram.latency_cycles = number("ram_latency_cycles", ram.latency_cycles);
-    ram.bytes_per_cycle = number("ram_bytes_per_cycle", ram.bytes_per_cycle);
-    ram.channels = number("ram_channels", ram.channels);
-    ram.interleave_bytes = number("ram_interleave_bytes", ram.interleave_bytes);
-    ram.banks = number("ram_banks", ram.banks);
-    ram.row_bytes = number("ram_row_bytes", ram.row_bytes);
-    ram.row_miss_cycles = number("ram_row_miss_cycles", ram.row_miss_cycles);
+#define ROW(name, otherwise, text) ram.name = params.find<std::uint64_t>("ram_" #name, otherwise);
+    ACALSIM_RAM_TIMING(ROW)
+#undef ROW
     return ram;
 }
 

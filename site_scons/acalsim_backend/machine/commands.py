@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that a compute device takes from RAM: codes, types, flags, fields, and how they are refused."""
+"""The commands that a compute device takes: codes, types, flags, fields, and the errors that refuse them."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import combinations
 
 from ..errors import DeviceError
 from .registers import Flag
@@ -29,18 +30,66 @@ class Field:
         return {"uint16_t": "H", "uint32_t": "I", "uint64_t": "Q", "int32_t": "i", "float": "f"}[self.c_type]
 
 
+@dataclass(frozen=True)
+class CommandCode(Flag):
+    """A code that a command may have, and the `types` that it takes."""
+
+    types: tuple[str, ...] = ("TYPE_FLOAT32",)
+
+
+@dataclass(frozen=True)
+class CommandFlag:
+    """A bit of a command's flags. No command but `command` takes it; where it is set, all that it `needs` are set,
+    too, and none that it `excludes`."""
+
+    name: str
+    value: int
+    command: str
+    meaning: str
+    needs: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.command.removeprefix('COMMAND_')}: {self.meaning}"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:#x}"
+
+
+def refuse_clashes(flags: tuple[CommandFlag, ...]) -> tuple[CommandFlag, ...]:
+    """Return `flags`, or raise DeviceError naming two that share a bit or one whose partner there is not."""
+    for one, other in combinations(flags, 2):
+        if one.value & other.value:
+            raise DeviceError(f"flags overlap: {one} and {other}")
+    of = {flag.name: flag.command for flag in flags}
+    for flag in flags:
+        for name in (*flag.needs, *flag.excludes):
+            if of.get(name) != flag.command:
+                raise DeviceError(f"flag {flag} names {name}, which is no other flag of {flag.command}")
+    return flags
+
+
+FLOAT32_OR_INT8 = ("TYPE_FLOAT32", "TYPE_INT8")
+
 COMMANDS = (
-    Flag("COMMAND_NOP", 0, "do nothing"),
-    Flag("COMMAND_LOAD", 1, "RAM to scratchpad: planes x rows x row_bytes, zeros around each plane"),
-    Flag("COMMAND_MATMUL", 2, "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory"),
-    Flag(
+    CommandCode("COMMAND_NOP", 0, "do nothing"),
+    CommandCode("COMMAND_LOAD", 1, "RAM to scratchpad: planes x rows x row_bytes, zeros around each plane"),
+    CommandCode(
+        "COMMAND_MATMUL",
+        2,
+        "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory",
+        FLOAT32_OR_INT8,
+    ),
+    CommandCode(
         "COMMAND_STORE",
         3,
         "accumulator memory to RAM or a peer's scratchpad, scaled, with bias, residual, activation",
+        FLOAT32_OR_INT8,
     ),
-    Flag("COMMAND_SYNC", 4, "wait until all commands before it are done"),
-    Flag("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
-    Flag("COMMAND_AWAIT", 6, "wait until m signals have come from peers, and use them up"),
+    CommandCode("COMMAND_SYNC", 4, "wait until all commands before it are done"),
+    CommandCode("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
+    CommandCode("COMMAND_AWAIT", 6, "wait until m signals have come from peers, and use them up"),
 )
 
 ELEMENT_TYPES = (
@@ -48,20 +97,45 @@ ELEMENT_TYPES = (
     Flag("TYPE_INT8", 1, "MATMUL: int32 sums of int8; STORE: results are rounded to int8"),
 )
 
-COMMAND_FLAGS = (
-    Flag("FLAG_ACCUMULATE", 0x01, "MATMUL: add to C instead of overwriting it"),
-    Flag("FLAG_SCALE", 0x02, "STORE: multiply by scale"),
-    Flag("FLAG_BIAS_COLUMNS", 0x04, "STORE: add bias[column of C]"),
-    Flag("FLAG_BIAS_ROWS", 0x08, "STORE: add bias[row of C]"),
-    Flag("FLAG_RESIDUAL", 0x10, "STORE: add the tile at a, which is shaped like the one in RAM"),
-    Flag("FLAG_RELU", 0x20, "STORE: negative becomes 0"),
-    Flag("FLAG_CLAMP", 0x40, "STORE: below low becomes low, above high becomes high"),
-    Flag("FLAG_INT32_SUMS", 0x80, "STORE: C holds int32"),
-    Flag("FLAG_SCALE_COLUMNS", 0x100, "STORE: multiply by scales[column of C]"),
-    Flag("FLAG_SCALE_ROWS", 0x200, "STORE: multiply by scales[row of C]"),
-    Flag("FLAG_INT8_RESIDUAL", 0x800, "STORE: the residual is int8, times residual_scale"),
-    Flag("FLAG_POOL", 0x400, "STORE: the largest of each window of a row of C, which is a plane"),
+MATMUL, STORE = "COMMAND_MATMUL", "COMMAND_STORE"
+
+COMMAND_FLAGS = refuse_clashes(
+    (
+        CommandFlag("FLAG_ACCUMULATE", 0x01, MATMUL, "add to C instead of overwriting it"),
+        CommandFlag("FLAG_SCALE", 0x02, STORE, "multiply by scale"),
+        CommandFlag("FLAG_BIAS_COLUMNS", 0x04, STORE, "add bias[column of C]"),
+        CommandFlag("FLAG_BIAS_ROWS", 0x08, STORE, "add bias[row of C]", excludes=("FLAG_BIAS_COLUMNS",)),
+        CommandFlag("FLAG_RESIDUAL", 0x10, STORE, "add the tile at a, which is shaped like the one in RAM"),
+        CommandFlag("FLAG_RELU", 0x20, STORE, "negative becomes 0"),
+        CommandFlag("FLAG_CLAMP", 0x40, STORE, "below low becomes low, above high becomes high"),
+        CommandFlag("FLAG_INT32_SUMS", 0x80, STORE, "C holds int32"),
+        CommandFlag(
+            "FLAG_SCALE_COLUMNS", 0x100, STORE, "multiply by scales[column of C]", excludes=("FLAG_SCALE",)
+        ),
+        CommandFlag(
+            "FLAG_SCALE_ROWS",
+            0x200,
+            STORE,
+            "multiply by scales[row of C]",
+            excludes=("FLAG_SCALE", "FLAG_SCALE_COLUMNS"),
+        ),
+        CommandFlag(
+            "FLAG_INT8_RESIDUAL",
+            0x800,
+            STORE,
+            "the residual is int8, times residual_scale",
+            needs=("FLAG_RESIDUAL",),
+        ),
+        CommandFlag(
+            "FLAG_POOL",
+            0x400,
+            STORE,
+            "the largest of each window of a row of C, which is a plane",
+            excludes=("FLAG_RESIDUAL",),
+        ),
+    )
 )
+"""A new one is a row here, what sim/model/epilogue.cc does of it, and the compiler's use of it."""
 
 COMMAND_FIELDS = (
     Field("code", 16, "which COMMAND_"),
@@ -100,7 +174,8 @@ COMMAND_FIELDS = (
     Field(
         "dram",
         64,
-        "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, plus one of its scratchpad",
+        "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, "
+        "plus one of its scratchpad",
     ),
     Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next"),
     Field("dram_row_stride", 32, "bytes from a row in RAM to the next"),

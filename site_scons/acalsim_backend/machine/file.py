@@ -17,7 +17,7 @@ from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
 from .machine import Cpu, Device, Machine, Ram, hex_range
 from .models import DEVICE_MODELS
 from .registers import WINDOW_BYTES
-from .rows import COMPLETION, ISAS, L1D, L1I, LATENCIES, RAM_TIMING, Parameter
+from .rows import COMPLETION, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
 
 MOST_DEVICES = 200
 MOST_ALIKE = 64
@@ -82,8 +82,8 @@ class _Reader:
         mute = [device.name for device in machine.devices_of("compute") if not device.parameters["interrupt"]]
         if machine.completion == "interrupt" and mute:
             raise self.fail(
-                f"firmware.completion is 'interrupt', but there is no interrupt source left for device '{mute[0]}'; "
-                f"there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
+                "firmware.completion is 'interrupt', but there is no interrupt source left "
+                f"for device '{mute[0]}'; there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
             )
         return machine
 
@@ -117,13 +117,8 @@ class _Reader:
         return cache
 
     def ram(self, table: dict[str, Any]) -> Ram:
-        rows = (
-            Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, ""),
-            *RAM_TIMING,
-        )
-        values = self.numbers(table, rows, "ram.")
-        self.multiple(values["size_bytes"], 4096, "ram.size_bytes")
-        return Ram(**values)
+        timing = self.numbers(table, (RAM_SIZE, *RAM_TIMING), "ram.")
+        return Ram(self.multiple(timing.pop("size_bytes"), 4096, "ram.size_bytes"), timing)
 
     def sst_config(self, table: dict[str, Any]) -> Path | None:
         """A configuration for SST of this machine's own, by its path from the machine file."""
@@ -142,7 +137,8 @@ class _Reader:
         for one, other in pairwise(sorted(devices, key=lambda device: device.name)):
             if one.name == other.name:
                 raise self.fail(
-                    f"there are two devices named '{one.name}'; a count of n names its further devices NAME1 to NAMEn-1"
+                    f"there are two devices named '{one.name}'; "
+                    "a count of n names its further devices NAME1 to NAMEn-1"
                 )
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail('a machine has exactly one device with model = "echo"; it ends the simulation')
@@ -175,7 +171,8 @@ class _Reader:
         first = self.device(name, {key: value for key, value in table.items() if key != "count"})
         if count > 1 and first.parameters["interrupt"]:
             raise self.fail(
-                f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; leave interrupt out, each has one of its own"
+                f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; "
+                "leave interrupt out, each has one of its own"
             )
         return [
             first,
@@ -207,7 +204,8 @@ class _Reader:
         for (base, size, name), (next_base, next_size, next_name) in pairwise(windows):
             if base + size > next_base:
                 raise self.fail(
-                    f"{name} at {hex_range(base, size)} overlaps {next_name} at {hex_range(next_base, next_size)}"
+                    f"{name} at {hex_range(base, size)} overlaps "
+                    f"{next_name} at {hex_range(next_base, next_size)}"
                 )
 
     def table(self, parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:

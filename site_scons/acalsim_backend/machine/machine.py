@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .board import RAM_ORIGIN
 from .registers import WINDOW_BYTES
-from .rows import RAM_TIMING
+from .rows import L1D
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,14 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Ram:
-    """Guest RAM: `size_bytes` at `origin`; a DMA transfer of n bytes takes
-    latency_cycles + ceil(n / bytes_per_cycle) cycles, see RAM_TIMING for the rest."""
+    """Guest RAM: `size_bytes` at `origin`; `timing` has a value for each row of RAM_TIMING.
+
+    Timing is all that an engine is told when it starts; where RAM lies it hears from whoever shares it.
+    """
 
     size_bytes: int
-    latency_cycles: int
-    bytes_per_cycle: int
-    channels: int
-    interleave_bytes: int
-    banks: int
-    row_bytes: int
-    row_miss_cycles: int
+    timing: Mapping[str, int]
     origin: int = RAM_ORIGIN
-
-    @property
-    def timing(self) -> dict[str, int]:
-        """What an engine needs to know of RAM; where it lies is told by whoever shares it."""
-        return {row.name: getattr(self, row.name) for row in RAM_TIMING}
 
     @property
     def end(self) -> int:
@@ -102,7 +93,7 @@ class Machine:
         lines += [f"completion {self.completion}"] if self.completion != "stall" else []
         for d in self.devices:
             parameters = (
-                f" {dict(d.parameters)} {self.ram.timing}"
+                f" {dict(d.parameters)} {dict(self.ram.timing)}"
                 if d.model == "compute"
                 else f" {d.parameters['interrupt']}"
             )
@@ -115,8 +106,7 @@ class Machine:
         lines += [f"latency {name} {cycles}" for name, cycles in self.cpu.latency.items()]
         lines += [f"vector {self.cpu.vlen} {self.cpu.vector_bits}"] if self.cpu.vlen else []
         for name, cache in self.cpu.caches.items():
-            keys = ("size_bytes", "ways", "line_bytes", "miss_cycles", "writeback_cycles")
-            lines.append(f"cache {name} " + " ".join(str(cache.get(key, 0)) for key in keys))
+            lines.append(f"cache {name} " + " ".join(str(cache.get(row.name, 0)) for row in L1D))
         return "\n".join(lines) + "\n"
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine file may say of CPU, caches, RAM and firmware: a row a key, with its default and its range."""
+"""What a machine file may say of CPU, caches, RAM and firmware: a row a key, with its default and range."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a machine file may give a device; inclusive range, unit in the name.
+    """A number that a machine file may give; inclusive range, unit in the name.
 
     With `choices` the file gives one of those words, and the parameter's value is its place.
     """
@@ -66,13 +66,15 @@ L1D = (
 )
 """Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
 
+RAM_SIZE = Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, "bytes of RAM")
+
 RAM_TIMING = (
-    Parameter("latency_cycles", 20, 0, 1 << 20, "of a DMA transfer, beside the cycles of its data"),
-    Parameter("bytes_per_cycle", 8, 1, 1 << 16, "that one channel moves"),
-    Parameter("channels", 1, 1, 256, "that work side by side"),
-    Parameter("interleave_bytes", 256, 1, 1 << 20, "of adjacent addresses before the next channel's turn"),
-    Parameter("banks", 8, 1, 1024, "of each channel, each with one open row"),
-    Parameter("row_bytes", 0, 0, 1 << 20, "of a bank's row; 0: rows do not matter"),
-    Parameter("row_miss_cycles", 0, 0, 1 << 20, "that a bank takes to open another row"),
+    Parameter("latency_cycles", 20, 0, 1 << 20, "cycles of a DMA transfer beside those of its bytes"),
+    Parameter("bytes_per_cycle", 8, 1, 1 << 16, "bytes that a DMA channel moves in a cycle"),
+    Parameter("channels", 1, 1, 256, "DMA channels side by side"),
+    Parameter("interleave_bytes", 256, 1, 1 << 20, "adjacent bytes before the next channel's turn"),
+    Parameter("banks", 8, 1, 1024, "banks of each channel, each with one open row"),
+    Parameter("row_bytes", 0, 0, 1 << 20, "bytes of a bank's row; 0: rows do not matter"),
+    Parameter("row_miss_cycles", 0, 0, 1 << 20, "cycles that a bank takes to open another row"),
 )
-"""How long DMA takes."""
+"""How long DMA takes. A new key is a row here and its use in sim/model/dram.cc: tables.h has the rest."""
