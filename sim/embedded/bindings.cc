@@ -250,8 +250,8 @@ void bind_engine(nb::module_& module) {
     using AddModel =
         void (Engine::*)(const std::string&, const std::string&, std::uint64_t, const Parameters&);
     nb::class_<PythonEngine>(module, "Engine", "The embedded engine: clock, events, devices, RAM.")
-        .def("__init__", &make_engine, ACALSIM_RAM_TIMING(KEYWORD)
-             "The RAM's timing, as in a machine file's [ram].")
+        .def("__init__", &make_engine,
+             ACALSIM_RAM_TIMING(KEYWORD) "The RAM's timing, as in a machine file's [ram].")
         .def("add_device", AddModel(&Engine::add_device), "model"_a, "name"_a, "base"_a,
              "parameters"_a, "A built-in model by name, or a subclass of Device.")
         .def("add_device", &PythonEngine::add_class, "model"_a, "name"_a, "base"_a, "parameters"_a)
@@ -263,9 +263,10 @@ void bind_engine(nb::module_& module) {
         .def("serve", &serve, "listener"_a, "description"_a,
              "Serves one client of the listening socket (a file descriptor) to the end.")
         .def("result", &result_of)
-        .def_prop_ro("last_wait", &last_wait,
-                     "Of the last access's stall, the cycles that it waited for the device's work,\n"
-                     "by what the device was doing.")
+        .def_prop_ro(
+            "last_wait", &last_wait,
+            "Of the last access's stall, the cycles that it waited for the device's work,\n"
+            "by what the device was doing.")
         .def_rw("log", &PythonEngine::log, nb::arg("log").none(),
                 "None, or a function of (cycle, who, text).");
 }
@@ -349,9 +350,10 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
-    module.def("list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
-               "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
-               "one for each of the devices, whose parameters are given; computes no values.");
+    module.def(
+        "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
+        "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
+        "one for each of the devices, whose parameters are given; computes no values.");
     module.def(
         "array_cycles", &array_cycles, "cases"_a,
         "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"

@@ -91,9 +91,9 @@ std::uint64_t vector_bytes(const DeviceCommand& x) {
 Pooling pooling_of(const DeviceCommand& x) {
     if (!x.n_inner || x.n % x.n_inner) return {};
     const std::uint64_t rows = x.n / x.n_inner;
-    const Pooling pooling{
-        rows, x.n_inner, windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
-        windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
+    const Pooling pooling{rows, x.n_inner,
+                          windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
+                          windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
     return pooling.out_rows && pooling.out_columns ? pooling : Pooling{};
 }
 
@@ -130,8 +130,7 @@ std::vector<Use> uses_of(const DeviceCommand& x) {
     std::vector<Use> uses;
     if (x.code != COMMAND_STORE) return uses;
     if (x.flags & FLAG_RESIDUAL) uses.push_back(tile);
-    if (vector_bytes(x))
-        uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
+    if (vector_bytes(x)) uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
     uses.push_back(c);
     return uses;
 }

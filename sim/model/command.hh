@@ -30,10 +30,10 @@ Walk b_rows(const DeviceCommand& command);     // k
 Walk b_columns(const DeviceCommand& command);  // n
 Walk c_rows(const DeviceCommand& command);     // m
 
-std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
-std::uint64_t residual_bytes(const DeviceCommand& command); // of an element of STORE's residual
-std::uint64_t vector_bytes(const DeviceCommand& command);   // of STORE's scales and bias together
-constexpr std::uint64_t kSumBytes = 4;                      // of an element of C
+std::uint64_t operand_bytes(const DeviceCommand& command);   // of an element of A and B, of RAM
+std::uint64_t residual_bytes(const DeviceCommand& command);  // of an element of STORE's residual
+std::uint64_t vector_bytes(const DeviceCommand& command);    // of STORE's scales and bias together
+constexpr std::uint64_t kSumBytes = 4;                       // of an element of C
 
 // Numbers in a vector of STORE's: one a row of C, or one a column, by whichever flag is set.
 std::uint64_t vector_count(const DeviceCommand& command, std::uint32_t rows, std::uint32_t columns);
@@ -72,8 +72,8 @@ struct Limits {
     Peers peers;
 };
 
-// A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half, the
-// scratchpad's in the lower. RAM ends below.
+// A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half,
+// the scratchpad's in the lower. RAM ends below.
 constexpr std::uint64_t peer_base(std::uint64_t address) { return address >> 32; }
 constexpr std::uint64_t peer_offset(std::uint64_t address) { return address & 0xFFFFFFFF; }
 constexpr bool is_peer(std::uint64_t address) { return peer_base(address) >= 0x10000000; }

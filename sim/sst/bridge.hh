@@ -47,10 +47,11 @@ public:
     SST_ELI_DOCUMENT_PORTS({"device%(n)d",
                             "to the port bus of a device: accesses, responses, interrupts and DMA",
                             {ACALSIM_BUS_EVENTS}})
-    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS({"memory",
-                                         "how long DMA takes, by memHierarchy.standardInterface say; "
-                                         "else the parameters ram_... decide",
-                                         "SST::Interfaces::StandardMem"})
+    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS(
+        {"memory",
+         "how long DMA takes, by memHierarchy.standardInterface say; "
+         "else the parameters ram_... decide",
+         "SST::Interfaces::StandardMem"})
 
 private:
     struct Plugged {
@@ -98,11 +99,11 @@ private:
     Memory* const memory_;                                // or none: dram_ has RAM's time
     std::map<Memory::Request::id_t, DmaEvent*> lines_;    // that memory_ is asked for
     std::map<const DmaEvent*, std::uint64_t> remaining_;  // lines of each transfer
-    std::vector<DmaEvent*> asked_;  // for transfers in this cycle
-    std::vector<Plugged> devices_;  // by port
-    std::map<std::uint64_t, std::size_t> ports_;  // by address
-    Peers peers_;                                 // that have introduced themselves
-    bool introduced_ = false;                     // all of them, to each other
+    std::vector<DmaEvent*> asked_;                        // for transfers in this cycle
+    std::vector<Plugged> devices_;                        // by port
+    std::map<std::uint64_t, std::size_t> ports_;          // by address
+    Peers peers_;                                         // that have introduced themselves
+    bool introduced_ = false;                             // all of them, to each other
 
     Cycle begin_ = 0;  // of the access, or the sleep, that the CPU is in
     std::uint64_t transactions_ = 0;
