@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F811 (fixtures are imported by name, then asked for by the same name)
 """Declarations of the hardware: clashes are refused, engines do what the rows say, pages list the rows."""
 
 import re
@@ -22,7 +21,6 @@ from acalsim_backend.machine.protocol import REQUEST_TYPES, TEXT_KINDS
 from acalsim_backend.machine.rows import L1D, LATENCIES, RAM_TIMING
 from acalsim_backend.paths import ROOT
 from compute_fixtures import ERRORS, parameters
-from simulator_fixtures import embedded, engine_library  # noqa: F401 (fixtures)
 
 FLAGS = {flag.name: flag for flag in COMMAND_FLAGS}
 TYPES = {type.name: type.value for type in ELEMENT_TYPES}

@@ -65,7 +65,7 @@ def registers_header() -> str:
 
 def tables_header() -> str:
     """RAM's timing, each device model's parameters, and what commands take: macros of a row each, for C++."""
-    tables = {"ram_timing": RAM_TIMING}
+    tables: dict[str, tuple[Parameter, ...]] = {"ram_timing": RAM_TIMING}
     tables |= {f"{model.name}_parameters": model.parameters for model in models.DEVICE_MODELS.values()}
     return "\n".join(
         [
@@ -127,7 +127,7 @@ def _flags(flags: Iterable[registers.Flag | commands.CommandFlag]) -> list[str]:
     return _defines("", ((flag.name, flag.value, flag.description) for flag in flags))
 
 
-def _defines(prefix: str, rows) -> list[str]:
+def _defines(prefix: str, rows: Iterable[tuple[str, int, str]]) -> list[str]:
     return ["", *(f"#define {prefix}{name} {value:#x} /* {text} */" for name, value, text in rows)]
 
 

@@ -54,7 +54,7 @@ class Device:
         return hex_range(self.base, self.size_bytes)
 
     @property
-    def kind(self) -> tuple:
+    def kind(self) -> tuple[str | int, ...]:
         """Equal for devices that do the same in the same time."""
         return self.model, *(value for name, value in self.parameters.items() if name != "interrupt")
 
