@@ -6,7 +6,16 @@ import itertools
 
 import numpy as np
 import pytest
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import (
+    COMMAND_BYTES,
+    COMMAND_FIELDS,
+    COMMAND_FLAGS,
+    COMMANDS,
+    ELEMENT_TYPES,
+    ERROR_CODES,
+    pack_command,
+)
+from acalsim_backend.machine.models import DEVICE_MODELS
 from hypothesis import HealthCheck, settings
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
 
@@ -15,11 +24,11 @@ LIST, HEAP = RAM + 0x100, RAM + 0x40000
 LATENCY, BYTES_PER_CYCLE = 20, 8
 """Of RAM, where a test does not say otherwise."""
 
-CODES = {flag.name.partition("_")[2]: flag.value for flag in device.COMMANDS}
-TYPES = {flag.name.partition("_")[2]: flag.value for flag in device.ELEMENT_TYPES}
-FLAGS = {flag.name.partition("_")[2]: flag.value for flag in device.COMMAND_FLAGS}
-ERRORS = {flag.name: flag.value for flag in device.ERROR_CODES}
-DEFAULTS = {row.name: row.default for row in device.DEVICE_MODELS["compute"].parameters}
+CODES = {flag.name.partition("_")[2]: flag.value for flag in COMMANDS}
+TYPES = {flag.name.partition("_")[2]: flag.value for flag in ELEMENT_TYPES}
+FLAGS = {flag.name.partition("_")[2]: flag.value for flag in COMMAND_FLAGS}
+ERRORS = {flag.name: flag.value for flag in ERROR_CODES}
+DEFAULTS = {row.name: row.default for row in DEVICE_MODELS["compute"].parameters}
 DATAFLOWS, OVERLAPS = ("ws", "os"), ("serial", "single", "double")
 
 
@@ -38,7 +47,7 @@ def command(code, *flags, type="FLOAT32", **fields):
 
 
 def packed(*commands):
-    return b"".join(device.pack_command(**one) for one in commands)
+    return b"".join(pack_command(**one) for one in commands)
 
 
 def load(target, source, shape, element_bytes=4, strides=None, padding=(0, 0, 0, 0), target_strides=None):
@@ -115,7 +124,7 @@ class Matrices:
         before = self.simulator.result()["devices"]["compute"]["busy_cycles"]
         assert self.run(*commands)[0] == 0
         total = self.simulator.result()["devices"]["compute"]["busy_cycles"] - before
-        return total - (device.COMMAND_BYTES * len(commands) // BYTES_PER_CYCLE + LATENCY)
+        return total - (COMMAND_BYTES * len(commands) // BYTES_PER_CYCLE + LATENCY)
 
     @property
     def statistics(self):
@@ -169,7 +178,7 @@ class Reference:
 
     def run(self, *commands):
         for one in commands:
-            x = {field.name: 0 for field in device.COMMAND_FIELDS} | one
+            x = {field.name: 0 for field in COMMAND_FIELDS} | one
             name = next(name for name, code in CODES.items() if code == x["code"])
             if name not in ("NOP", "SYNC"):
                 getattr(self, name.lower())(x)

@@ -2,7 +2,7 @@
 """Several compute devices and several channels of RAM: who waits for whom."""
 
 import pytest
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import COMMAND_BYTES
 from compute_fixtures import (
     BYTES_PER_CYCLE,
     DEFAULTS,
@@ -122,7 +122,7 @@ def test_ram_keeps_its_rules(embedded, tmp_path, ram, tiles):
     commands = [
         load(0, A + at, (rows, columns), 1, strides=(columns + gap, 0)) for at, rows, columns, gap in tiles
     ]
-    now = reference.book(0, [(LIST, 2 * len(commands) * device.COMMAND_BYTES)])
+    now = reference.book(0, [(LIST, 2 * len(commands) * COMMAND_BYTES)])
     for at, rows, columns, gap in tiles:
         runs = (
             [(A + at + row * (columns + gap), columns) for row in range(rows)]

@@ -6,7 +6,15 @@ import re
 import time
 
 import numpy as np
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import (
+    COMMAND_BYTES,
+    COMMAND_FIELDS,
+    COMMAND_FLAGS,
+    COMMANDS,
+    ELEMENT_TYPES,
+    ERROR_CODES,
+)
+from acalsim_backend.machine.models import DEVICE_MODELS
 from compute_fixtures import (
     DEFAULTS,
     HEAP,
@@ -112,14 +120,14 @@ def test_random_lists_give_the_values_of_one_after_the_other(
         matrices.statistics[f"{unit}_busy_cycles"] for unit in ("load", "store")
     )
     moved = sum(matrices.statistics[f"dma_bytes_{way}"] for way in ("read", "written"))
-    if moved == device.COMMAND_BYTES * len(commands):
+    if moved == COMMAND_BYTES * len(commands):
         assert wait["dram"] == 0
 
 
 def test_counters_say_what_happened(matrices):
     m, n, k = 20, 30, 50
     _, _, stall = matrices.run(*product(m, n, k))
-    fetched = 4 * device.COMMAND_BYTES
+    fetched = 4 * COMMAND_BYTES
     array = array_formula("ws", "double", 16, 16, m, n, k)
     operands = beats(4 * m * k) + beats(4 * k * n) + LATENCY
     written = beats(4 * m * n) + LATENCY
@@ -165,7 +173,7 @@ def stages(matrices, *commands):
     assert error == 0
     wait = matrices.simulator.last_wait
     assert sum(wait.values()) == stall - ACCESS
-    wait["fetch"] -= beats(device.COMMAND_BYTES * len(commands)) + LATENCY + 1 - ACCESS
+    wait["fetch"] -= beats(COMMAND_BYTES * len(commands)) + LATENCY + 1 - ACCESS
     return {stage: cycles for stage, cycles in wait.items() if cycles}
 
 
@@ -256,11 +264,11 @@ def test_the_host_computes_a_large_product_in_no_time(machine):
 def test_every_command_type_flag_and_field_is_documented():
     text = (ROOT / "docs/device.md").read_text()
     rows = (
-        *device.COMMANDS,
-        *device.ELEMENT_TYPES,
-        *device.COMMAND_FLAGS,
-        *device.ERROR_CODES,
-        *device.COMMAND_FIELDS,
+        *COMMANDS,
+        *ELEMENT_TYPES,
+        *COMMAND_FLAGS,
+        *ERROR_CODES,
+        *COMMAND_FIELDS,
     )
-    parts = [*rows, *device.DEVICE_MODELS["compute"].parameters]
+    parts = [*rows, *DEVICE_MODELS["compute"].parameters]
     assert [part.name for part in parts if not re.search(rf"\b{part.name}\b", text)] == []

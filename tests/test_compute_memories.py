@@ -2,7 +2,7 @@
 """The compute device's memories and RAM: what is written, what stays, what is documented of commands."""
 
 import numpy as np
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import COMMAND_BYTES
 from compute_fixtures import (
     DEFAULTS,
     A,
@@ -27,7 +27,7 @@ def test_a_load_of_nothing_but_padding_fills_with_zeros_and_asks_for_no_ram(matr
     copy = matmul(16, 1, 1, a=0, b=64, a_inner_stride=4)
     assert matrices.run(load(0, A, (1, 16)), load(64, B, (1, 1)), fill, copy, store(16, 1, C))[0] == 0
     assert matrices.get(C, 16).tolist() == [1, 0, 0, 4, 5, 0, 0, *range(8, 17)]
-    assert matrices.statistics["dma_bytes_read"] == 5 * device.COMMAND_BYTES + 64 + 4
+    assert matrices.statistics["dma_bytes_read"] == 5 * COMMAND_BYTES + 64 + 4
 
 
 def test_a_store_writes_its_tile_and_nothing_around_it(matrices):

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from acalsim_backend.errors import DeviceError
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import COMMAND_BYTES, pack_command
 from compute_fixtures import (
     DATAFLOWS,
     DEFAULTS,
@@ -160,7 +160,7 @@ def test_the_example_of_the_documentation_runs(matrices, tmp_path):
     from acalsim_backend.machine.headers import registers_header
 
     text = (ROOT / "docs/device.md").read_text()
-    example = text[text.index("    struct DeviceCommand list[]") : text.index("`device.pack_command(")]
+    example = text[text.index("    struct DeviceCommand list[]") : text.index("`pack_command(")]
     (tmp_path / "registers.h").write_text(registers_header())
     source = (
         f'#include <stdio.h>\n#include "registers.h"\nenum {{ a0 = {A:#x}u, b0 = {B:#x}u, c0 = {C:#x}u }};\n'
@@ -173,11 +173,11 @@ def test_the_example_of_the_documentation_runs(matrices, tmp_path):
     matrices.put(A, small((64, 64)))
     matrices.put(B, small((64, 64), 1))
     matrices.put(LIST, subprocess.run([tmp_path / "example"], capture_output=True, check=True).stdout)
-    assert matrices.run(size=4 * device.COMMAND_BYTES)[0] == 0
+    assert matrices.run(size=4 * COMMAND_BYTES)[0] == 0
     assert np.array_equal(matrices.get(C, (64, 64)), np.maximum(small((64, 64)) @ small((64, 64), 1), 0))
 
 
 def test_a_command_has_only_its_own_fields():
-    assert len(device.pack_command(code=1)) == device.COMMAND_BYTES == 128
+    assert len(pack_command(code=1)) == COMMAND_BYTES == 128
     with pytest.raises(DeviceError, match="a command has no field 'colour'"):
-        device.pack_command(code=1, colour=3)
+        pack_command(code=1, colour=3)

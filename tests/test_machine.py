@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from acalsim_backend.errors import DeviceError, MachineError
-from acalsim_backend.machine import device, headers
+from acalsim_backend.machine import headers
 from acalsim_backend.machine.file import MACHINES, load_machine
+from acalsim_backend.machine.registers import REGISTERS, refuse_overlaps
 
 ECHO = "[devices.echo]\nbase = 0x10200000\n"
 
@@ -116,9 +117,9 @@ def test_an_unknown_machine_is_answered_with_those_there_are():
 
 
 def test_overlapping_registers_are_refused_when_declared():
-    status = device.REGISTERS[2]
+    status = REGISTERS[2]
     with pytest.raises(DeviceError, match=r"registers overlap: STATUS 0x08..0x0c and TWIN 0x0a..0x0e"):
-        device.refuse_overlaps((*device.REGISTERS[:3], replace(status, name="TWIN", offset=0x0A)))
+        refuse_overlaps((*REGISTERS[:3], replace(status, name="TWIN", offset=0x0A)))
 
 
 @pytest.mark.parametrize("compiler", [["gcc", "-std=c11", "-x", "c"], ["g++", "-std=c++17", "-x", "c++"]])

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from acalsim_backend.machine import device
+from acalsim_backend.machine.commands import COMMAND_BYTES
 from compute_fixtures import ERRORS, SYNC, Matrices, command, load, matmul, parameters, store
 from simulator_fixtures import (
     COMPUTE,
@@ -45,7 +45,7 @@ def start(machine, lists):
     at = RAM + 0x100
     for base, commands in lists.items():
         machine.start(*commands, address=at, base=base)
-        at += device.COMMAND_BYTES * len(commands)
+        at += COMMAND_BYTES * len(commands)
 
 
 def ends(machine, *bases):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from acalsim_backend.host import qemu
-from acalsim_backend.machine.file import LATENCIES
 from acalsim_backend.machine.headers import registers_header
+from acalsim_backend.machine.rows import LATENCIES
 from qemu_fixtures import cross
 
 CLASSES = [row.name for row in LATENCIES]

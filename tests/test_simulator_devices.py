@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from acalsim_backend.machine import device
+from acalsim_backend.machine.models import DEVICE_MODELS
 from compute_fixtures import LATENCY as DMA_LATENCY
 from compute_fixtures import Matrices
 from simulator_fixtures import (
@@ -23,7 +23,7 @@ from simulator_work import MINE, A
 
 
 def test_every_declared_model_is_there_and_no_other(embedded):
-    assert sorted(device.DEVICE_MODELS) == embedded.models()
+    assert sorted(DEVICE_MODELS) == embedded.models()
 
 
 def test_a_device_that_cannot_be_plugged_in_is_refused(simulator):

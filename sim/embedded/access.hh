@@ -26,7 +26,7 @@ struct Access {
 struct Response {
     bool success;
     std::uint64_t data;
-    Cycle stall_cycles;  // at least 1, of an access
+    Cycle stall_cycles;        // at least 1, of an access
     bool interrupted = false;  // sources have been raised that the CPU has not been told of
     Stages waited{};           // what of the stall was waiting for a device's work
 };

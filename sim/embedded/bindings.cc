@@ -117,14 +117,7 @@ void check_signals() {
 
 class PythonEngine : public Engine {
 public:
-    // The numbers of DramTiming.
-    PythonEngine(Cycle latency_cycles, std::uint64_t bytes_per_cycle, std::uint64_t channels,
-                 std::uint64_t interleave_bytes, std::uint64_t banks, std::uint64_t row_bytes,
-                 Cycle row_miss_cycles)
-        : Engine({latency_cycles, bytes_per_cycle, channels, interleave_bytes, banks, row_bytes,
-                  row_miss_cycles}) {
-        on_long_wait = check_signals;
-    }
+    explicit PythonEngine(const DramTiming& ram) : Engine(ram) { on_long_wait = check_signals; }
     ~PythonEngine() {
         for (const auto& device : written_in_python_) device->unplug();
     }
@@ -244,17 +237,21 @@ void bind_device(nb::module_& module) {
         .def_prop_ro("parameters", &NamedDevice::parameters);
 }
 
+// The rows of RAM's timing as the engine's arguments: what it takes, hands on, and calls them.
+#define TAKEN(name, otherwise, text) , std::uint64_t name
+#define HANDED_ON(name, otherwise, text) name,
+#define KEYWORD(name, otherwise, text) nb::arg(#name) = std::uint64_t(otherwise),
+
+void make_engine(PythonEngine* place ACALSIM_RAM_TIMING(TAKEN)) {
+    new (place) PythonEngine(DramTiming{ACALSIM_RAM_TIMING(HANDED_ON)});
+}
+
 void bind_engine(nb::module_& module) {
-    const DramTiming ram;
-    using Number = std::uint64_t;
     using AddModel =
         void (Engine::*)(const std::string&, const std::string&, std::uint64_t, const Parameters&);
     nb::class_<PythonEngine>(module, "Engine", "The embedded engine: clock, events, devices, RAM.")
-        .def(nb::init<Cycle, Number, Number, Number, Number, Number, Cycle>(), "latency_cycles"_a,
-             "bytes_per_cycle"_a, "channels"_a = ram.channels,
-             "interleave_bytes"_a = ram.interleave_bytes, "banks"_a = ram.banks,
-             "row_bytes"_a = ram.row_bytes, "row_miss_cycles"_a = ram.row_miss_cycles,
-             "The RAM's timing, as in a machine file's [ram].")
+        .def("__init__", &make_engine,
+             ACALSIM_RAM_TIMING(KEYWORD) "The RAM's timing, as in a machine file's [ram].")
         .def("add_device", AddModel(&Engine::add_device), "model"_a, "name"_a, "base"_a,
              "parameters"_a, "A built-in model by name, or a subclass of Device.")
         .def("add_device", &PythonEngine::add_class, "model"_a, "name"_a, "base"_a, "parameters"_a)
@@ -266,9 +263,10 @@ void bind_engine(nb::module_& module) {
         .def("serve", &serve, "listener"_a, "description"_a,
              "Serves one client of the listening socket (a file descriptor) to the end.")
         .def("result", &result_of)
-        .def_prop_ro("last_wait", &last_wait,
-                     "Of the last access's stall, the cycles that it waited for the device's work,\n"
-                     "by what the device was doing.")
+        .def_prop_ro(
+            "last_wait", &last_wait,
+            "Of the last access's stall, the cycles that it waited for the device's work,\n"
+            "by what the device was doing.")
         .def_rw("log", &PythonEngine::log, nb::arg("log").none(),
                 "None, or a function of (cycle, who, text).");
 }
@@ -298,9 +296,9 @@ std::vector<Cycle> array_cycles(const std::vector<ArrayCase>& cases) {
 // --- Command lists without values ---
 
 DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
-    return {ram.at("latency_cycles"), ram.at("bytes_per_cycle"), ram.at("channels"),
-            ram.at("interleave_bytes"), ram.at("banks"), ram.at("row_bytes"),
-            ram.at("row_miss_cycles")};
+#define ROW(name, otherwise, text) ram.at(#name),
+    return {ACALSIM_RAM_TIMING(ROW)};
+#undef ROW
 }
 
 // The lists, one for each device, are started one after the other; returns RESULT and DATA_OUT of
@@ -352,9 +350,10 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
-    module.def("list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
-               "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
-               "one for each of the devices, whose parameters are given; computes no values.");
+    module.def(
+        "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
+        "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
+        "one for each of the devices, whose parameters are given; computes no values.");
     module.def(
         "array_cycles", &array_cycles, "cases"_a,
         "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"

@@ -55,8 +55,13 @@ std::optional<Access> Client::next_access() {
             case REQUEST_WRITE:
                 return access_of(frame);
             case REQUEST_WAIT:
-                return Access{false, 0, 0, 0, std::exchange(advance_cycles_, 0),
-                              std::exchange(moved_bytes_, 0), true};
+                return Access{false,
+                              0,
+                              0,
+                              0,
+                              std::exchange(advance_cycles_, 0),
+                              std::exchange(moved_bytes_, 0),
+                              true};
             case REQUEST_ADVANCE:
                 advance(frame);
                 break;
@@ -76,8 +81,12 @@ std::optional<Access> Client::next_access() {
 Access Client::access_of(const MMIORequest& frame) {
     if (!valid_size(frame.size))
         throw malformed("size " + std::to_string(frame.size) + " is not 1, 2, 4 or 8");
-    return {frame.type == REQUEST_WRITE, frame.addr, frame.size, frame.data,
-            std::exchange(advance_cycles_, 0), std::exchange(moved_bytes_, 0)};
+    return {frame.type == REQUEST_WRITE,
+            frame.addr,
+            frame.size,
+            frame.data,
+            std::exchange(advance_cycles_, 0),
+            std::exchange(moved_bytes_, 0)};
 }
 
 void Client::respond(const Response& response, bool ended) {

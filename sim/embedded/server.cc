@@ -6,8 +6,8 @@ namespace acalsim {
 Server::Server(Engine& engine, std::string description, std::function<void()> on_wait)
     : engine_(engine),
       on_wait_(std::move(on_wait)),
-      client_(std::move(description),
-              [&engine](GuestRam ram) { engine.map_ram(std::move(ram)); }) {}
+      client_(std::move(description), [&engine](GuestRam ram) { engine.map_ram(std::move(ram)); }) {
+}
 
 std::string Server::serve(int listener) {
     client_.accept(listener, on_wait_);

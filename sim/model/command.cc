@@ -79,20 +79,21 @@ std::uint64_t windows(std::uint64_t before, std::uint64_t size, std::uint64_t be
 
 }  // namespace
 
+std::uint64_t vector_count(const DeviceCommand& x, std::uint32_t rows, std::uint32_t columns) {
+    return x.flags & rows ? x.m : x.flags & columns ? x.n : 0;
+}
+
 std::uint64_t vector_bytes(const DeviceCommand& x) {
-    const auto size = [&x](std::uint32_t rows, std::uint32_t columns) -> std::uint64_t {
-        return x.flags & rows ? x.m : x.flags & columns ? x.n : 0;
-    };
-    return kSumBytes * (size(FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS) +
-                        size(FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS));
+    return kSumBytes * (vector_count(x, FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS) +
+                        vector_count(x, FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS));
 }
 
 Pooling pooling_of(const DeviceCommand& x) {
     if (!x.n_inner || x.n % x.n_inner) return {};
     const std::uint64_t rows = x.n / x.n_inner;
-    const Pooling pooling{
-        rows, x.n_inner, windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
-        windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
+    const Pooling pooling{rows, x.n_inner,
+                          windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
+                          windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
     return pooling.out_rows && pooling.out_columns ? pooling : Pooling{};
 }
 
@@ -129,8 +130,7 @@ std::vector<Use> uses_of(const DeviceCommand& x) {
     std::vector<Use> uses;
     if (x.code != COMMAND_STORE) return uses;
     if (x.flags & FLAG_RESIDUAL) uses.push_back(tile);
-    if (vector_bytes(x))
-        uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
+    if (vector_bytes(x)) uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
     uses.push_back(c);
     return uses;
 }

@@ -30,10 +30,13 @@ Walk b_rows(const DeviceCommand& command);     // k
 Walk b_columns(const DeviceCommand& command);  // n
 Walk c_rows(const DeviceCommand& command);     // m
 
-std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
-std::uint64_t residual_bytes(const DeviceCommand& command); // of an element of STORE's residual
-std::uint64_t vector_bytes(const DeviceCommand& command);   // of STORE's scales and bias together
-constexpr std::uint64_t kSumBytes = 4;                      // of an element of C
+std::uint64_t operand_bytes(const DeviceCommand& command);   // of an element of A and B, of RAM
+std::uint64_t residual_bytes(const DeviceCommand& command);  // of an element of STORE's residual
+std::uint64_t vector_bytes(const DeviceCommand& command);    // of STORE's scales and bias together
+constexpr std::uint64_t kSumBytes = 4;                       // of an element of C
+
+// Numbers in a vector of STORE's: one a row of C, or one a column, by whichever flag is set.
+std::uint64_t vector_count(const DeviceCommand& command, std::uint32_t rows, std::uint32_t columns);
 
 // The tile in RAM of LOAD and STORE, and the one in the scratchpad that goes with it: LOAD's
 // target with its padding, STORE's residual. The latter's address is one of the scratchpad.
@@ -46,7 +49,7 @@ struct Pooling {
     std::uint64_t rows, columns, out_rows, out_columns;
 };
 
-// All 0 where no window fits, a window holds nothing but border, or the sizes contradict each other.
+// All 0 where no window fits, a window holds nothing but border, or sizes contradict each other.
 Pooling pooling_of(const DeviceCommand& command);
 
 enum class Memory { scratchpad, accumulator };
@@ -59,7 +62,7 @@ struct Use {
     bool released = false;  // the command has no more need of it
 };
 
-// In the order A, B, C; LOAD's target or STORE's residual counts as A, STORE's scales and bias as B.
+// In the order A, B, C. LOAD's target or STORE's residual is A, STORE's scales and bias are B.
 std::vector<Use> uses_of(const DeviceCommand& command);
 
 // What commands are checked against.
@@ -69,8 +72,8 @@ struct Limits {
     Peers peers;
 };
 
-// A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half, the
-// scratchpad's in the lower. RAM ends below.
+// A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half,
+// the scratchpad's in the lower. RAM ends below.
 constexpr std::uint64_t peer_base(std::uint64_t address) { return address >> 32; }
 constexpr std::uint64_t peer_offset(std::uint64_t address) { return address & 0xFFFFFFFF; }
 constexpr bool is_peer(std::uint64_t address) { return peer_base(address) >= 0x10000000; }

@@ -2,48 +2,47 @@
 // Which commands are refused, and with which error code. All that a command touches is in its
 // fields, so that a list can be checked before any of it is executed.
 #include "model/command.hh"
+#include "tables.h"
 
 namespace acalsim {
 
 namespace {
 
-constexpr std::uint32_t kBias = FLAG_BIAS_COLUMNS | FLAG_BIAS_ROWS;
-constexpr std::uint32_t kScales = FLAG_SCALE | FLAG_SCALE_COLUMNS | FLAG_SCALE_ROWS;
-constexpr std::uint32_t kStore = kScales | kBias | FLAG_INT32_SUMS | FLAG_RESIDUAL | FLAG_RELU |
-                                 FLAG_CLAMP | FLAG_POOL | FLAG_INT8_RESIDUAL;
-
-// What a code allows beside it: types as bits, flags.
-struct Form {
-    std::uint32_t code, types, flags;
+struct Code {
+    std::uint32_t code, types;
 };
 
-constexpr std::uint32_t bit(std::uint32_t type) { return 1u << type; }
-
-constexpr Form kForms[] = {
-    {COMMAND_NOP, bit(0), 0},
-    {COMMAND_SYNC, bit(0), 0},
-    {COMMAND_SIGNAL, bit(0), 0},
-    {COMMAND_AWAIT, bit(0), 0},
-    {COMMAND_LOAD, bit(0), 0},
-    {COMMAND_MATMUL, bit(TYPE_FLOAT32) | bit(TYPE_INT8), FLAG_ACCUMULATE},
-    {COMMAND_STORE, bit(TYPE_FLOAT32) | bit(TYPE_INT8), kStore},
+constexpr Code kCodes[] = {
+#define ROW(code, types) {code, types},
+    ACALSIM_COMMANDS(ROW)
+#undef ROW
 };
 
-// Several flags of which a command takes one.
-bool at_most_one(std::uint32_t flags) { return !(flags & (flags - 1)); }
+struct Flag {
+    std::uint32_t bit, command, needs, excludes;
+};
 
-bool flags_agree(std::uint32_t flags) {
-    const bool both = flags & FLAG_RESIDUAL && flags & FLAG_POOL;
-    const bool of_nothing = flags & FLAG_INT8_RESIDUAL && !(flags & FLAG_RESIDUAL);
-    return at_most_one(flags & kBias) && at_most_one(flags & kScales) && !both && !of_nothing;
-}
+constexpr Flag kFlags[] = {
+#define ROW(bit, command, needs, excludes) {bit, command, needs, excludes},
+    ACALSIM_COMMAND_FLAGS(ROW)
+#undef ROW
+};
 
-bool has_a_form(const DeviceCommand& x) {
-    for (const Form& form : kForms) {
-        if (x.code == form.code && x.type < 32 && form.types & bit(x.type))
-            return !(x.flags & ~form.flags) && flags_agree(x.flags);
+bool takes_type(const DeviceCommand& x) {
+    for (const Code& row : kCodes) {
+        if (x.code == row.code) return x.type < 32 && row.types & 1u << x.type;
     }
     return false;
+}
+
+bool takes_flags(const DeviceCommand& x) {
+    std::uint32_t unknown = x.flags;
+    for (const Flag& row : kFlags) {
+        if (!(x.flags & row.bit)) continue;
+        if (x.code != row.command || ~x.flags & row.needs || x.flags & row.excludes) return false;
+        unknown &= ~row.bit;
+    }
+    return !unknown;
 }
 
 bool aligned(std::initializer_list<std::uint64_t> values, std::uint64_t unit) {
@@ -126,7 +125,7 @@ std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
 }  // namespace
 
 std::uint32_t check_command(const DeviceCommand& x, const Limits& limits) {
-    if (!has_a_form(x)) return ERROR_COMMAND;
+    if (!takes_type(x) || !takes_flags(x)) return ERROR_COMMAND;
     if (x.code == COMMAND_NOP || x.code == COMMAND_SYNC) return ERROR_NONE;
     if (x.code == COMMAND_AWAIT) return x.m ? ERROR_NONE : ERROR_SIZE;
     if (x.code == COMMAND_SIGNAL) return reaches(x, limits) ? ERROR_NONE : ERROR_ADDRESS;

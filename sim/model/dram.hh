@@ -7,18 +7,16 @@
 #include <vector>
 
 #include "model/host.hh"
+#include "tables.h"
 
 namespace acalsim {
 
-// The machine file's [ram]. Whoever leaves all but the first two alone has one in-order channel.
+// The machine file's [ram], without its size: one in-order channel, where only its latency and its
+// bytes_per_cycle are given.
 struct DramTiming {
-    Cycle latency_cycles = 20;
-    std::uint64_t bytes_per_cycle = 8;     // of each channel
-    std::uint64_t channels = 1;            // adjacent addresses change channels
-    std::uint64_t interleave_bytes = 256;  // after so many bytes
-    std::uint64_t banks = 8;               // of each channel, each with one open row
-    std::uint64_t row_bytes = 0;           // 0: rows do not matter
-    Cycle row_miss_cycles = 0;             // to open another row
+#define ROW(name, otherwise, text) std::uint64_t name = otherwise;
+    ACALSIM_RAM_TIMING(ROW)
+#undef ROW
 };
 
 class Dram {

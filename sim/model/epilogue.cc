@@ -41,7 +41,7 @@ private:
     static std::vector<float> take(const DeviceCommand& x, std::uint32_t rows,
                                    std::uint32_t columns, const Bytes& scratchpad,
                                    std::uint64_t& address) {
-        std::vector<float> values(x.flags & rows ? x.m : x.flags & columns ? x.n : 0);
+        std::vector<float> values(vector_count(x, rows, columns));
         if (!values.empty())
             std::memcpy(values.data(), &scratchpad[address], values.size() * sizeof(float));
         address += values.size() * sizeof(float);
@@ -85,9 +85,8 @@ void add_residual(const DeviceCommand& x, const Bytes& scratchpad, std::vector<f
     tile.for_each_row([&](std::uint64_t offset) {
         for (std::uint64_t at = 0; at < tile.row_bytes; at += step) {
             const std::uint64_t address = x.a + offset + at;
-            *value++ += is_int8
-                            ? float(get<std::int8_t>(scratchpad, address)) * x.residual_scale
-                            : get<float>(scratchpad, address);
+            *value++ += is_int8 ? float(get<std::int8_t>(scratchpad, address)) * x.residual_scale
+                                : get<float>(scratchpad, address);
         }
     });
 }

@@ -36,19 +36,12 @@ int listen_at(const std::string& path) {
     return listener;
 }
 
-// The machine file's [ram]; what is not said is as DramTiming has it.
+// The machine file's [ram]; what is not said has its default.
 DramTiming ram_timing(const SST::Params& params) {
     DramTiming ram;
-    const auto number = [&](const char* key, std::uint64_t otherwise) {
-        return params.find<std::uint64_t>(key, otherwise);
-    };
-    ram.latency_cycles = number("ram_latency_cycles", ram.latency_cycles);
-    ram.bytes_per_cycle = number("ram_bytes_per_cycle", ram.bytes_per_cycle);
-    ram.channels = number("ram_channels", ram.channels);
-    ram.interleave_bytes = number("ram_interleave_bytes", ram.interleave_bytes);
-    ram.banks = number("ram_banks", ram.banks);
-    ram.row_bytes = number("ram_row_bytes", ram.row_bytes);
-    ram.row_miss_cycles = number("ram_row_miss_cycles", ram.row_miss_cycles);
+#define ROW(name, otherwise, text) ram.name = params.find<std::uint64_t>("ram_" #name, otherwise);
+    ACALSIM_RAM_TIMING(ROW)
+#undef ROW
     return ram;
 }
 
@@ -71,8 +64,9 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
       dram_(made([&] { return Dram(ram_timing(params)); })),
       line_bytes_(params.find<std::uint64_t>("line_bytes", 64)),
-      memory_(loadUserSubComponent<Memory>("memory", SST::ComponentInfo::SHARE_NONE, tick_,
-                                           new Memory::Handler<QEMUBinary, &QEMUBinary::on_memory>(this))),
+      memory_(loadUserSubComponent<Memory>(
+          "memory", SST::ComponentInfo::SHARE_NONE, tick_,
+          new Memory::Handler<QEMUBinary, &QEMUBinary::on_memory>(this))),
       cycles_(registerStatistic<std::uint64_t>("cycles")),
       stall_cycles_(registerStatistic<std::uint64_t>("stall_cycles")),
       accesses_(registerStatistic<std::uint64_t>("transactions")),
@@ -219,8 +213,8 @@ void QEMUBinary::respond(bool success, std::uint64_t data, const Stages& waited,
     bridges > 1 ? send_at(take_link_, cycle_now(), kTakeTick) : take_access();
 }
 
-// Where there are other nodes, those of this cycle are answered before one is waited for: their CPUs
-// run meanwhile.
+// Where there are other nodes, those of this cycle are answered before one is waited for: their
+// CPUs run meanwhile.
 void QEMUBinary::on_take(SST::Event*) {
     guarded([&] { take_access(); });
 }
@@ -278,7 +272,8 @@ void QEMUBinary::ask_memory(DmaEvent* transfer) {
     runs.for_each_row([&](std::uint64_t offset) {
         std::uint64_t address = runs.address + offset;
         for (const std::uint64_t end = address + runs.row_bytes; address < end;) {
-            const std::uint64_t bytes = std::min(end, (address / line_bytes_ + 1) * line_bytes_) - address;
+            const std::uint64_t bytes =
+                std::min(end, (address / line_bytes_ + 1) * line_bytes_) - address;
             Memory::Request* request = nullptr;
             if (transfer->is_write)
                 request = new Memory::Write(address, bytes, Bytes(bytes));

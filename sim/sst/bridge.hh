@@ -17,6 +17,9 @@
 
 namespace acalsim {
 
+// A row of tables.h for sst-info.
+#define ACALSIM_RAM_PARAMETER(name, otherwise, text) {"ram_" #name, text, #otherwise},
+
 class QEMUBinary : public CycleComponent {
 public:
     QEMUBinary(SST::ComponentId_t id, SST::Params& params);
@@ -32,17 +35,11 @@ public:
     SST_ELI_DOCUMENT_PARAMS(
         {"socket", "path of the Unix socket to listen at", ""},
         {"description", "machine description that a client is told, as in docs/protocol.md", ""},
-        {"ram_latency_cycles", "cycles of a DMA transfer beside those of its bytes", "20"},
-        {"ram_bytes_per_cycle", "bytes that a DMA channel moves in a cycle", "8"},
-        {"ram_channels", "DMA channels side by side", "1"},
-        {"ram_interleave_bytes", "adjacent bytes before the next channel's turn", "256"},
-        {"ram_banks", "banks of each channel, each with one open row", "8"},
-        {"ram_row_bytes", "bytes of a bank's row; 0: rows do not matter", "0"},
-        {"ram_row_miss_cycles", "cycles that a bank takes to open another row", "0"},
         {"line_bytes", "largest piece of a DMA transfer that the slot memory is asked for", "64"},
         {"stats", "JSON file for the results", ""},
         {"clock", "the machine's clock, the same for all its components", "1GHz"},
-        {"verbose", "print every access and state change", "false"})
+        {"verbose", "print every access and state change", "false"},
+        ACALSIM_RAM_TIMING(ACALSIM_RAM_PARAMETER))
     SST_ELI_DOCUMENT_STATISTICS({"cycles", "cycles the CPU ran or waited", "cycles", 1},
                                 {"stall_cycles", "cycles the CPU waited", "cycles", 1},
                                 {"transactions", "accesses to devices", "accesses", 1},
@@ -50,10 +47,11 @@ public:
     SST_ELI_DOCUMENT_PORTS({"device%(n)d",
                             "to the port bus of a device: accesses, responses, interrupts and DMA",
                             {ACALSIM_BUS_EVENTS}})
-    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS({"memory",
-                                         "how long DMA takes, by memHierarchy.standardInterface say; "
-                                         "else the parameters ram_... decide",
-                                         "SST::Interfaces::StandardMem"})
+    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS(
+        {"memory",
+         "how long DMA takes, by memHierarchy.standardInterface say; "
+         "else the parameters ram_... decide",
+         "SST::Interfaces::StandardMem"})
 
 private:
     struct Plugged {
@@ -101,11 +99,11 @@ private:
     Memory* const memory_;                                // or none: dram_ has RAM's time
     std::map<Memory::Request::id_t, DmaEvent*> lines_;    // that memory_ is asked for
     std::map<const DmaEvent*, std::uint64_t> remaining_;  // lines of each transfer
-    std::vector<DmaEvent*> asked_;  // for transfers in this cycle
-    std::vector<Plugged> devices_;  // by port
-    std::map<std::uint64_t, std::size_t> ports_;  // by address
-    Peers peers_;                                 // that have introduced themselves
-    bool introduced_ = false;                     // all of them, to each other
+    std::vector<DmaEvent*> asked_;                        // for transfers in this cycle
+    std::vector<Plugged> devices_;                        // by port
+    std::map<std::uint64_t, std::size_t> ports_;          // by address
+    Peers peers_;                                         // that have introduced themselves
+    bool introduced_ = false;                             // all of them, to each other
 
     Cycle begin_ = 0;  // of the access, or the sleep, that the CPU is in
     std::uint64_t transactions_ = 0;

@@ -83,7 +83,8 @@ protected:
 
     Tick ticks_to(Cycle cycle, Tick tick) const {
         if (cycle > kEndOfTime)
-            throw SimulationError("cycle " + std::to_string(cycle) + " is past the end of SST's time");
+            throw SimulationError("cycle " + std::to_string(cycle) +
+                                  " is past the end of SST's time");
         return ticks_until(tick_now(), cycle, tick);
     }
 

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sst/device_component.hh"
 
-#include <set>
-
 #include "model/registry.hh"
 
 namespace acalsim {
 
 namespace {
 
-// What the component's own parameters leave over are the model's, all of them numbers.
-Parameters model_parameters(const SST::Params& params) {
-    const std::set<std::string> own = {"name", "base", "clock", "verbose"};
-    Parameters parameters;
-    for (const std::string& key : params.getKeys()) {
-        if (!own.count(key)) parameters[key] = params.find<std::uint64_t>(key, 0);
-    }
+Parameters model_parameters(const SST::Params& params, Parameters parameters) {
+    for (auto& [key, value] : parameters) value = params.find<std::uint64_t>(key, value);
     return parameters;
 }
 
@@ -63,7 +56,7 @@ private:
 };
 
 DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& params,
-                                 const std::string& model)
+                                 const std::string& model, const Parameters& defaults)
     : CycleComponent(id, params),
       base_(params.find<std::uint64_t>("base", 0)),
       bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
@@ -72,7 +65,7 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
         const std::string name = params.find<std::string>("name", getName());
         if (!bus_) throw SimulationError("device '" + name + "': its port 'bus' is not connected");
         port_ = std::make_unique<Port>(*this, name);
-        const Slot slot{*port_, name, model_parameters(params)};
+        const Slot slot{*port_, name, model_parameters(params, defaults)};
         if (slot.parameter("access_cycles") == 0)
             throw SimulationError("device '" + name + "': its parameter 'access_cycles' is 0");
         device_ = models().at(model)(slot);

@@ -13,12 +13,15 @@
 #include "model/device.hh"
 #include "sst/component.hh"
 #include "sst/events.hh"
+#include "tables.h"
 
 namespace acalsim {
 
 class DeviceComponent : public CycleComponent {
 public:
-    DeviceComponent(SST::ComponentId_t id, const SST::Params& params, const std::string& model);
+    // `defaults` are the model's parameters, as they are where `params` does not say otherwise.
+    DeviceComponent(SST::ComponentId_t id, const SST::Params& params, const std::string& model,
+                    const Parameters& defaults);
     ~DeviceComponent() override;
 
     void init(unsigned phase) override;
@@ -63,14 +66,16 @@ private:
     SST::Link* due_;
 };
 
+// A row of tables.h as a model's default, and for sst-info.
+#define ACALSIM_DEFAULT(name, otherwise, text) {#name, otherwise},
+#define ACALSIM_PARAMETER(name, otherwise, text) {#name, text, #otherwise},
+
 // Every device has these.
 #define ACALSIM_DEVICE_PARAMETERS                                                                 \
     {"name", "what the device is called in logs and reports; default: the component's name", ""}, \
         {"clock", "the machine's clock, the same for all its components", "1GHz"},                \
         {"verbose", "print every access and state change", "false"},                              \
-        {"base", "address of the device's registers"},                                            \
-        {"interrupt", "interrupt source, 32 to 95; 0: there is no line", "0"},                    \
-        {"access_cycles", "cycles of one register access"}
+        {"base", "address of the device's registers"}
 #define ACALSIM_DEVICE_STATISTICS                                 \
     {"busy_cycles", "cycles with the BUSY bit set", "cycles", 1}, \
         {"transactions", "accesses by the CPU, refused ones included", "accesses", 1}
@@ -81,14 +86,14 @@ private:
 
 class EchoDevice : public DeviceComponent {
 public:
-    EchoDevice(SST::ComponentId_t id, SST::Params& params) : DeviceComponent(id, params, "echo") {}
+    EchoDevice(SST::ComponentId_t id, SST::Params& params)
+        : DeviceComponent(id, params, "echo", {ACALSIM_ECHO_PARAMETERS(ACALSIM_DEFAULT)}) {}
 
     SST_ELI_REGISTER_COMPONENT(EchoDevice, "acalsim", "EchoDevice",
                                SST_ELI_ELEMENT_VERSION(1, 0, 0),
                                "Answers DATA_IN in DATA_OUT after a latency; ends the simulation",
                                COMPONENT_CATEGORY_UNCATEGORIZED)
-    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS,
-                            {"latency_cycles", "cycles from DATA_IN to DATA_OUT"})
+    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS, ACALSIM_ECHO_PARAMETERS(ACALSIM_PARAMETER))
     SST_ELI_DOCUMENT_STATISTICS(ACALSIM_DEVICE_STATISTICS)
     SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
 };
@@ -96,25 +101,14 @@ public:
 class ComputeDevice : public DeviceComponent {
 public:
     ComputeDevice(SST::ComponentId_t id, SST::Params& params)
-        : DeviceComponent(id, params, "compute") {}
+        : DeviceComponent(id, params, "compute", {ACALSIM_COMPUTE_PARAMETERS(ACALSIM_DEFAULT)}) {}
 
     SST_ELI_REGISTER_COMPONENT(ComputeDevice, "acalsim", "ComputeDevice",
                                SST_ELI_ELEMENT_VERSION(1, 0, 0),
                                "Matrix engine: a command list in RAM, fetched and executed by DMA",
                                COMPONENT_CATEGORY_UNCATEGORIZED)
-    SST_ELI_DOCUMENT_PARAMS(
-        ACALSIM_DEVICE_PARAMETERS, {"rows", "rows of the systolic array"},
-        {"columns", "columns of the systolic array"},
-        {"dataflow", "what stays in the array: 0 weights, 1 outputs"},
-        {"overlap", "of a tile with the next: 0 serial, 1 single-, 2 double-buffered"},
-        {"scratchpad_bytes", "size of the operands' memory"},
-        {"peer_latency_cycles", "of what another device is sent, beside the cycles of its data"},
-        {"peer_bytes_per_cycle", "that leave for other devices"},
-        {"accumulator_bytes", "size of the sums' memory"},
-        {"scratchpad_bytes_per_cycle", "bytes a cycle that the load and the store unit move"},
-        {"load_queue_depth", "LOADs that wait or are at work"},
-        {"compute_queue_depth", "MATMULs that wait or are at work"},
-        {"store_queue_depth", "STOREs that wait or are at work"})
+    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS,
+                            ACALSIM_COMPUTE_PARAMETERS(ACALSIM_PARAMETER))
     SST_ELI_DOCUMENT_STATISTICS(
         ACALSIM_DEVICE_STATISTICS, {"commands", "commands executed", "commands", 1},
         {"macs", "multiply-accumulates", "operations", 1},

@@ -25,11 +25,13 @@ public:
                                "One end of a bus that runs over a network, merlin's say",
                                COMPONENT_CATEGORY_NETWORK)
     SST_ELI_DOCUMENT_PARAMS({"peer", "the network's number for the other end"},
-                            {"clock", "the machine's clock, the same for all its components", "1GHz"},
+                            {"clock", "the machine's clock, the same for all its components",
+                             "1GHz"},
                             {"verbose", "of no effect", "false"})
     SST_ELI_DOCUMENT_STATISTICS({"packet_bytes", "size of each packet sent", "bytes", 1})
     SST_ELI_DOCUMENT_PORTS({"bus", "to a port of a QEMUBinary or a device", {ACALSIM_BUS_EVENTS}})
-    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS({"network", "what reaches the network, merlin.linkcontrol say",
+    SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS({"network",
+                                         "what reaches the network, merlin.linkcontrol say",
                                          "SST::Interfaces::SimpleNetwork"})
 
 private:

@@ -28,7 +28,8 @@ from .host.build import host_tools
 from .host.toolchain import PREFIX, compiler_version, find_compiler
 from .ir.graph import ACALSimIR
 from .ir.verify import verify
-from .machine.file import Machine, load_machine
+from .machine.file import load_machine
+from .machine.machine import Machine
 from .report.compare import compare, tensors
 from .report.report import build_report, provenance
 from .schedule.passes import make_plan

@@ -32,7 +32,8 @@ from .errors import ServeError, ToolchainError, run_room
 from .files import read_json, write_json
 from .host.engine import find_library, load
 from .host.sst import CONFIG, find_sst, find_sst_library
-from .machine.file import Machine, load_machine
+from .machine.file import load_machine
+from .machine.machine import Machine
 from .processes import die_with_parent
 
 LONGEST_SOCKET_PATH = 107

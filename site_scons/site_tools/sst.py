@@ -37,6 +37,7 @@ def exists(env):
 def HostTools(env):
     """QEMU's plugin, the embedded engine, and QEMU's own word that it takes the plugin."""
     env.Room("machine.headers", "registers", f"{HOST}/registers.h", [], "registers $TARGET")
+    env.Room("machine.headers", "tables", f"{HOST}/tables.h", [], "tables $TARGET")
     plugin, library = build_plugin(env), build_engine(env)
     answer = env.Room("host.qemu", "check", f"{HOST}/qemu.json", plugin, "check $SOURCE $TARGET")
     env.Depends(answer, qemu_binary(env))

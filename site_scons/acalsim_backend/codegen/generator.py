@@ -12,8 +12,9 @@ from ..files import write_atomic
 from ..host.engine import library_for_compiling, timing_engine
 from ..ir.graph import ACALSimIR
 from ..ir.verify import verify
-from ..machine.file import Machine, load_machine
+from ..machine.file import load_machine
 from ..machine.headers import machine_header, registers_header
+from ..machine.machine import Machine
 from ..offload.timer import ListTimer
 from ..schedule.passes import make_plan
 from ..schedule.plan import Plan

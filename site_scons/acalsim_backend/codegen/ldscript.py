@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from ..schedule.plan import Plan
 
 SCRIPT = """\

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..host import toolchain
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from ..paths import KERNELS
 
 TEMPLATE = """\

@@ -9,7 +9,7 @@ from ..alignment import ALIGNMENT
 from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from ..offload.command import Address, Command
 from ..schedule.plan import Plan
 from .printers import PRINTERS

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import ToolchainError
 from ..files import read_json, write_json
-from ..machine.headers import registers_header
+from ..machine.headers import registers_header, tables_header
 from ..paths import SIM, cache_folder
 from . import engine as embedded
 from . import qemu
@@ -44,6 +44,7 @@ def _tools_key() -> str:
     """A digest of all that the tools are made from and for."""
     parts = [
         registers_header(),
+        tables_header(),
         str(embedded.ENGINE_CXXFLAGS),
         str(qemu.PLUGIN_CFLAGS),
         embedded.LIBRARY_NAME,

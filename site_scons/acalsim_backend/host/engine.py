@@ -22,7 +22,7 @@ import nanobind
 
 from ..errors import ServeError, TimingError, ToolchainError, run_room
 from ..files import write_atomic
-from ..machine.headers import registers_header
+from ..machine.headers import registers_header, tables_header
 from ..paths import ROOT, SIM, cache_folder
 
 CXX = os.environ.get("CXX", "g++")
@@ -61,7 +61,7 @@ def nanobind_source() -> Path:
 
 
 def system_include_dirs() -> tuple[Path, ...]:
-    """Header folders of nanobind and Python; our own are sim/ and the one with registers.h."""
+    """Header folders of nanobind and Python; our own are sim/ and the one with registers.h and tables.h."""
     root = Path(nanobind.include_dir())
     return (root, root.parent / "ext/robin_map/include", Path(sysconfig.get_path("include")))
 
@@ -77,7 +77,7 @@ def cxxflags(source: Path) -> tuple[str, ...]:
 
 
 def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
-    """How one source becomes one object; `headers` is the folder of registers.h."""
+    """How one source becomes one object; `headers` is the folder of registers.h and tables.h."""
     includes = [f"-I{SIM}", f"-I{headers}", *(f"-isystem{path}" for path in system_include_dirs())]
     return [CXX, *cxxflags(source), *includes, "-c", str(source), "-o", str(target)]
 
@@ -147,7 +147,8 @@ def build(folder: str | os.PathLike) -> Path:
     """
     folder = Path(folder).absolute()
     write_if_changed(folder / "registers.h", registers_header())
-    headers = _digest(folder / "registers.h", *sorted(SIM.glob("*/*.hh")))
+    write_if_changed(folder / "tables.h", tables_header())
+    headers = _digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
     library = folder / _digest(*objects) / LIBRARY_NAME

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from ..errors import AcalsimError, QemuError, run_room
 from ..files import write_atomic, write_json
-from ..machine.device import DEFAULT_BASES, END_OF_SIMULATION
 from ..machine.headers import registers_header
+from ..machine.models import DEFAULT_BASES
+from ..machine.registers import END_OF_SIMULATION
 from ..paths import SIM
 
 QEMU_NAME = "qemu-system-riscv64"

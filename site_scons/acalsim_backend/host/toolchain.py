@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 from ..errors import ToolchainError, run_room
-from ..machine.file import Cpu
+from ..machine.machine import Cpu
 
 PREFIX = os.environ.get("CROSS_COMPILE") or "riscv64-unknown-elf-"
 PACKAGES = "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"

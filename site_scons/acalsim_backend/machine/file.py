@@ -1,209 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine file: one TOML file in, one frozen, checked Machine out; every default is here."""
+"""The machine file: one TOML file in, one frozen, checked Machine out."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ..errors import MachineError
 from ..paths import MACHINES
-from .device import DEVICE_MODELS, FIRST_INTERRUPT, LAST_INTERRUPT, WINDOW_BYTES, Parameter, choice
-
-RAM_ORIGIN = 0x80000000
-"""Where QEMU's virt board has its RAM."""
-
-BOARD_WINDOWS = {
-    "test": (0x100000, 0x1000),
-    "rtc": (0x101000, 0x1000),
-    "clint": (0x2000000, 0x10000),
-    "platform-bus": (0x4000000, 0x2000000),
-    "plic": (0xC000000, 0x600000),
-    "uart": (0x10000000, 0x100),
-    "virtio": (0x10001000, 0x8000),
-    "fw_cfg": (0x10100000, 0x18),
-    "flash": (0x20000000, 0x4000000),
-    "pcie": (0x30000000, 0x50000000),
-}
-"""(base, bytes) of what QEMU's virt board already has below RAM; devices must stay clear of it."""
-
-COMPLETION = choice(
-    "completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices"
-)
-
-ISAS = ("rv64gc", "rv64gcv")
-
-LATENCIES = (
-    Parameter("integer", 1, 1, 1000, "add, logic, shift, compare, lui, auipc"),
-    Parameter("load", 2, 1, 1000, "4- and 8-byte loads, to first use"),
-    Parameter("load_narrow", 3, 1, 1000, "1- and 2-byte loads, to first use"),
-    Parameter("store", 1, 1, 1000, "stores"),
-    Parameter("multiply", 4, 1, 1000, "integer multiply"),
-    Parameter("divide", 34, 1, 1000, "integer divide and remainder, not pipelined"),
-    Parameter("branch", 1, 1, 1000, "conditional branch"),
-    Parameter("branch_mispredict", 3, 0, 1000, "added when a backward branch falls through"),
-    Parameter("jump", 1, 1, 1000, "jal, jalr"),
-    Parameter("f32_add", 4, 1, 1000, "float32 add and subtract"),
-    Parameter("f32_multiply", 5, 1, 1000, "float32 multiply and fused multiply-add"),
-    Parameter("f32_divide", 20, 1, 1000, "float32 divide and square root, not pipelined"),
-    Parameter("f64_add", 6, 1, 1000, "float64 add and subtract"),
-    Parameter("f64_multiply", 7, 1, 1000, "float64 multiply and fused multiply-add"),
-    Parameter("f64_divide", 30, 1, 1000, "float64 divide and square root, not pipelined"),
-    Parameter("float_other", 2, 1, 1000, "float compare, convert, move, sign, min, max"),
-    Parameter("atomic", 5, 1, 1000, "lr, sc and amo instructions"),
-    Parameter("system", 5, 1, 1000, "csr, fence, ecall and the like"),
-    Parameter("trap", 10, 1, 1000, "taking an interrupt and returning from it; charged at its mret"),
-    Parameter("vector", 4, 1, 1000, "vector instructions, from their first element's start to its result"),
-)
-"""Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
-
-
-L1I = (
-    Parameter("size_bytes", 32768, 32, 1 << 26, "of all its lines"),
-    Parameter("ways", 4, 1, 64, "lines of a set"),
-    Parameter("line_bytes", 64, 8, 4096, "of a line, a power of two"),
-    Parameter("miss_cycles", 40, 0, 1 << 20, "that the CPU stops until a line is there"),
-)
-L1D = (
-    *L1I,
-    Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"),
-)
-"""Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
-
-RAM_TIMING = (
-    Parameter("latency_cycles", 20, 0, 1 << 20, "of a DMA transfer, beside the cycles of its data"),
-    Parameter("bytes_per_cycle", 8, 1, 1 << 16, "that one channel moves"),
-    Parameter("channels", 1, 1, 256, "that work side by side"),
-    Parameter("interleave_bytes", 256, 1, 1 << 20, "of adjacent addresses before the next channel's turn"),
-    Parameter("banks", 8, 1, 1024, "of each channel, each with one open row"),
-    Parameter("row_bytes", 0, 0, 1 << 20, "of a bank's row; 0: rows do not matter"),
-    Parameter("row_miss_cycles", 0, 0, 1 << 20, "that a bank takes to open another row"),
-)
-"""How long DMA takes."""
-
+from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
+from .machine import Cpu, Device, Machine, Ram, hex_range
+from .models import DEVICE_MODELS
+from .registers import WINDOW_BYTES
+from .rows import COMPLETION, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
 
 MOST_DEVICES = 200
 MOST_ALIKE = 64
 """Devices of one table."""
 SPACING_BYTES = 0x10_0000
 """Of address space from one of them to the next."""
-
-
-@dataclass(frozen=True)
-class Cpu:
-    """`vlen` is the bits of a vector register, `vector_bits` those of it that are worked on in a cycle."""
-
-    isa: str = "rv64gc"
-    vlen: int = 0
-    vector_bits: int = 0
-    latency: Mapping[str, int] = field(default_factory=dict)
-    caches: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Ram:
-    """Guest RAM: `size_bytes` at `origin`; a DMA transfer of n bytes takes
-    latency_cycles + ceil(n / bytes_per_cycle) cycles, see RAM_TIMING for the rest."""
-
-    size_bytes: int
-    latency_cycles: int
-    bytes_per_cycle: int
-    channels: int
-    interleave_bytes: int
-    banks: int
-    row_bytes: int
-    row_miss_cycles: int
-    origin: int = RAM_ORIGIN
-
-    @property
-    def timing(self) -> dict[str, int]:
-        """What an engine needs to know of RAM; where it lies is told by whoever shares it."""
-        return {row.name: getattr(self, row.name) for row in RAM_TIMING}
-
-    @property
-    def end(self) -> int:
-        return self.origin + self.size_bytes
-
-
-@dataclass(frozen=True)
-class Device:
-    """One device: its `model` is a row of DEVICE_MODELS, `parameters` are complete."""
-
-    name: str
-    model: str
-    base: int
-    parameters: Mapping[str, int]
-    size_bytes: int = WINDOW_BYTES
-
-    @property
-    def range(self) -> str:
-        return hex_range(self.base, self.size_bytes)
-
-    @property
-    def kind(self) -> tuple:
-        """Equal for devices that do the same in the same time."""
-        return self.model, *(value for name, value in self.parameters.items() if name != "interrupt")
-
-
-@dataclass(frozen=True)
-class Machine:
-    name: str
-    path: Path
-    description: str
-    cpu: Cpu
-    ram: Ram
-    stack_bytes: int
-    devices: tuple[Device, ...]
-    completion: str = "stall"
-    sst_config: Path | None = None
-
-    def device(self, model: str) -> Device | None:
-        """The first device of that model, or None."""
-        return next(iter(self.devices_of(model)), None)
-
-    def devices_of(self, model: str) -> tuple[Device, ...]:
-        """Those of one model, in the order of their addresses."""
-        return tuple(device for device in self.devices if device.model == model)
-
-    def compile_view(self) -> str:
-        """What the compiler, the linker script and the firmware depend on, as stable text.
-
-        Timing parameters of CPU and Echo device are left out: a change of them redoes simulations only.
-        Those of a compute device and of RAM decide the tiles of products.
-        """
-        lines = [
-            f"isa {self.cpu.isa} {self.cpu.vlen}",
-            f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
-            f"stack {self.stack_bytes:#x}",
-        ]
-        lines += [f"completion {self.completion}"] if self.completion != "stall" else []
-        for d in self.devices:
-            parameters = (
-                f" {dict(d.parameters)} {self.ram.timing}"
-                if d.model == "compute"
-                else f" {d.parameters['interrupt']}"
-            )
-            lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
-        return "\n".join(lines) + "\n"
-
-    def description_text(self) -> str:
-        """The machine description that the simulator sends a client that says HELLO."""
-        lines = [f"device {d.name} {d.base:#x} {d.size_bytes:#x}" for d in self.devices]
-        lines += [f"latency {name} {cycles}" for name, cycles in self.cpu.latency.items()]
-        lines += [f"vector {self.cpu.vlen} {self.cpu.vector_bits}"] if self.cpu.vlen else []
-        for name, cache in self.cpu.caches.items():
-            keys = ("size_bytes", "ways", "line_bytes", "miss_cycles", "writeback_cycles")
-            lines.append(f"cache {name} " + " ".join(str(cache.get(key, 0)) for key in keys))
-        return "\n".join(lines) + "\n"
-
-
-def hex_range(base: int, size_bytes: int) -> str:
-    return f"{base:#010x}..{base + size_bytes:#010x}"
 
 
 def find_machine(name_or_path: str) -> Path:
@@ -262,8 +82,8 @@ class _Reader:
         mute = [device.name for device in machine.devices_of("compute") if not device.parameters["interrupt"]]
         if machine.completion == "interrupt" and mute:
             raise self.fail(
-                f"firmware.completion is 'interrupt', but there is no interrupt source left for device '{mute[0]}'; "
-                f"there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
+                "firmware.completion is 'interrupt', but there is no interrupt source left "
+                f"for device '{mute[0]}'; there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
             )
         return machine
 
@@ -297,13 +117,8 @@ class _Reader:
         return cache
 
     def ram(self, table: dict[str, Any]) -> Ram:
-        rows = (
-            Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, ""),
-            *RAM_TIMING,
-        )
-        values = self.numbers(table, rows, "ram.")
-        self.multiple(values["size_bytes"], 4096, "ram.size_bytes")
-        return Ram(**values)
+        timing = self.numbers(table, (RAM_SIZE, *RAM_TIMING), "ram.")
+        return Ram(self.multiple(timing.pop("size_bytes"), 4096, "ram.size_bytes"), timing)
 
     def sst_config(self, table: dict[str, Any]) -> Path | None:
         """A configuration for SST of this machine's own, by its path from the machine file."""
@@ -322,7 +137,8 @@ class _Reader:
         for one, other in pairwise(sorted(devices, key=lambda device: device.name)):
             if one.name == other.name:
                 raise self.fail(
-                    f"there are two devices named '{one.name}'; a count of n names its further devices NAME1 to NAMEn-1"
+                    f"there are two devices named '{one.name}'; "
+                    "a count of n names its further devices NAME1 to NAMEn-1"
                 )
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail('a machine has exactly one device with model = "echo"; it ends the simulation')
@@ -355,7 +171,8 @@ class _Reader:
         first = self.device(name, {key: value for key, value in table.items() if key != "count"})
         if count > 1 and first.parameters["interrupt"]:
             raise self.fail(
-                f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; leave interrupt out, each has one of its own"
+                f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; "
+                "leave interrupt out, each has one of its own"
             )
         return [
             first,
@@ -387,7 +204,8 @@ class _Reader:
         for (base, size, name), (next_base, next_size, next_name) in pairwise(windows):
             if base + size > next_base:
                 raise self.fail(
-                    f"{name} at {hex_range(base, size)} overlaps {next_name} at {hex_range(next_base, next_size)}"
+                    f"{name} at {hex_range(base, size)} overlaps "
+                    f"{next_name} at {hex_range(next_base, next_size)}"
                 )
 
     def table(self, parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..ir.literals import literal
-from ..machine import device
+from ..machine.commands import COMMAND_FLAGS, COMMANDS, ELEMENT_TYPES, pack_command
 
-CODES = {flag.name: flag.value for flag in (*device.COMMANDS, *device.ELEMENT_TYPES, *device.COMMAND_FLAGS)}
+CODES = {flag.name: flag.value for flag in (*COMMANDS, *ELEMENT_TYPES, *COMMAND_FLAGS)}
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class Command:
         """As the device reads it; `address` gives the place of each storage."""
         flags = sum(CODES[flag] for flag in self.flags)
         place = {"dram": address(self.dram.storage) + self.dram.offset} if self.dram else {}
-        return device.pack_command(
-            code=CODES[self.code], type=CODES[self.type], flags=flags, **place, **self.fields
-        )
+        return pack_command(code=CODES[self.code], type=CODES[self.type], flags=flags, **place, **self.fields)
 
     def c_text(self, address: Callable[[Address], str]) -> str:
         """As an initialiser of struct DeviceCommand."""

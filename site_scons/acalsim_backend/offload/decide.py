@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import PlanError
 from ..ir.graph import ACALSimOp
 from ..ir.kernel import Kernel
-from ..machine.file import Device, Machine
+from ..machine.machine import Device, Machine
 from .command import Command, packed
 from .command_list import fits, program
 from .operand import Image, Matrix

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..ir.kernel import Kernel
-from ..machine.file import Device
+from ..machine.machine import Device
 from .decide import Target, Team
 from .product import Lowering, Product
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..alignment import ALIGNMENT, aligned
-from ..machine.file import Device, Machine
+from ..machine.machine import Device, Machine
 from .operand import Image, Range
 from .product import LARGEST_SIZE, Product
 
@@ -157,9 +157,9 @@ class Search:
         given: Mapping[str, int | str] | None = None,
         team: int = 1,
     ):
-        self.product, self.ram, self.parameters, self.given, self.team = (
+        self.product, self.ram_timing, self.parameters, self.given, self.team = (
             product,
-            machine.ram,
+            machine.ram.timing,
             device.parameters,
             given or {},
             team,
@@ -303,7 +303,7 @@ class Search:
 
     def _measure(self, table: Candidates) -> None:
         """Adds `legal`, `commands` and the estimate `cycles`."""
-        product, ram, parameters = self.product, self.ram, self.parameters
+        product, ram, parameters = self.product, self.ram_timing, self.parameters
         nm, nn, nk = self._counts(table)
         turns, batches = self._turns(table), table["batches"]
         rows, columns = (
@@ -346,16 +346,12 @@ class Search:
             )
             + LIST_BYTES * table["commands"]
         )
-        bandwidth = ram.bytes_per_cycle * ram.channels
+        bandwidth, latency = ram["bytes_per_cycle"] * ram["channels"], ram["latency_cycles"]
         array = turns * blocks * nk * batches * self._array_cycles(table["m"], n, table["k"])
         reading = turns * blocks * c_bytes / parameters["scratchpad_bytes_per_cycle"]
         share = -(-(turns * blocks) // self.team) / (turns * blocks)
-        start = (
-            (a_bytes + b_bytes) / bandwidth
-            + 2 * ram.latency_cycles
-            + LIST_BYTES * table["commands"] / bandwidth
-        )
-        end = c_bytes / bandwidth + ram.latency_cycles
+        start = (a_bytes + b_bytes) / bandwidth + 2 * latency + LIST_BYTES * table["commands"] / bandwidth
+        end = c_bytes / bandwidth + latency
         table["cycles"] = (
             start
             + end

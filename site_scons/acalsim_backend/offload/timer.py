@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..errors import TimingError
-from ..machine.device import COMMAND_BYTES, ERROR_CODES
-from ..machine.file import Device, Machine
+from ..machine.commands import COMMAND_BYTES, ERROR_CODES
+from ..machine.machine import Device, Machine
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ from ..alignment import aligned
 from ..errors import PlanError
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from .plan import Place, Plan
 
 CODE_RESERVE_BYTES = 0x8000

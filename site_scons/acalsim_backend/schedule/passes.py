@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import PlanError
 from ..ir.graph import ACALSimIR
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from ..offload.decide import Target
 from ..offload.product import PRODUCTS
 from ..offload.teams import form_teams

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from .plan import Plan
 
 

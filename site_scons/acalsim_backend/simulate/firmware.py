@@ -12,7 +12,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from ..errors import SimulateError
-from ..machine.file import Machine
+from ..machine.machine import Machine
 
 
 class Firmware:

@@ -26,7 +26,7 @@ from ..errors import SimulateError
 from ..files import read_json
 from ..host.qemu import find_qemu
 from ..host.tools import Tools
-from ..machine.file import Machine
+from ..machine.machine import Machine
 from ..paths import PYTHONPATH
 from ..processes import die_with_parent
 from .firmware import Firmware, trap_message

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine file may say of CPU, caches, RAM and firmware: a row a key, with its default and range."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a machine file may give; inclusive range, unit in the name.
+
+    With `choices` the file gives one of those words, and the parameter's value is its place.
+    """
+
+    name: str
+    default: int
+    minimum: int
+    maximum: int
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+def choice(name: str, choices: tuple[str, ...], default: str, description: str) -> Parameter:
+    """A Parameter that is one of several words."""
+    return Parameter(name, choices.index(default), 0, len(choices) - 1, description, choices)
+
+
+COMPLETION = choice(
+    "completion", ("stall", "poll", "interrupt"), "stall", "how the firmware waits for devices"
+)
+
+ISAS = ("rv64gc", "rv64gcv")
+
+LATENCIES = (
+    Parameter("integer", 1, 1, 1000, "add, logic, shift, compare, lui, auipc"),
+    Parameter("load", 2, 1, 1000, "4- and 8-byte loads, to first use"),
+    Parameter("load_narrow", 3, 1, 1000, "1- and 2-byte loads, to first use"),
+    Parameter("store", 1, 1, 1000, "stores"),
+    Parameter("multiply", 4, 1, 1000, "integer multiply"),
+    Parameter("divide", 34, 1, 1000, "integer divide and remainder, not pipelined"),
+    Parameter("branch", 1, 1, 1000, "conditional branch"),
+    Parameter("branch_mispredict", 3, 0, 1000, "added when a backward branch falls through"),
+    Parameter("jump", 1, 1, 1000, "jal, jalr"),
+    Parameter("f32_add", 4, 1, 1000, "float32 add and subtract"),
+    Parameter("f32_multiply", 5, 1, 1000, "float32 multiply and fused multiply-add"),
+    Parameter("f32_divide", 20, 1, 1000, "float32 divide and square root, not pipelined"),
+    Parameter("f64_add", 6, 1, 1000, "float64 add and subtract"),
+    Parameter("f64_multiply", 7, 1, 1000, "float64 multiply and fused multiply-add"),
+    Parameter("f64_divide", 30, 1, 1000, "float64 divide and square root, not pipelined"),
+    Parameter("float_other", 2, 1, 1000, "float compare, convert, move, sign, min, max"),
+    Parameter("atomic", 5, 1, 1000, "lr, sc and amo instructions"),
+    Parameter("system", 5, 1, 1000, "csr, fence, ecall and the like"),
+    Parameter("trap", 10, 1, 1000, "taking an interrupt and returning from it; charged at its mret"),
+    Parameter("vector", 4, 1, 1000, "vector instructions, from their first element's start to its result"),
+)
+"""Result latencies in cycles of the in-order, single-issue CPU; one instruction issues a cycle."""
+
+L1I = (
+    Parameter("size_bytes", 32768, 32, 1 << 26, "of all its lines"),
+    Parameter("ways", 4, 1, 64, "lines of a set"),
+    Parameter("line_bytes", 64, 8, 4096, "of a line, a power of two"),
+    Parameter("miss_cycles", 40, 0, 1 << 20, "that the CPU stops until a line is there"),
+)
+L1D = (
+    *L1I,
+    Parameter("writeback_cycles", 0, 0, 1 << 20, "more where a written line leaves; 0: a buffer takes it"),
+)
+"""Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
+
+RAM_SIZE = Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, "bytes of RAM")
+
+RAM_TIMING = (
+    Parameter("latency_cycles", 20, 0, 1 << 20, "cycles of a DMA transfer beside those of its bytes"),
+    Parameter("bytes_per_cycle", 8, 1, 1 << 16, "bytes that a DMA channel moves in a cycle"),
+    Parameter("channels", 1, 1, 256, "DMA channels side by side"),
+    Parameter("interleave_bytes", 256, 1, 1 << 20, "adjacent bytes before the next channel's turn"),
+    Parameter("banks", 8, 1, 1024, "banks of each channel, each with one open row"),
+    Parameter("row_bytes", 0, 0, 1 << 20, "bytes of a bank's row; 0: rows do not matter"),
+    Parameter("row_miss_cycles", 0, 0, 1 << 20, "cycles that a bank takes to open another row"),
+)
+"""How long DMA takes. A new key is a row here and its use in sim/model/dram.cc: tables.h has the rest."""
