@@ -12,7 +12,7 @@ import pytest
 from acalsim_backend.paths import SIM
 
 SUFFIXES = {".c", ".h", ".cc", ".hh"}
-GENERATED = "registers"
+GENERATED = ("registers", "tables")
 
 
 def rooms_of(folder: Path, base: Path) -> dict[str, set[str]]:

@@ -210,8 +210,14 @@ ERROR_CODES = (
 )
 
 
+_PLACES = {field.name: place for place, field in enumerate(COMMAND_FIELDS)}
+
+
 def pack_command(**fields: int | float) -> bytes:
     """A command's bytes; fields that are not given are 0. Raises DeviceError for one there is not."""
-    if unknown := fields.keys() - {field.name for field in COMMAND_FIELDS}:
-        raise DeviceError(f"a command has no field '{min(unknown)}'")
-    return struct.pack(COMMAND_LAYOUT, *(fields.get(field.name, 0) for field in COMMAND_FIELDS))
+    values: list[int | float] = [0] * len(COMMAND_FIELDS)
+    for name, value in fields.items():
+        if name not in _PLACES:
+            raise DeviceError(f"a command has no field '{name}'")
+        values[_PLACES[name]] = value
+    return struct.pack(COMMAND_LAYOUT, *values)
