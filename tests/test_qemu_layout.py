@@ -21,7 +21,7 @@ def rooms_of(folder: Path, base: Path) -> dict[str, set[str]]:
     for path in sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES):
         room = str(path.relative_to(base).with_suffix(""))
         included = re.findall(r'^#include "(.+)\.\w+"', path.read_text(), re.MULTILINE)
-        rooms.setdefault(room, set()).update(set(included) - {room, GENERATED})
+        rooms.setdefault(room, set()).update(set(included) - {room, *GENERATED})
     return rooms
 
 
