@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .errors import AcalsimError
 
@@ -12,7 +12,7 @@ from .errors import AcalsimError
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises `error_type` instead of printing its usage and leaving."""
 
-    def __init__(self, error_type: type[AcalsimError], **options):
+    def __init__(self, error_type: type[AcalsimError], **options: Any):
         super().__init__(**options)
         self.error_type = error_type
 

@@ -10,8 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+StrPath = str | os.PathLike[str]
 
-def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
+
+def write_atomic(path: StrPath, content: str | bytes) -> None:
     """Write `content` to `path` so that no reader ever sees half of it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,15 +29,15 @@ def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
         raise
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def write_json(path: StrPath, value: Any) -> None:
     """Write `value` as JSON with a fixed layout, so that equal values are equal bytes."""
     write_atomic(path, json.dumps(value, indent=1) + "\n")
 
 
-def read_json(path: str | os.PathLike) -> Any:
+def read_json(path: StrPath) -> Any:
     return json.loads(Path(path).read_text())
 
 
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: StrPath) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the project's own sources lie: beside site_scons/ in a checkout, inside the package when installed."""
+"""Where the project's own sources lie: beside site_scons/ in a checkout, in the package when installed."""
 
 import os
 from pathlib import Path

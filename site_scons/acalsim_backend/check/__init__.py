@@ -79,7 +79,7 @@ def _fill(region: Region, layout: Layout) -> dict[str, Any]:
 
 def _rows(region: Region, layout: Layout) -> Iterator[dict[str, Any]]:
     for section in layout.elf.occupying:
-        addresses = {section.sh_addr, layout.load_address(section)} - {None}
-        for address in addresses:
+        load_address = layout.load_address(section)
+        for address in {section.sh_addr, section.sh_addr if load_address is None else load_address}:
             if region.holds(address, address + section.sh_size):
                 yield {"name": section.name, "address": address, "size_bytes": section.sh_size}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import CheckError
@@ -14,11 +14,16 @@ WORD_MASK = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Expr:
-    """`operation` on `operands`; a leaf is a 'number', 'symbol' or 'string' and holds its text."""
+    """A node of an expression, and the file, line and column where it stands.
+
+    `operation` is an operator or 'call' on `operands`, or else 'number', 'symbol' or 'string'. `text` is what
+    those three say, and the name of the function that is called.
+    """
 
     operation: str
-    operands: tuple[Expr | str, ...]
     where: str
+    operands: tuple[Expr, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,20 @@ class Scope:
 
 def evaluate(expr: Expr, scope: Scope) -> int:
     """The value of `expr`, or CheckError naming file, line and column of what has none."""
-    match expr.operation, expr.operands:
-        case "number", (text,):
-            return number(text)
-        case "symbol", (name,):
-            return scope.value_of(name, expr.where)
-        case "?", (condition, yes, no):
+    match expr.operation:
+        case "number":
+            return number(expr.text)
+        case "symbol":
+            return scope.value_of(expr.text, expr.where)
+        case "?":
+            condition, yes, no = expr.operands
             return evaluate(yes if evaluate(condition, scope) else no, scope)
-        case "call", (name, *arguments):
-            return _call(name, arguments, expr.where, scope)
-        case "string", _:
+        case "call":
+            return _call(expr.text, expr.operands, expr.where, scope)
+        case "string":
             raise CheckError(f"{expr.where}: expected a number, found a string")
     values = [evaluate(operand, scope) for operand in expr.operands]
-    function = BINARY[expr.operation][1] if len(values) == 2 else UNARY[expr.operation]
+    function: Callable[..., int] = BINARY[expr.operation][1] if len(values) == 2 else UNARY[expr.operation]
     try:
         return int(function(*values)) & WORD_MASK
     except ZeroDivisionError:
@@ -76,7 +82,7 @@ def number(text: str) -> int:
     return int(text, 8 if text.startswith("0") else 10) & WORD_MASK
 
 
-def _call(name: str, arguments: list[Expr], where: str, scope: Scope) -> int:
+def _call(name: str, arguments: Sequence[Expr], where: str, scope: Scope) -> int:
     if name in ("ORIGIN", "LENGTH"):
         region = _only_name(name, arguments, where)
         if region not in scope.regions:
@@ -92,9 +98,9 @@ def _call(name: str, arguments: list[Expr], where: str, scope: Scope) -> int:
     return function(*(evaluate(argument, scope) for argument in arguments)) & WORD_MASK
 
 
-def _only_name(function: str, arguments: list[Expr], where: str) -> str:
+def _only_name(function: str, arguments: Sequence[Expr], where: str) -> str:
     if len(arguments) == 1 and arguments[0].operation in ("symbol", "string"):
-        return arguments[0].operands[0]
+        return arguments[0].text
     raise CheckError(f"{where}: {function}() takes one name")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .elf import Elf, Section, Segment
-from .plan import Plan
+from .plan import Promises
 from .script import Output, ProgramHeader, Region, Script
 
 
@@ -46,7 +46,8 @@ class Layout:
         return self._declared(output.load_region for output in self.outputs(section))
 
     def _declared(self, names: Iterable[str | None]) -> list[Region]:
-        return [self.script.regions[name] for name in dict.fromkeys(names) if name in self.script.regions]
+        declared = self.script.regions
+        return [declared[name] for name in dict.fromkeys(names) if name is not None and name in declared]
 
     def moved(self, section: Section) -> bool:
         """Whether the script lets the section's load address differ from its address."""
@@ -78,7 +79,7 @@ class Layout:
         return section.sh_addr + shifts[0] if shifts else None
 
 
-def find_stack(elf: Elf, plan: Plan) -> tuple[int, int] | None:
+def find_stack(elf: Elf, promises: Promises) -> tuple[int, int] | None:
     """The stack's lowest address and its top: by symbols, else by section '.stack', else by plan."""
     section = next((section for section in elf.occupying if section.name == ".stack"), None)
     start, end = elf.value("__stack_bottom"), elf.value("__stack_top")
@@ -87,7 +88,7 @@ def find_stack(elf: Elf, plan: Plan) -> tuple[int, int] | None:
         end = section.end if end is None else end
     if end is None:
         return None
-    return end - (plan.stack_bytes or 0) if start is None else start, end
+    return end - (promises.stack_bytes or 0) if start is None else start, end
 
 
 def span(start: int, end: int) -> str:

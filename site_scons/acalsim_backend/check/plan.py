@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import CheckError
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Promises:
     """None means that the plan does not say, so that nothing is checked there."""
 
     elf: PlannedElf | None = None
@@ -60,16 +62,16 @@ _LEFT_OUT = {
 }
 
 
-def read_plan(plan: Mapping[str, Any] | None) -> Plan:
+def read_plan(plan: Mapping[str, Any] | None) -> Promises:
     """The plan's promises; keys that are not known here are ignored.
 
     Raises CheckError naming the key when a known one has the wrong form.
     """
     if plan is None:
-        return Plan()
+        return Promises()
     if not isinstance(plan, Mapping):
         raise CheckError(f"plan: expected an object, found {type(plan).__name__}")
-    return Plan(
+    return Promises(
         _elf(plan["elf"]) if "elf" in plan else None,
         _get(plan, "plan", "stack_bytes", int) if "stack_bytes" in plan else None,
         _rows(plan, "symbols", _symbol),
@@ -104,7 +106,9 @@ def _window(row: Any, where: str) -> Window:
     )
 
 
-def _rows(plan: Mapping[str, Any], key: str, parse) -> tuple | None:
+def _rows(
+    plan: Mapping[str, Any], key: str, parse: Callable[[Any, str], Parsed]
+) -> tuple[Parsed, ...] | None:
     if key not in plan:
         return None
     rows = _get(plan, "plan", key, list)
@@ -117,6 +121,6 @@ def _get(row: Any, where: str, key: str, kind: type) -> Any:
     value = row.get(key)
     if type(value) is not kind:
         raise CheckError(f"{where}: '{key}' should be of type {kind.__name__}, found {value!r}")
-    if kind is int and value < 0:
+    if isinstance(value, int) and value < 0:
         raise CheckError(f"{where}: '{key}' is negative: {value}")
     return value

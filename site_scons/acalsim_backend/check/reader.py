@@ -34,7 +34,7 @@ _UNARY = re.compile(r"[-+~!]")
 _BINARY = re.compile(r"\|\||&&|<<(?!=)|>>(?!=)|[<>!=]=|/(?!DISCARD/)|[-+*%<>&|^]")
 
 
-class Reader:
+class ScriptReader:
     """A position in a script's text; blanks and comments after each token are passed over."""
 
     def __init__(self, path: Path, included_by: tuple[Path, ...] = ()):
@@ -46,7 +46,11 @@ class Reader:
             raise CheckError(f"{path}: more than 0x{MAX_SCRIPT_BYTES:x} bytes are no linker script")
         self._text = data.decode(errors="replace")
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
-        self._position = _BLANKS.match(self._text).end()
+        self._position = self._after_blanks(0)
+
+    def _after_blanks(self, position: int) -> int:
+        blanks = _BLANKS.match(self._text, position)
+        return blanks.end() if blanks else position
 
     @property
     def where(self) -> str:
@@ -63,7 +67,7 @@ class Reader:
         found = ascii(match[0][:40]) if match else "the end of the file"
         return CheckError(f"{self.where}: expected {expected}, found {found}")
 
-    def take(self, pattern: re.Pattern | str) -> str | None:
+    def take(self, pattern: re.Pattern[str] | str) -> str | None:
         """The next token without its quotes if it is of this kind, else None and nothing is read."""
         if isinstance(pattern, str):
             matched = pattern if self._text.startswith(pattern, self._position) else None
@@ -72,10 +76,10 @@ class Reader:
             matched = match[0] if match else None
         if matched is None:
             return None
-        self._position = _BLANKS.match(self._text, self._position + len(matched)).end()
+        self._position = self._after_blanks(self._position + len(matched))
         return matched.strip('"')
 
-    def need(self, pattern: re.Pattern | str, expected: str = "") -> str:
+    def need(self, pattern: re.Pattern[str] | str, expected: str = "") -> str:
         token = self.take(pattern)
         if token is None:
             raise self.error(expected or f"'{pattern}'")
@@ -86,11 +90,11 @@ class Reader:
         left = self._operand()
         while operation := self._operator(max(loosest, 1)):
             where = self.where
-            left = Expr(operation, (left, self.expression(BINARY[operation][0] + 1)), where)
+            left = Expr(operation, where, (left, self.expression(BINARY[operation][0] + 1)))
         if loosest == 0 and self.take("?"):
             yes = self.expression()
             self.need(":")
-            return Expr("?", (left, yes, self.expression()), left.where)
+            return Expr("?", left.where, (left, yes, self.expression()))
         return left
 
     def _operator(self, loosest: int) -> str | None:
@@ -102,18 +106,18 @@ class Reader:
     def _operand(self) -> Expr:
         where = self.where
         if operation := self.take(_UNARY):
-            return Expr(operation, (self._operand(),), where)
+            return Expr(operation, where, (self._operand(),))
         if self.take("("):
             inner = self.expression()
             self.need(")")
             return inner
         if (text := self.take(_NUMBER)) is not None:
-            return Expr("number", (text,), where)
+            return Expr("number", where, text=text)
         if (text := self.take(STRING)) is not None:
-            return Expr("string", (text,), where)
+            return Expr("string", where, text=text)
         if name := self.take(_FUNCTION):
-            return Expr("call", (name, *self._arguments()), where)
-        return Expr("symbol", (self.need(_SYMBOL, "an expression"),), where)
+            return Expr("call", where, tuple(self._arguments()), name)
+        return Expr("symbol", where, text=self.need(_SYMBOL, "an expression"))
 
     def _arguments(self) -> list[Expr]:
         self.need("(")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import CheckError
 from .expression import Expr, Scope, evaluate
-from .reader import NAME, STRING, WORD, Reader
+from .reader import NAME, STRING, WORD, ScriptReader
 
 _ASSIGN = re.compile(r"(?:<<|>>|[-+*/&|^])?=(?!=)")
 _TYPE = re.compile(r"\(\s*(?:NOLOAD|DSECT|COPY|INFO|OVERLAY|READONLY|TYPE)\b[^()]*(?:\([^()]*\)\s*)?\)")
@@ -95,7 +95,7 @@ def read_script(path: str | Path, symbols: Mapping[str, int]) -> Script:
     """
     parser = _Parser()
     try:
-        parser.items(Reader(Path(path)), parser.command)
+        parser.items(ScriptReader(Path(path)), parser.command)
         return parser.script(Path(path), symbols)
     except RecursionError:
         raise CheckError(
@@ -129,7 +129,7 @@ class _Parser:
         )
         return Script(path, self._entry, regions, phdrs, tuple(self._outputs))
 
-    def items(self, reader: Reader, item: Callable[[Reader], None], closing: str = "") -> None:
+    def items(self, reader: ScriptReader, item: Callable[[ScriptReader], None], closing: str = "") -> None:
         """Read items up to `closing` (the file's end when empty), and those of included files."""
         while not (reader.take(closing) if closing else reader.at_end):
             if reader.take(_INCLUDE):
@@ -139,7 +139,7 @@ class _Parser:
 
     # top level
 
-    def command(self, reader: Reader) -> None:
+    def command(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         where, name = reader.where, reader.need(NAME, "a command or an assignment")
@@ -153,15 +153,15 @@ class _Parser:
 
     def _assign(self, name: str, operation: str, value: Expr, where: str) -> None:
         if operation != "=":
-            before = self._assigned.get(name, Expr("symbol", (name,), where))
-            value = Expr(operation[:-1], (before, value), where)
+            before = self._assigned.get(name, Expr("symbol", where, text=name))
+            value = Expr(operation[:-1], where, (before, value))
         self._assigned[name] = value
 
-    def _memory(self, reader: Reader) -> None:
+    def _memory(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._region, "}")
 
-    def _region(self, reader: Reader) -> None:
+    def _region(self, reader: ScriptReader) -> None:
         where, name = reader.where, reader.need(NAME, "a region's name or '}'")
         if name in self._regions:
             raise CheckError(f"{where}: region '{name}' is declared twice")
@@ -174,14 +174,14 @@ class _Parser:
         self._regions[name] = origin, self._region_value(reader, _LENGTH, "LENGTH =")
         self._attributes[name] = attributes
 
-    def _region_value(self, reader: Reader, keyword: re.Pattern, expected: str) -> Expr:
+    def _region_value(self, reader: ScriptReader, keyword: re.Pattern[str], expected: str) -> Expr:
         reader.need(keyword, f"'{expected}'")
         reader.need("=")
         value = reader.expression()
         reader.take(",")
         return value
 
-    def _alias(self, reader: Reader) -> None:
+    def _alias(self, reader: ScriptReader) -> None:
         reader.need("(")
         alias = reader.need(NAME, "an alias")
         reader.take(",")
@@ -192,11 +192,11 @@ class _Parser:
         self._regions[alias] = self._regions[name]
         self._aliases[alias] = self._aliases.get(name, name)
 
-    def _program_headers(self, reader: Reader) -> None:
+    def _program_headers(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._program_header, "}")
 
-    def _program_header(self, reader: Reader) -> None:
+    def _program_header(self, reader: ScriptReader) -> None:
         name = reader.need(NAME, "a segment's name or '}'")
         kind = reader.expression()
         flags, has_at = None, False
@@ -207,9 +207,9 @@ class _Parser:
                 value = reader.expression()
                 reader.need(")")
                 flags, has_at = (value, has_at) if word == "FLAGS" else (flags, True)
-        self._phdrs.append((name, str(kind.operands[0]), flags, has_at))
+        self._phdrs.append((name, kind.text, flags, has_at))
 
-    def _version(self, reader: Reader) -> None:
+    def _version(self, reader: ScriptReader) -> None:
         reader.need("{")
         depth = 1
         while depth:
@@ -222,11 +222,11 @@ class _Parser:
 
     # SECTIONS
 
-    def _sections(self, reader: Reader) -> None:
+    def _sections(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._section_item, "}")
 
-    def _section_item(self, reader: Reader) -> None:
+    def _section_item(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         if reader.take(_OVERLAY):
@@ -241,7 +241,7 @@ class _Parser:
             self.items(reader, self._body_item, "}")
             self._place(reader, [Output(name, moved=has_at)])
 
-    def _overlay(self, reader: Reader) -> None:
+    def _overlay(self, reader: ScriptReader) -> None:
         number = len(self._outputs)
         self._heading(reader)
         members: list[Output] = []
@@ -252,7 +252,7 @@ class _Parser:
             self._segments_and_fill(reader)
         self._place(reader, members)
 
-    def _heading(self, reader: Reader) -> bool:
+    def _heading(self, reader: ScriptReader) -> bool:
         """Read `[address] [(type)] : [attributes] {`; whether AT(address) is among the attributes."""
         if not reader.take(":"):
             if not reader.take(_TYPE):
@@ -268,7 +268,7 @@ class _Parser:
                 reader.need(")")
         return has_at
 
-    def _place(self, reader: Reader, outputs: list[Output]) -> None:
+    def _place(self, reader: ScriptReader, outputs: list[Output]) -> None:
         """Read `[> region] [AT> region] [:segment...] [= fill]` and keep `outputs` with it.
 
         Load addresses differ for what says AT, and for what follows it in the same region.
@@ -281,14 +281,14 @@ class _Parser:
             moved = output.moved or load_region is not None or follows
             self._outputs.append(replace(output, region=region, load_region=load_region, moved=moved))
 
-    def _segments_and_fill(self, reader: Reader) -> None:
+    def _segments_and_fill(self, reader: ScriptReader) -> None:
         while reader.take(":"):
             reader.need(NAME, "a segment")
         if reader.take("="):
             reader.expression()
         reader.take(",")
 
-    def _body_item(self, reader: Reader) -> None:
+    def _body_item(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         if reader.take(_DATA):
@@ -305,7 +305,7 @@ class _Parser:
             else:
                 reader.skip_words()
 
-    def _statement(self, reader: Reader) -> bool:
+    def _statement(self, reader: ScriptReader) -> bool:
         """Read ENTRY, ASSERT or PROVIDE, which may stand anywhere, if one comes next."""
         if reader.take(_ENTRY):
             reader.need("(")
@@ -337,7 +337,7 @@ def _flags(flags: Expr | None, scope: Scope) -> int | None:
         return None
 
 
-def _included(reader: Reader) -> Reader:
+def _included(reader: ScriptReader) -> ScriptReader:
     """A reader of the file that INCLUDE names: beside the including script, or as it stands."""
     where, name = reader.where, reader.need(_FILE, "a file name")
     path = reader.path.parent / name
@@ -346,10 +346,10 @@ def _included(reader: Reader) -> Reader:
         raise CheckError(f"{where}: INCLUDE names '{name}', which is neither beside the script nor here")
     if path in reader.files:
         raise CheckError(f"{where}: {path} includes itself")
-    return Reader(path, reader.files)
+    return ScriptReader(path, reader.files)
 
 
-_COMMANDS: Mapping[str, Callable[[_Parser, Reader], None]] = {
+_COMMANDS: Mapping[str, Callable[[_Parser, ScriptReader], None]] = {
     "MEMORY": _Parser._memory,
     "PHDRS": _Parser._program_headers,
     "REGION_ALIAS": _Parser._alias,

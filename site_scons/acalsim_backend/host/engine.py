@@ -14,6 +14,7 @@ import importlib.util
 import os
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +22,12 @@ from types import ModuleType
 import nanobind
 
 from ..errors import ServeError, TimingError, ToolchainError, run_room
-from ..files import write_atomic
+from ..files import StrPath, write_atomic
 from ..machine.headers import registers_header, tables_header
 from ..paths import ROOT, SIM, cache_folder
 
 CXX = os.environ.get("CXX", "g++")
-LIBRARY_NAME = "_embedded" + sysconfig.get_config_var("EXT_SUFFIX")
+LIBRARY_NAME = f"_embedded{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
 """A device model is one file in sim/model; it needs no other mention here."""
@@ -34,7 +35,8 @@ ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("
 ENGINE_CXXFLAGS = (
     "-std=c++17",
     "-O3",
-    # A product and a sum are rounded one by one, whatever the CPU could fuse: results are the same everywhere.
+    # Products and sums are rounded one by one, even where the host could fuse them: results are the same
+    # on every host.
     "-ffp-contract=off",
     "-fPIC",
     "-fvisibility=hidden",
@@ -86,7 +88,7 @@ def link_command(objects: list[Path], library: Path) -> list[str]:
     return [CXX, *ENGINE_LINKFLAGS, *map(str, objects), "-o", str(library)]
 
 
-def find_library(given: str | None = None) -> Path:
+def find_library(given: StrPath | None = None) -> Path:
     """The library: as given, as the environment says, or as the build makes it."""
     path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
     if path.is_file():
@@ -95,7 +97,7 @@ def find_library(given: str | None = None) -> Path:
 
 
 def library_for_compiling() -> Path:
-    """The library as the environment says or as the build makes it, else one of the user's cache folder, built if need be."""
+    """The library that find_library finds, else one in the user's cache folder, built if need be."""
     try:
         return find_library()
     except ServeError:
@@ -106,7 +108,7 @@ _modules: dict[str, ModuleType] = {}
 """By the digest of their file: nanobind does not bear a second copy of the same types in one process."""
 
 
-def load(path: str | os.PathLike) -> ModuleType:
+def load(path: StrPath) -> ModuleType:
     """Import the engine from exactly that file. Raises ServeError where it cannot be."""
     try:
         digest = _digest(Path(path))
@@ -117,17 +119,19 @@ def load(path: str | os.PathLike) -> ModuleType:
     return _modules[digest]
 
 
-def _import(path: str | os.PathLike) -> ModuleType:
+def _import(path: StrPath) -> ModuleType:
     spec = importlib.util.spec_from_file_location("_embedded", os.fspath(path))
+    if spec is None or spec.loader is None:
+        raise ServeError(f"cannot load the engine '{path}': it is not named like {LIBRARY_NAME}")
     try:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    except (ImportError, AttributeError) as error:
+    except ImportError as error:
         raise ServeError(f"cannot load the engine '{path}': {_first_line(error)}") from None
     return module
 
 
-def timing_engine(library: str | os.PathLike | None = None) -> ModuleType:
+def timing_engine(library: StrPath | None = None) -> ModuleType:
     """The engine, as what times products and command lists. Raises TimingError where there is none."""
     try:
         path = find_library(library)
@@ -139,7 +143,7 @@ def timing_engine(library: str | os.PathLike | None = None) -> ModuleType:
     return engine
 
 
-def build(folder: str | os.PathLike) -> Path:
+def build(folder: StrPath) -> Path:
     """Build the library in `folder`, compiling only what that folder does not hold yet.
 
     An object's name carries the digest of all that went into it. Returns the library's path;
@@ -154,7 +158,7 @@ def build(folder: str | os.PathLike) -> Path:
     library = folder / _digest(*objects) / LIBRARY_NAME
     if not library.exists():
         library.parent.mkdir(exist_ok=True)
-        _run(link_command, objects, library)
+        _make(library, lambda temporary: link_command(objects, temporary))
     return library
 
 
@@ -168,15 +172,15 @@ def _compile(source: Path, folder: Path, headers: str) -> Path:
     key = hashlib.sha256(f"{_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
     target = folder / f"{source.stem}-{key}.o"
     if not target.exists():
-        _run(lambda source, target: compile_command(source, target, folder), source, target)
+        _make(target, lambda temporary: compile_command(source, temporary, folder))
     return target
 
 
-def _run(command, source, target: Path) -> None:
-    """Make `target` with `command(source, temporary)`, whole or not at all."""
+def _make(target: Path, command: Callable[[Path], list[str]]) -> None:
+    """Make `target` by `command` of a temporary path: it appears whole or not at all."""
     temporary = target.with_name(f".{os.getpid()}-{target.name}")
     try:
-        done = subprocess.run(command(source, temporary), capture_output=True, text=True)
+        done = subprocess.run(command(temporary), capture_output=True, text=True)
     except FileNotFoundError:
         raise ToolchainError(f"no C++ compiler '{CXX}' (Debian's package is g++)") from None
     if done.returncode:

@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from ..errors import AcalsimError, QemuError, run_room
 from ..files import write_atomic, write_json
@@ -83,7 +84,7 @@ def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
     """Compile the plugin into `folder`, outside any build system."""
     write_atomic(folder / "registers.h", registers_header())
     plugin = folder / PLUGIN_NAME
-    command = [
+    command: list[str | Path] = [
         compiler,
         *PLUGIN_CFLAGS,
         *PLUGIN_LINKFLAGS,
@@ -124,19 +125,8 @@ def check_plugin(qemu: Path, plugin: Path) -> None:
         probe = Path(folder) / "probe.bin"
         probe.write_bytes(struct.pack(f"<{len(PROBE)}I", *PROBE))
         simulator = _Simulator(Path(folder) / "socket")
-        command = [
-            qemu,
-            "-M",
-            "virt",
-            "-bios",
-            "none",
-            "-display",
-            "none",
-            "-serial",
-            "none",
-            "-monitor",
-            "none",
-        ]
+        command: list[str | Path] = [qemu, "-M", "virt", "-bios", "none"]
+        command += ["-display", "none", "-serial", "none", "-monitor", "none"]
         command += ["-device", f"loader,file={probe},addr=0x80000000,force-raw=on"]
         command += ["-plugin", plugin.absolute(), "-device", f"sst-device,socket={simulator.path}"]
         try:
@@ -157,7 +147,9 @@ class _Simulator(threading.Thread):
 
     def __init__(self, path: Path):
         super().__init__(daemon=True)
-        self.path, self.written, self.statistics = path, [], None
+        self.path = path
+        self.written: list[int] = []
+        self.statistics: dict[str, Any] | None = None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen()
@@ -172,7 +164,7 @@ class _Simulator(threading.Thread):
         except (OSError, struct.error, ValueError):
             return  # QEMU is gone, or speaks otherwise; what is missing says so
 
-    def serve(self, link: socket.socket, stream) -> None:
+    def serve(self, link: socket.socket, stream: BinaryIO) -> None:
         kind, size, _, _, data = struct.unpack("<BBHQQ", stream.read(20))
         if kind == 3:
             link.sendall(bytes([1]) + bytes(7) + struct.pack("<Q", len(DESCRIPTION)) + DESCRIPTION)
@@ -197,7 +189,7 @@ class _Simulator(threading.Thread):
             raise QemuError(f"'{qemu}' counts {counted} instructions where {len(PROBE)} ran; {ADVICE}")
 
 
-def _explain(qemu: Path, done: subprocess.CompletedProcess) -> str:
+def _explain(qemu: Path, done: subprocess.CompletedProcess[str]) -> str:
     """One line for what QEMU said when it refused."""
     said = done.stderr
     if re.search(r"-plugin: invalid option|plugin interface not enabled", said):
@@ -205,7 +197,8 @@ def _explain(qemu: Path, done: subprocess.CompletedProcess) -> str:
     if missing := re.search(r"undefined symbol: (\w+)", said):
         return f"'{qemu}' does not offer the plugin its function '{missing.group(1)}'; {ADVICE}"
     if api := re.search(r"requires API version (\d+), but this QEMU supports only (.+)", said):
-        return f"'{qemu}' takes plugins of API version {api.group(2).split()[-1]}; this one has {api.group(1)}; {ADVICE}"
+        taken = api.group(2).split()[-1]
+        return f"'{qemu}' takes plugins of API version {taken}; this one has {api.group(1)}; {ADVICE}"
     return f"'{qemu}' with the plugin ended with status {done.returncode}: {_last_line(said)}"
 
 

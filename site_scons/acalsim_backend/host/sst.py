@@ -39,8 +39,10 @@ CXXFLAGS = (
 
 def find_sst() -> str:
     """The `sst` program. Raises ToolchainError where SST is missing or too old."""
-    missing = [tool for tool in ("sst", "sst-config") if not shutil.which(tool)]
-    if missing:
+    found = {tool: shutil.which(tool) for tool in ("sst", "sst-config")}
+    program = found["sst"]
+    missing = [tool for tool, path in found.items() if path is None]
+    if program is None or missing:
         raise ToolchainError(
             f"ENGINE=sst needs SST's `sst` and `sst-config` on PATH; not found: {', '.join(missing)}; "
             "how to get SST: https://sst-simulator.org, or use ENGINE=embedded"
@@ -48,12 +50,12 @@ def find_sst() -> str:
     text = ask("sst", "--version")
     if is_too_old(text):
         raise ToolchainError(f"ENGINE=sst needs SST {OLDEST} or later; found '{text}'")
-    return shutil.which("sst")
+    return program
 
 
 def is_too_old(version: str) -> bool:
     number = re.search(r"(\d+)\.\d+", version)
-    return bool(number) and int(number[1]) < OLDEST
+    return number is not None and int(number[1]) < OLDEST
 
 
 def find_sst_library() -> Path:
@@ -66,9 +68,8 @@ def find_sst_library() -> Path:
 
 def compiler() -> str:
     """SST's own C++ compiler with the flags that its headers want."""
-    flags = re.sub(
-        r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS")
-    )  # warnings are for our own
+    # Warnings are for our own code: SST's headers are system headers.
+    flags = re.sub(r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS"))
     return f"{ask('sst-config', '--CXX')} {flags} {' '.join(CXXFLAGS)}"
 
 

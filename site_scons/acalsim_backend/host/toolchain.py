@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cross compilers and their flags, said once: SCons, the generated Makefile and the backend read them here.
+"""The cross compilers and their flags, for SCons, the generated Makefile and the backend alike.
 
 gcc compiles for scalar machines. It neither vectorises nor knows the vector intrinsics, so that C for
 machines with vectors is compiled by clang; gcc assembles and links there too.
@@ -138,7 +138,8 @@ def find_compiler(isa: str = "rv64gc") -> str:
     found = shutil.which(CLANG)
     if found is None:
         raise ToolchainError(
-            f"no compiler '{CLANG}', which machines with vectors need; install it (Debian: apt install {CLANG})"
+            f"no compiler '{CLANG}', which machines with vectors need; "
+            f"install it (Debian: apt install {CLANG})"
         )
     return found
 

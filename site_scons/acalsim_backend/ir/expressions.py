@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .graph import ITEM_BYTES, ACALSimOpType, TensorDesc
 from .literals import C_TYPES, literal
@@ -17,6 +17,12 @@ NUMBERS = ("float32", "int64", "int32", "int8")
 WHOLE = ("int64", "int32", "int8", "bool")
 FLOATS = ("float32",)
 BOOL = ("bool",)
+
+Result = tuple[str, ...] | Literal["promoted", "first", "attr"]
+"""The dtypes that a result may have, or whence they come: row.promoted, operand 0, or the attr dtype."""
+
+Formula = Callable[[Sequence[str], Attrs, Sequence[TensorDesc], TensorDesc], str]
+"""Prints C: (the operands' elements as C, attrs, the operands' tensors, the result) -> an expression."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,8 @@ def function(name: str) -> Expression:
 
 
 E = Expression
-UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]] = {
-    # type: expression, header, dtypes, dtype of the result
+UNARY: Mapping[ACALSimOpType, tuple[Formula, str | None, tuple[str, ...], Result]] = {
+    # op type: expression, header, dtypes, dtype of the result
     T.NEG: (E("-{0}"), None, NUMBERS, "promoted"),
     T.ABS: (E("magnitude({0})", "{0} < 0 ? -{0} : {0}"), "bits.h", NUMBERS, "promoted"),
     T.SIGN: (E("({0} > 0) - ({0} < 0)"), None, NUMBERS, "promoted"),
@@ -93,8 +99,8 @@ UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]]
     },
 }
 
-BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[str, ...]]] = {
-    # type: ATen's name, expression, dtypes, dtype of the result, attrs
+BINARY: Mapping[ACALSimOpType, tuple[str, Formula, tuple[str, ...], Result, tuple[str, ...]]] = {
+    # op type: ATen's name, expression, dtypes, dtype of the result, attrs
     T.ADD: ("add", E("{0} + {alpha}{1}"), ANY, "promoted", ("alpha",)),
     T.SUB: ("sub", E("{0} - {alpha}{1}"), ANY, "promoted", ("alpha",)),
     T.MUL: ("mul", E("{0} * {1}"), ANY, "promoted", ()),
@@ -197,7 +203,8 @@ def gelu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], ou
 
 
 def leaky_relu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    return f"{operands[0]} > 0 ? {operands[0]} : {operands[0]} * {literal(float(attrs.get('negative_slope', 0.01)))}"
+    slope = literal(float(attrs.get("negative_slope", 0.01)))
+    return f"{operands[0]} > 0 ? {operands[0]} : {operands[0]} * {slope}"
 
 
 def elu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:

@@ -15,7 +15,8 @@ LEAST_INT64 = -(1 << 63)
 def as_float32(value: float) -> float:
     """The nearest float32; beyond the largest one an infinity."""
     try:
-        return struct.unpack("f", struct.pack("f", value))[0]
+        (rounded,) = struct.unpack("f", struct.pack("f", value))
+        return float(rounded)
     except OverflowError:
         return math.copysign(math.inf, value)
 

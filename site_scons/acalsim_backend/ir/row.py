@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import IRError
-from .expressions import Expression
+from .expressions import ANY, Formula, Result
 from .graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .shapes import Attrs, Shape, ShapeRule
 from .strides import Access
 
-ANY = ("float32", "int64", "int32", "int8", "bool")
+Movement = Callable[[Access, Attrs, Shape], Access | None]
+Lookup = Callable[[list[Access], list[Shape], Shape, Attrs], list[Access]]
+LookupSteps = Callable[[list[TensorDesc], Attrs], list[tuple[int, int | None]]]
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Row:
     operands: tuple[str, ...]
     shape: ShapeRule
     attrs: tuple[str, ...] = ()
-    expression: Expression | None = None
-    movement: Callable[[Access, Attrs, Shape], Access | None] | None = None
-    lookup: Callable[[list[Access], list[Shape], Shape, Attrs], list[Access]] | None = None
-    lookup_steps: Callable[[list[TensorDesc], Attrs], list[tuple[int, int | None]]] | None = None
+    expression: Formula | None = None
+    movement: Movement | None = None
+    lookup: Lookup | None = None
+    lookup_steps: LookupSteps | None = None
     reads: Callable[[int, Access, Attrs], bool] = lambda index, access, attrs: access.is_dense
     index_space: Callable[[Shape], Shape] = lambda shape: shape
     row_memory: str = "none"
@@ -51,7 +53,7 @@ class Row:
     macs: Callable[[list[Shape], Shape, Attrs], int] = lambda inputs, output, attrs: 0
     header: str | None = None
     dtypes: tuple[str, ...] = ANY
-    result: tuple[str, ...] | str = "promoted"
+    result: Result = "promoted"
     takes_numbers: bool = False
 
     @property
@@ -76,32 +78,34 @@ class Row:
         for desc in inputs:
             if desc.dtype not in self.dtypes:
                 raise IRError(
-                    f"op '{op.name}' has tensor '{desc.name}' of {desc.dtype}; {self.type.name} takes {', '.join(self.dtypes)}"
+                    f"op '{op.name}' has tensor '{desc.name}' of {desc.dtype}; "
+                    f"{self.type.name} takes {', '.join(self.dtypes)}"
                 )
         shape, dtypes = self._output_shape(op, inputs), self._output_dtypes(inputs, op.attrs)
         if shape != output.shape:
             raise IRError(f"op '{op.name}' writes '{output.name}' of {output.shape}; its inputs make {shape}")
         if output.dtype not in dtypes:
             raise IRError(
-                f"op '{op.name}' writes '{output.name}' of {output.dtype}; its inputs make {' or '.join(dtypes)}"
+                f"op '{op.name}' writes '{output.name}' of {output.dtype}; "
+                f"its inputs make {' or '.join(dtypes)}"
             )
 
     def _verify_form(self, op: ACALSimOp) -> None:
         """As many operands and results as the row has, and no attr that it does not know."""
         numbers = [name for name in self.operand_names if name in op.attrs]
-        given, least = (
-            len(op.inputs) + len(numbers),
-            sum(not name.endswith("?") and not name.startswith("*") for name in self.operands),
-        )
+        given = len(op.inputs) + len(numbers)
+        least = sum(not name.endswith("?") and not name.startswith("*") for name in self.operands)
         most = math.inf if any(name.startswith("*") for name in self.operands) else len(self.operands)
         if not least <= given <= most or not op.inputs or len(op.outputs) != 1:
             raise IRError(
-                f"op '{op.name}': {self.type.name} takes {', '.join(self.operands)} and has one result; not {op}"
+                f"op '{op.name}': {self.type.name} takes {', '.join(self.operands)} and has one result; "
+                f"not {op}"
             )
         for name in op.attrs:
             if name not in (*self.attrs, *numbers):
                 raise IRError(
-                    f"op '{op.name}': {self.type.name} has no attr '{name}'; it has {', '.join(self.attrs) or 'none'}"
+                    f"op '{op.name}': {self.type.name} has no attr '{name}'; "
+                    f"it has {', '.join(self.attrs) or 'none'}"
                 )
         for name in numbers:
             if not self.takes_numbers or not isinstance(op.attrs[name], int | float):
@@ -113,16 +117,20 @@ class Row:
         try:
             return self.shape([desc.shape for desc in inputs], op.attrs)
         except (ValueError, IndexError, KeyError) as error:
-            found = ", ".join(str(desc.shape) for desc in inputs)
+            found = ", ".join(str(desc.shape) for desc in inputs) + (f" {op.attrs}" if op.attrs else "")
             reason = f"attr {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise IRError(
-                f"op '{op.name}': {self.type.name} does not take {found}{f' {op.attrs}' if op.attrs else ''}: {reason}"
-            ) from None
+            raise IRError(f"op '{op.name}': {self.type.name} does not take {found}: {reason}") from None
 
     def _output_dtypes(self, inputs: list[TensorDesc], attrs: Attrs) -> tuple[str, ...]:
-        if self.result == "promoted":
-            return promoted(inputs, attrs)
-        return {"attr": (attrs.get("dtype"),), "first": (inputs[0].dtype,)}.get(self.result, self.result)
+        match self.result:
+            case "promoted":
+                return promoted(inputs, attrs)
+            case "first":
+                return (inputs[0].dtype,)
+            case "attr":
+                return (str(attrs.get("dtype")),)
+            case _:
+                return self.result
 
     def count_macs(self, ir: ACALSimIR, op: ACALSimOp) -> int:
         inputs, (output,) = self._tensors(ir, op)

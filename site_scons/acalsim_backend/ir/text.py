@@ -60,8 +60,9 @@ def _read_tensor(ir: ACALSimIR, line: str) -> bool:
 def _read_op(ir: ACALSimIR, line: str) -> bool:
     found = _OP.fullmatch(line)
     if found and found[2] in ACALSimOpType.__members__:
-        names = [tuple(filter(None, text.split(", "))) for text in (found[3], found[1])]
-        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, _literal(ir, found[4] or "{}", json.loads)))
+        inputs, outputs = (tuple(filter(None, text.split(", "))) for text in (found[3], found[1]))
+        attrs = _literal(ir, found[4] or "{}", json.loads)
+        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", inputs, outputs, attrs))
         return True
     return False
 

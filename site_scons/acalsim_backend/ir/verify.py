@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from ..errors import IRError
 from .graph import ITEM_BYTES, ACALSimIR, ACALSimOp, TensorDesc
@@ -33,9 +34,9 @@ def _verify_names(ir: ACALSimIR) -> None:
     ):
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             raise IRError(f"{ir.name}: {kind} name {name!r} is not a C identifier")
-    for name in names:
-        if names.count(name) > 1:
-            raise IRError(f"{ir.name}: {names.count(name)} ops are named '{name}'")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise IRError(f"{ir.name}: {count} ops are named '{name}'")
 
 
 def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:

@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import shapes
-from ..expressions import BINARY, UNARY, Expression
+from ..expressions import BINARY, UNARY, Formula
 from ..graph import ACALSimOpType
-from ..row import Row
+from ..row import Lookup, LookupSteps, Movement, Row
 from ..shapes import ShapeRule
 from ..walks import anywhere, everywhere
 
 T = ACALSimOpType
-NUMBERS = ("float32", "int64", "int32", "int8")
-FLOATS = ("float32",)
 
 
 def pointwise(
-    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Expression, **more
+    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Formula, **more: Any
 ) -> Row:
     return Row(
         type,
@@ -78,7 +78,7 @@ def binary(type: ACALSimOpType) -> Row:
 
 
 def moving(
-    type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move, attrs: tuple[str, ...] = ()
+    type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move: Movement, attrs: tuple[str, ...] = ()
 ) -> Row:
     return Row(
         type,
@@ -93,7 +93,7 @@ def moving(
     )
 
 
-def reducing(type: ACALSimOpType, aten: tuple[str, ...], **more) -> Row:
+def reducing(type: ACALSimOpType, aten: tuple[str, ...], **more: Any) -> Row:
     return Row(
         type,
         aten,
@@ -113,10 +113,10 @@ def looking_up(
     aten: tuple[str, ...],
     operands: tuple[str, ...],
     rule: ShapeRule,
-    walk,
-    steps,
-    attrs=(),
-    **more,
+    walk: Lookup,
+    steps: LookupSteps,
+    attrs: tuple[str, ...] = (),
+    **more: Any,
 ) -> Row:
     return Row(
         type,
@@ -134,7 +134,7 @@ def looking_up(
 
 
 def computing(
-    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more
+    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more: Any
 ) -> Row:
     """A kernel whose results others may take further, and which reads its first operands as they lie."""
     return Row(type, aten, operands, rule, **{"is_followed": True, "writes": everywhere, **more})

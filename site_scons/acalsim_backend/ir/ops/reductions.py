@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from .. import shapes
+from ..expressions import FLOATS
 from ..graph import ACALSimOpType
 from ..row import Row
 from ..walks import anywhere
-from .kinds import FLOATS, computing, reducing
+from .kinds import computing, reducing
 
 T = ACALSimOpType
 
