@@ -17,7 +17,7 @@ import time
 import venv
 from pathlib import Path
 
-from acalsim_backend.host.engine import timing_engine
+from acalsim_backend.host.library import timing_engine
 from project import ROOT, on_one_core, timed
 
 WANTED = 100

@@ -38,6 +38,14 @@ def read_json(path: StrPath) -> Any:
     return json.loads(Path(path).read_text())
 
 
+def short_digest(*paths: Path) -> str:
+    """16 hexadecimal digits that differ where the contents of the files do."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def sha256(path: StrPath) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

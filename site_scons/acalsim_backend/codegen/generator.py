@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..files import write_atomic
-from ..host.engine import library_for_compiling, timing_engine
+from ..host.engine import library_for_compiling
+from ..host.library import timing_engine
 from ..ir.graph import ACALSimIR
 from ..ir.verify import verify
 from ..machine.file import load_machine

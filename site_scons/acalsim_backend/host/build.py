@@ -19,6 +19,7 @@ from ..machine.headers import registers_header, tables_header
 from ..paths import SIM, cache_folder
 from . import engine as embedded
 from . import qemu
+from .library import LIBRARY_NAME
 from .tools import Tools
 
 
@@ -47,7 +48,7 @@ def _tools_key() -> str:
         tables_header(),
         str(embedded.ENGINE_CXXFLAGS),
         str(qemu.PLUGIN_CFLAGS),
-        embedded.LIBRARY_NAME,
+        LIBRARY_NAME,
     ]
     parts += [sys.prefix, package_version("nanobind"), qemu.installed_version()]
     digest = hashlib.sha256("\n".join(parts).encode())

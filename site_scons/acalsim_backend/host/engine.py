@@ -10,24 +10,22 @@ neither CMake nor a second library is needed.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sysconfig
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 
 import nanobind
 
-from ..errors import ServeError, TimingError, ToolchainError, run_room
-from ..files import StrPath, write_atomic
+from ..errors import ServeError, ToolchainError, run_room
+from ..files import StrPath, short_digest, write_atomic
 from ..machine.headers import registers_header, tables_header
-from ..paths import ROOT, SIM, cache_folder
+from ..paths import SIM, cache_folder
+from .library import LIBRARY_NAME, find_library
 
 CXX = os.environ.get("CXX", "g++")
-LIBRARY_NAME = f"_embedded{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
 """A device model is one file in sim/model; it needs no other mention here."""
@@ -88,59 +86,12 @@ def link_command(objects: list[Path], library: Path) -> list[str]:
     return [CXX, *ENGINE_LINKFLAGS, *map(str, objects), "-o", str(library)]
 
 
-def find_library(given: StrPath | None = None) -> Path:
-    """The library: as given, as the environment says, or as the build makes it."""
-    path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
-    if path.is_file():
-        return path
-    raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
-
-
 def library_for_compiling() -> Path:
     """The library that find_library finds, else one in the user's cache folder, built if need be."""
     try:
         return find_library()
     except ServeError:
         return build(cache_folder() / "engine")
-
-
-_modules: dict[str, ModuleType] = {}
-"""By the digest of their file: nanobind does not bear a second copy of the same types in one process."""
-
-
-def load(path: StrPath) -> ModuleType:
-    """Import the engine from exactly that file. Raises ServeError where it cannot be."""
-    try:
-        digest = _digest(Path(path))
-    except OSError as error:
-        raise ServeError(f"cannot load the engine '{path}': {error.strerror}") from None
-    if digest not in _modules:
-        _modules[digest] = _import(path)
-    return _modules[digest]
-
-
-def _import(path: StrPath) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_embedded", os.fspath(path))
-    if spec is None or spec.loader is None:
-        raise ServeError(f"cannot load the engine '{path}': it is not named like {LIBRARY_NAME}")
-    try:
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    except ImportError as error:
-        raise ServeError(f"cannot load the engine '{path}': {_first_line(error)}") from None
-    return module
-
-
-def timing_engine(library: StrPath | None = None) -> ModuleType:
-    """The engine, as what times products and command lists. Raises TimingError where there is none."""
-    try:
-        path = find_library(library)
-        engine = load(path)
-    except ServeError as error:
-        raise TimingError(str(error)) from None
-    if not hasattr(engine, "array_cycles"):
-        raise TimingError(f"the engine '{path}' is older than this command; build it: ./run scons host")
-    return engine
 
 
 def build(folder: StrPath) -> Path:
@@ -152,10 +103,10 @@ def build(folder: StrPath) -> Path:
     folder = Path(folder).absolute()
     write_if_changed(folder / "registers.h", registers_header())
     write_if_changed(folder / "tables.h", tables_header())
-    headers = _digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
+    headers = short_digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
-    library = folder / _digest(*objects) / LIBRARY_NAME
+    library = folder / short_digest(*objects) / LIBRARY_NAME
     if not library.exists():
         library.parent.mkdir(exist_ok=True)
         _make(library, lambda temporary: link_command(objects, temporary))
@@ -169,7 +120,7 @@ def write_if_changed(path: Path, text: str) -> None:
 
 def _compile(source: Path, folder: Path, headers: str) -> Path:
     command = " ".join(compile_command(source, folder, folder))
-    key = hashlib.sha256(f"{_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{short_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
     target = folder / f"{source.stem}-{key}.o"
     if not target.exists():
         _make(target, lambda temporary: compile_command(source, temporary, folder))
@@ -187,17 +138,6 @@ def _make(target: Path, command: Callable[[Path], list[str]]) -> None:
         complaint = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
         raise ToolchainError(f"{target.name} cannot be built: {complaint.strip()}")
     os.replace(temporary, target)
-
-
-def _digest(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def main(arguments: list[str]) -> int:
