@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines whose complaints are errors of their room, one line each."""
+"""Command lines in, options out; a wrong command line is an error of its room, in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import AcalsimError
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises `error_type` instead of printing its usage and leaving."""
+    """An ArgumentParser that raises `error_type` where argparse would print its usage and end the process."""
 
     def __init__(self, error_type: type[AcalsimError], **options: Any):
         super().__init__(**options)

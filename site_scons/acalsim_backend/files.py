@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files as doors between rooms: written whole or not at all, hashed the same way everywhere."""
+"""Files that one room writes and another reads: written whole or not at all, and hashed in one way."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def write_json(path: StrPath, value: Any) -> None:
 
 
 def read_json(path: StrPath) -> Any:
+    """The value of a JSON file. Raises OSError or ValueError where there is none."""
     return json.loads(Path(path).read_text())
 
 
@@ -47,5 +48,6 @@ def short_digest(*paths: Path) -> str:
 
 
 def sha256(path: StrPath) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expressions of a linker script: trees in, unsigned 64-bit numbers out, computed as GNU ld does."""
+"""Expressions of a linker script: trees in, unsigned 64-bit numbers out, as GNU ld computes them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WORD_MASK = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Expr:
-    """A node of an expression, and the file, line and column where it stands.
+    """A node of an expression. `where` is its file, line and column.
 
-    `operation` is an operator or 'call' on `operands`, or else 'number', 'symbol' or 'string'. `text` is what
-    those three say, and the name of the function that is called.
+    `operation` is an operator, 'call', 'number', 'symbol' or 'string'. Operators and calls have `operands`.
+    `text` is a number as written, a symbol's name, what a string says, or the called function's name.
     """
 
     operation: str
@@ -28,7 +28,11 @@ class Expr:
 
 @dataclass(frozen=True)
 class Scope:
-    """What names stand for. The script's own assignments win over the ELF's symbols."""
+    """What names stand for.
+
+    A name is looked up in `assigned`, the script's assignments, then in `symbols`, the ELF's, then in
+    `provided`, the script's PROVIDEs. `regions` has (origin, length) of each region.
+    """
 
     assigned: Mapping[str, Expr] = field(default_factory=dict)
     provided: Mapping[str, Expr] = field(default_factory=dict)
@@ -36,6 +40,7 @@ class Scope:
     symbols: Mapping[str, int] = field(default_factory=dict)
 
     def value_of(self, name: str, where: str) -> int:
+        """The value of a name. Raises CheckError, with `where`, if it has none."""
         if name in self.assigned:
             return evaluate(self.assigned[name], self)
         if name in self.symbols:
@@ -45,11 +50,12 @@ class Scope:
         raise CheckError(f"{where}: symbol '{name}' has a value neither in the script nor in the ELF")
 
     def defines(self, name: str) -> bool:
+        """What DEFINED(name) says."""
         return name in self.assigned or name in self.symbols
 
 
 def evaluate(expr: Expr, scope: Scope) -> int:
-    """The value of `expr`, or CheckError naming file, line and column of what has none."""
+    """The value of `expr`. Raises CheckError naming file, line and column of what has no value."""
     match expr.operation:
         case "number":
             return number(expr.text)
@@ -141,4 +147,4 @@ BINARY: Mapping[str, tuple[int, Callable[[int, int], int]]] = {
     "/": (10, operator.floordiv),
     "%": (10, operator.mod),
 }
-"""How tightly each operator binds, and what it does."""
+"""(precedence, function) of each operator; a higher precedence binds more tightly."""

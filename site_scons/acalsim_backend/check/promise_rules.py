@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what the plan promises: flags, stack, symbols and the distance from devices."""
+"""Rules on what the plan promises: ELF flags, the stack, symbols, and no section in a device's window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .layout import Layout, Violation, find_stack, span
 from .plan import PlannedSymbol, Promises
 
 STACK_ALIGNMENT = 16
-"""Of the stack pointer, in bytes: RISC-V psABI, integer calling convention."""
+"""Alignment of the stack pointer in bytes. Source: RISC-V psABI, integer calling convention."""
 
 
 def flags_are_as_planned(layout: Layout, promises: Promises) -> Iterator[Violation]:
@@ -47,7 +47,7 @@ def stack_fits(layout: Layout, promises: Promises) -> Iterator[Violation]:
 
 
 def _stack_homes(layout: Layout) -> list[tuple[str, int, int]]:
-    """Where a stack may be: in its section, or anywhere in a region when it has none."""
+    """(name, start, end) of the places where the stack may be: its own section, or else any region."""
     section = next((section for section in layout.elf.occupying if section.name == ".stack"), None)
     if section:
         return [("section '.stack'", section.sh_addr, section.end)]

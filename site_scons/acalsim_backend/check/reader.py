@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A linker script's text, read token by token, each token of the kind that its place asks for.
+"""Reads a linker script's text: the kind of token that may come next in, the token out.
 
-GNU ld's lexer has modes (`a-b` is a difference in an expression, a file name in a pattern), so the
-parser says which kind of token it wants next.
+The kind must be asked for because GNU ld's lexer has modes: `a-b` is a difference in an expression, but a
+file name in a pattern.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLANKS = re.compile(r"(?:\s+|/\*.*?\*/|#[^\n]*)*", re.DOTALL)
 _FOUND = re.compile(r"[\w.$-]+|\S")
 
 NAME = re.compile(r'/DISCARD/|"[^"\n]*"|[A-Za-z_.$~\\](?:[\w.$~\\]|-(?!=))*')
-"""A section, region, segment or assigned symbol."""
+"""The name of a section, a region, a segment, or a symbol that is assigned."""
 WORD = re.compile(r'"[^"\n]*"|(?!/\*)(?:[\w.$~\\/*?\[\]!&|^+-]|:(?=[\w.*?/]))+')
 """A file or section pattern, a file name, an option."""
 STRING = re.compile(r'"[^"\n]*"')
@@ -35,7 +35,7 @@ _BINARY = re.compile(r"\|\||&&|<<(?!=)|>>(?!=)|[<>!=]=|/(?!DISCARD/)|[-+*%<>&|^]
 
 
 class ScriptReader:
-    """A position in a script's text; blanks and comments after each token are passed over."""
+    """A position in a script's text. After each token, blanks and comments are skipped."""
 
     def __init__(self, path: Path, included_by: tuple[Path, ...] = ()):
         self.path = path
@@ -54,6 +54,7 @@ class ScriptReader:
 
     @property
     def where(self) -> str:
+        """The file, line and column of the next token."""
         line = bisect_right(self._line_starts, self._position)
         column = self._position - self._line_starts[line - 1] + 1
         return f"{self.path}, line {line}, column {column}"
@@ -63,12 +64,13 @@ class ScriptReader:
         return self._position == len(self._text)
 
     def error(self, expected: str) -> CheckError:
+        """The error that says what was expected and what comes instead."""
         match = _FOUND.match(self._text, self._position)
         found = ascii(match[0][:40]) if match else "the end of the file"
         return CheckError(f"{self.where}: expected {expected}, found {found}")
 
     def take(self, pattern: re.Pattern[str] | str) -> str | None:
-        """The next token without its quotes if it is of this kind, else None and nothing is read."""
+        """Read the next token, without its quotes, if it is of that kind; else return None."""
         if isinstance(pattern, str):
             matched = pattern if self._text.startswith(pattern, self._position) else None
         else:
@@ -80,13 +82,14 @@ class ScriptReader:
         return matched.strip('"')
 
     def need(self, pattern: re.Pattern[str] | str, expected: str = "") -> str:
+        """Read the next token. Raises CheckError, naming what was `expected`, if it is of another kind."""
         token = self.take(pattern)
         if token is None:
             raise self.error(expected or f"'{pattern}'")
         return token
 
     def expression(self, loosest: int = 0) -> Expr:
-        """An expression whose operators bind at least as tightly as `loosest`; 0 takes `?:` too."""
+        """Read an expression whose operators have at least the precedence `loosest`; 0 includes `?:`."""
         left = self._operand()
         while operation := self._operator(max(loosest, 1)):
             where = self.where
@@ -130,7 +133,7 @@ class ScriptReader:
         return arguments
 
     def skip_words(self) -> None:
-        """Pass over `( ... )` with patterns, names and parentheses inside, if it comes next."""
+        """Skip `( ... )` if it comes next, with the patterns, names and parentheses inside."""
         if not self.take("("):
             return
         depth = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All rules of placement in one table."""
+"""All rules of placement: an ELF with its linker script and the plan's promises in, broken rules out."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ RULES: tuple[Rule, ...] = (
 
 
 def violations(layout: Layout, promises: Promises) -> list[Violation]:
-    """Everything that breaks a rule, by address."""
+    """Everything that breaks a rule, in the order of addresses."""
     return sorted({violation for rule in RULES for violation in rule(layout, promises)})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GNU ld's linker script: a file in, its MEMORY, PHDRS and SECTIONS out as frozen data.
+"""Parses GNU ld's linker scripts: a file in, its MEMORY, PHDRS and SECTIONS out as frozen data.
 
-What GNU ld accepts is parsed; input patterns are passed over, nothing here depends on them.
-Syntax: GNU ld manual, chapter 3 (Linker Scripts).
+What GNU ld accepts is parsed. Patterns of input sections are skipped: no rule needs them. Syntax: GNU ld
+manual, chapter 3 (Linker Scripts).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _END = re.compile(r"[;,]")
 
 @dataclass(frozen=True)
 class Region:
-    """A row of MEMORY: addresses origin..end (end excluded), attributes as written."""
+    """A row of MEMORY: the addresses origin..end, without `end`, and the attributes as written."""
 
     name: str
     origin: int
@@ -51,7 +51,7 @@ class Region:
         return self.origin <= start and end <= self.end
 
     def permits(self, attribute: str) -> bool:
-        """Whether sections of this kind (r, w, x) are meant to live here; no attributes permit all."""
+        """Whether sections with the attribute r, w or x may be here. Without attributes all may."""
         wanted, _, refused = self.attributes.lower().partition("!")
         return attribute in wanted or (attribute not in refused and not wanted.strip())
 
@@ -68,7 +68,7 @@ class ProgramHeader:
 
 @dataclass(frozen=True)
 class Output:
-    """An output section of SECTIONS; `moved` when the script lets its load address differ."""
+    """An output section of SECTIONS. `moved` says whether its load address may differ from its address."""
 
     name: str
     region: str | None = None
@@ -79,7 +79,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Script:
-    """What a linker script says; `regions` includes aliases, under their own names."""
+    """What a linker script says. `regions` has aliases too, under their own names."""
 
     path: Path
     entry: str | None
@@ -89,9 +89,9 @@ class Script:
 
 
 def read_script(path: str | Path, symbols: Mapping[str, int]) -> Script:
-    """Parse the script at `path`; `symbols` give values to names the script uses but does not set.
+    """Parse the script at `path`. `symbols` gives values to the names that the script uses but does not set.
 
-    Raises CheckError with file, line and column of what GNU ld would not understand either.
+    Raises CheckError with file, line and column of what is not understood.
     """
     parser = _Parser()
     try:
@@ -104,7 +104,7 @@ def read_script(path: str | Path, symbols: Mapping[str, int]) -> Script:
 
 
 class _Parser:
-    """Collects what the commands of a script say, in their order."""
+    """Collects what the commands of a script say, in their order. A method reads what its name says."""
 
     def __init__(self) -> None:
         self._entry: str | None = None
@@ -130,7 +130,7 @@ class _Parser:
         return Script(path, self._entry, regions, phdrs, tuple(self._outputs))
 
     def items(self, reader: ScriptReader, item: Callable[[ScriptReader], None], closing: str = "") -> None:
-        """Read items up to `closing` (the file's end when empty), and those of included files."""
+        """Read items up to `closing`, or to the file's end if it is empty, and those of included files."""
         while not (reader.take(closing) if closing else reader.at_end):
             if reader.take(_INCLUDE):
                 self.items(_included(reader), item)
@@ -253,7 +253,7 @@ class _Parser:
         self._place(reader, members)
 
     def _heading(self, reader: ScriptReader) -> bool:
-        """Read `[address] [(type)] : [attributes] {`; whether AT(address) is among the attributes."""
+        """Read `[address] [(type)] : [attributes] {`; return whether AT(address) is among the attributes."""
         if not reader.take(":"):
             if not reader.take(_TYPE):
                 reader.expression()
@@ -269,9 +269,10 @@ class _Parser:
         return has_at
 
     def _place(self, reader: ScriptReader, outputs: list[Output]) -> None:
-        """Read `[> region] [AT> region] [:segment...] [= fill]` and keep `outputs` with it.
+        """Read `[> region] [AT> region] [:segment...] [= fill]`, and keep `outputs` with these regions.
 
-        Load addresses differ for what says AT, and for what follows it in the same region.
+        The load address may differ from the address in a section with AT, and in those that follow it in the
+        same region.
         """
         region = reader.need(NAME, "a region") if reader.take(">") else None
         load_region = reader.need(NAME, "a region") if reader.take(_AT_REGION) else None
@@ -306,7 +307,7 @@ class _Parser:
                 reader.skip_words()
 
     def _statement(self, reader: ScriptReader) -> bool:
-        """Read ENTRY, ASSERT or PROVIDE, which may stand anywhere, if one comes next."""
+        """Read ENTRY, ASSERT or PROVIDE, which may stand anywhere, if it comes next; return whether."""
         if reader.take(_ENTRY):
             reader.need("(")
             self._entry = reader.need(NAME, "a symbol")
@@ -330,7 +331,7 @@ class _Parser:
 
 
 def _flags(flags: Expr | None, scope: Scope) -> int | None:
-    """FLAGS as a number; GNU ld takes names that have no value (SHF_ALLOC) without a word."""
+    """FLAGS as a number. None without FLAGS, or if a name in it has no value, which GNU ld accepts."""
     try:
         return None if flags is None else evaluate(flags, scope)
     except CheckError:
@@ -338,7 +339,7 @@ def _flags(flags: Expr | None, scope: Scope) -> int | None:
 
 
 def _included(reader: ScriptReader) -> ScriptReader:
-    """A reader of the file that INCLUDE names: beside the including script, or as it stands."""
+    """A reader of the file that INCLUDE names, looked for beside the including script, then as a path."""
     where, name = reader.where, reader.need(_FILE, "a file name")
     path = reader.path.parent / name
     path = path if path.exists() else Path(name)

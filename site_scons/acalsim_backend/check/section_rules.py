@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on sections: each lies alone in its region, aligned, with the entry at the origin."""
+"""Rules on sections: each lies in its region, overlaps no other, and is aligned; the entry is the origin."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def loads_never_overlap(layout: Layout, promises: Promises) -> Iterator[Violatio
     ]
     for low, high in _overlaps(sorted(extents, key=lambda extent: extent[:2])):
         if (low.start, high.start) == (low.section.sh_addr, high.section.sh_addr):
-            continue  # sections_never_overlap says it already
+            continue  # sections_never_overlap has reported it
         yield Violation(
             high.start,
             f"sections '{low.section.name}' loaded at {span(low.start, low.end)} "
@@ -123,7 +123,7 @@ def entry_is_the_origin(layout: Layout, promises: Promises) -> Iterator[Violatio
 
 
 def _boot_region(layout: Layout) -> Region | None:
-    """Where a machine starts: RAM when code may live there, else wherever the entry symbol is."""
+    """The region where the machine starts: RAM if it may hold code, else the region of the entry symbol."""
     ram = layout.script.regions.get("RAM")
     if ram and ram.permits("x"):
         return ram

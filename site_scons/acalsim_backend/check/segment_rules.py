@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on PT_LOAD segments: they hold the sections and nothing else, with the right rights."""
+"""Rules on PT_LOAD segments: they hold the sections, lie in regions, and permit what is needed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def segments_lie_in_regions(layout: Layout, promises: Promises) -> Iterator[Viol
 
 
 def _first_outside(start: int, end: int, script: Script) -> int | None:
-    """The first address of start..end in no region; regions that touch count as one."""
+    """The first address of start..end that is in no region, if there is one. Adjacent regions are one."""
     for region in sorted(script.regions.values(), key=lambda region: region.origin):
         if region.origin <= start < region.end:
             start = region.end
@@ -135,7 +135,7 @@ def writable_is_never_executable(layout: Layout, promises: Promises) -> Iterator
 
 
 def _separation(script: Script) -> str | None:
-    """What in the script separates writable from executable memory, if anything does."""
+    """What in the script says that no memory is both writable and executable; None if nothing does."""
     flags = [header.p_flags for header in script.phdrs if header.p_type in ("PT_LOAD", "1")]
     if flags and all(flag is not None and flag & _WX != _WX for flag in flags):
         return "the PHDRS"

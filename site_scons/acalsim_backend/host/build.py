@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What QEMU and the simulator load, built once into the user's cache, for who comes without SCons."""
+"""QEMU's plugin and the embedded engine, built once in the user's cache, where SCons does not build them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .tools import Tools
 
 @functools.cache
 def host_tools() -> Tools:
-    """QEMU's plugin and the embedded engine, built once for each state of their sources.
+    """QEMU's plugin and the embedded engine, built if the cache does not hold them for the present sources.
 
-    They lie in $XDG_CACHE_HOME/acalsim, else ~/.cache/acalsim; several processes may ask at once.
-    Raises QemuError or ToolchainError where they can't be built or QEMU does not take the plugin.
+    The cache is $XDG_CACHE_HOME/acalsim, or else ~/.cache/acalsim. Several processes may call this at once.
+    Raises QemuError or ToolchainError where something cannot be built or QEMU does not take the plugin.
     """
     cache = cache_folder()
     index = cache / f"{_tools_key()}.json"
@@ -42,7 +42,7 @@ def host_tools() -> Tools:
 
 
 def _tools_key() -> str:
-    """A digest of all that the tools are made from and for."""
+    """A digest of the sources, flags and versions that the tools are made from."""
     parts = [
         registers_header(),
         tables_header(),
@@ -62,7 +62,7 @@ def _is_whole(index: Path) -> bool:
 
 
 def _build_tools(cache: Path, index: Path) -> None:
-    """Build both, try the plugin out on QEMU, and note where they lie: last, so that the note is true."""
+    """Build both, try the plugin on QEMU, then write `index`: it exists only when both are usable."""
     if shutil.which("gcc") is None:
         raise ToolchainError("no C compiler 'gcc'; install it (Debian: apt install gcc g++)")
     folder = cache / index.stem

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded engine as a Python extension: C++ sources in, the library `_embedded` out.
+"""Builds the embedded engine: C++ sources in, the Python extension `_embedded` out.
 
     python -m acalsim_backend.host.engine build OUTDIR    builds it there, by hand
 
-SCons drives the same constants; nothing here knows of it. nanobind is compiled along, so that
-neither CMake nor a second library is needed.
+SCons builds it by the same constants and functions. nanobind's own source is compiled with the engine's, so
+that neither CMake nor a second library is needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .library import LIBRARY_NAME, find_library
 CXX = os.environ.get("CXX", "g++")
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
-"""A device model is one file in sim/model; it needs no other mention here."""
+"""All of sim/model and sim/embedded: a new device model is compiled without being named here."""
 
 ENGINE_CXXFLAGS = (
     "-std=c++17",
@@ -61,33 +61,34 @@ def nanobind_source() -> Path:
 
 
 def system_include_dirs() -> tuple[Path, ...]:
-    """Header folders of nanobind and Python; our own are sim/ and the one with registers.h and tables.h."""
+    """The header folders of nanobind, of what it includes, and of Python."""
     root = Path(nanobind.include_dir())
     return (root, root.parent / "ext/robin_map/include", Path(sysconfig.get_path("include")))
 
 
 def sources() -> tuple[Path, ...]:
-    """Everything that is compiled, the slowest first."""
+    """Everything that is compiled, the largest file first, so that the longest compilation starts first."""
     return tuple(sorted((nanobind_source(), *ENGINE_SOURCES), key=lambda path: -path.stat().st_size))
 
 
 def cxxflags(source: Path) -> tuple[str, ...]:
-    """Compiler flags of one source, include folders apart."""
+    """The compiler flags of one source, without include folders."""
     return NANOBIND_CXXFLAGS if source == nanobind_source() else ENGINE_CXXFLAGS
 
 
 def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
-    """How one source becomes one object; `headers` is the folder of registers.h and tables.h."""
+    """The command that compiles one source to one object. `headers` holds registers.h and tables.h."""
     includes = [f"-I{SIM}", f"-I{headers}", *(f"-isystem{path}" for path in system_include_dirs())]
     return [CXX, *cxxflags(source), *includes, "-c", str(source), "-o", str(target)]
 
 
 def link_command(objects: list[Path], library: Path) -> list[str]:
+    """The command that links the objects to the library."""
     return [CXX, *ENGINE_LINKFLAGS, *map(str, objects), "-o", str(library)]
 
 
 def library_for_compiling() -> Path:
-    """The library that find_library finds, else one in the user's cache folder, built if need be."""
+    """The library that find_library finds; where there is none, one that is built in the user's cache."""
     try:
         return find_library()
     except ServeError:
@@ -95,10 +96,10 @@ def library_for_compiling() -> Path:
 
 
 def build(folder: StrPath) -> Path:
-    """Build the library in `folder`, compiling only what that folder does not hold yet.
+    """Build the library in `folder` and return its path.
 
-    An object's name carries the digest of all that went into it. Returns the library's path;
-    raises ToolchainError with the compiler's first complaint.
+    The names of objects hold a digest of all that they are made from, so that only what changed is compiled.
+    Raises ToolchainError with the compiler's first error.
     """
     folder = Path(folder).absolute()
     write_if_changed(folder / "registers.h", registers_header())
@@ -114,6 +115,7 @@ def build(folder: StrPath) -> Path:
 
 
 def write_if_changed(path: Path, text: str) -> None:
+    """Write the file unless it holds that text already, so that its time does not change."""
     if not path.exists() or path.read_text() != text:
         write_atomic(path, text)
 

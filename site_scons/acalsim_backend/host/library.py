@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded engine's library: its path in, the loaded Python extension out.
+"""Loads the embedded engine: the path of its library in, the Python extension out.
 
-This module imports nothing that only building needs; engine.py builds the library.
+engine.py builds the library. What only building needs, nanobind above all, is not imported here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIBRARY_NAME = f"_embedded{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 def find_library(given: StrPath | None = None) -> Path:
-    """The library: as given, as the environment says, or as the build makes it."""
+    """The given library, else that of $ACALSIM_ENGINE, else that of the build. Raises ServeError if none."""
     path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
     if path.is_file():
         return path
@@ -28,11 +28,11 @@ def find_library(given: StrPath | None = None) -> Path:
 
 
 _modules: dict[str, ModuleType] = {}
-"""By the digest of their file: nanobind does not bear a second copy of the same types in one process."""
+"""Loaded engines by the digest of their file: nanobind refuses the same types twice in one process."""
 
 
 def load(path: StrPath) -> ModuleType:
-    """Import the engine from exactly that file. Raises ServeError where it cannot be."""
+    """Import the engine from that file. Raises ServeError where that fails."""
     try:
         digest = short_digest(Path(path))
     except OSError as error:
@@ -55,7 +55,7 @@ def _import(path: StrPath) -> ModuleType:
 
 
 def timing_engine(library: StrPath | None = None) -> ModuleType:
-    """The engine, as what times products and command lists. Raises TimingError where there is none."""
+    """The engine, loaded to time products and command lists. Raises TimingError where there is none."""
     try:
         path = find_library(library)
         engine = load(path)

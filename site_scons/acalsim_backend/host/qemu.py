@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU and its plugin: which QEMU is installed, and whether it takes the device plugin.
+"""QEMU and its plugin: finds QEMU, compiles the plugin, and tries whether that QEMU works with it.
 
-    python -m acalsim_backend.host.qemu check PLUGIN.so OUT.json   try it out, note QEMU's version
+    python -m acalsim_backend.host.qemu check PLUGIN.so OUT.json   try the plugin, write down QEMU's version
     python -m acalsim_backend.host.qemu build OUTDIR               compile the plugin there, by hand
 
-SCons drives the same constants; nothing here knows of it.
+SCons compiles the plugin by the same constants.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PLUGIN_CFLAGS = (
     "-O2",
     "-fPIC",
     "-pthread",
-    # QEMU exports 17,000 names of its own, and would be called where one of ours were the same.
+    # QEMU exports 17,000 names: a name of ours that is one of them would resolve to QEMU's function.
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
@@ -50,7 +50,7 @@ TIMEOUT_S = 60
 
 
 def find_qemu() -> Path:
-    """The QEMU to use: what the environment variable QEMU names, else what PATH has."""
+    """The program that the variable QEMU names, else QEMU_NAME on PATH. Raises QemuError if there is none."""
     wanted = os.environ.get("QEMU") or QEMU_NAME
     found = shutil.which(wanted)
     if found is None:
@@ -61,7 +61,7 @@ def find_qemu() -> Path:
 
 
 def version(qemu: Path) -> str:
-    """What QEMU calls itself, the distribution's own version included."""
+    """The version that QEMU prints, with the distribution's own part."""
     try:
         said = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -81,7 +81,7 @@ def installed_version() -> str:
 
 
 def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
-    """Compile the plugin into `folder`, outside any build system."""
+    """Compile the plugin into `folder`; return its path. Raises QemuError with the compiler's last line."""
     write_atomic(folder / "registers.h", registers_header())
     plugin = folder / PLUGIN_NAME
     command: list[str | Path] = [
@@ -100,8 +100,8 @@ def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
     return plugin
 
 
-# What check_plugin runs: reads DATA_OUT of the echo device, writes what it got to SIZE, and ends the
-# simulation. Seven instructions, in words.
+# The program that check_plugin runs, one instruction a word: it reads the Echo device's DATA_OUT, writes that
+# value to SIZE, and ends the simulation.
 ANSWER = 0x5A5A1234
 PROBE = (
     DEFAULT_BASES["echo"] | 0x2B7,  # lui t0, echo
@@ -116,10 +116,10 @@ DESCRIPTION = f"device echo {DEFAULT_BASES['echo']:#x} 0x1000\n".encode()
 
 
 def check_plugin(qemu: Path, plugin: Path) -> None:
-    """Really run a few instructions on `qemu` with `plugin`; raise QemuError when anything is off.
+    """Run a few instructions on `qemu` with `plugin`. Raises QemuError, in one line, if anything goes wrong.
 
-    The plugin uses functions of QEMU that nobody promises, so nothing less than a device access that
-    arrives, a value that comes back and a right count of instructions shows that it works.
+    The plugin calls functions of QEMU that no version of it promises. That it works is shown only by running
+    it: a device access arrives, its answer comes back, and the count of instructions is right.
     """
     with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
         probe = Path(folder) / "probe.bin"
@@ -143,7 +143,7 @@ def check_plugin(qemu: Path, plugin: Path) -> None:
 
 
 class _Simulator(threading.Thread):
-    """Serves one client with one device, and remembers what the client did."""
+    """A simulator of one device for one client: it answers reads with ANSWER and notes what is written."""
 
     def __init__(self, path: Path):
         super().__init__(daemon=True)
@@ -162,7 +162,7 @@ class _Simulator(threading.Thread):
                 while self.statistics is None:
                     self.serve(link, stream)
         except (OSError, struct.error, ValueError):
-            return  # QEMU is gone, or speaks otherwise; what is missing says so
+            return  # QEMU ended, or does not speak the protocol: judge() finds what is missing
 
     def serve(self, link: socket.socket, stream: BinaryIO) -> None:
         kind, size, _, _, data = struct.unpack("<BBHQQ", stream.read(20))
@@ -190,7 +190,7 @@ class _Simulator(threading.Thread):
 
 
 def _explain(qemu: Path, done: subprocess.CompletedProcess[str]) -> str:
-    """One line for what QEMU said when it refused."""
+    """Why QEMU ended with an error, in one line."""
     said = done.stderr
     if re.search(r"-plugin: invalid option|plugin interface not enabled", said):
         return f"'{qemu}' was built without plugins; {ADVICE}"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row of the op table says of an op, and how an op of a graph is held to it."""
+"""A row of the op table: what the compiler knows of one type of op, and the check of an op against it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import IRError
 from .expressions import ANY, Formula, Result
@@ -21,58 +21,79 @@ LookupSteps = Callable[[list[TensorDesc], Attrs], list[tuple[int, int | None]]]
 
 @dataclass(frozen=True)
 class Row:
-    """One op. `operands` and `attrs` are argument names of the ATen schemas; an operand's name ends
-    in ? where it may be missing, and begins with * where it stands for a list. Of an ATen op with
-    several results `aten` names each as `op#number`.
+    """One type of op.
 
-    Its C is one of: an `expression` on the operands' elements; a `lookup` of computed elements; the
-    statements of a printer that is registered for its type (codegen/printers). A `movement` is another
-    access to the same memory, which costs nothing; it is printed as a copy where there is no such access.
-    A kernel that is_followed computes the pointwise ops behind it as well, one that takes_in those in
-    front of it. One that passes over a row several times may keep values of the row in its float32 result
-    meanwhile (`row_memory`): "always", or of "computed" operands only. `reads` says which accesses to its operands a kernel can walk, `writes` to which accesses
-    it can write its result, and `index_space` the shape in which it walks the result.
+    `aten` are the ATen overloads that become this op. Where an overload has several results, each result is
+    an op of its own, and its name ends in `#number`. `operands` and `attrs` are argument names of the ATen
+    schemas. An operand's name ends in ? where it may be missing, and begins with * where it stands for a
+    list.
+
+    An op is computed in one of three ways. `expression` makes a C expression of the operands' elements.
+    `lookup` finds elements of operand 0 by indices, which are the elements of the other operands. All other
+    ops have a printer in codegen/printers, registered for their type, that writes their statements. An op
+    that only moves elements has a `movement` as well: it turns the access to the operand into an access to
+    the result in the same memory, so that nothing need be copied. Where that is impossible, the op's printer
+    copies.
     """
 
     type: ACALSimOpType
     aten: tuple[str, ...]
     operands: tuple[str, ...]
     shape: ShapeRule
+    """The result's shape from the operands' shapes and the attrs."""
     attrs: tuple[str, ...] = ()
     expression: Formula | None = None
     movement: Movement | None = None
     lookup: Lookup | None = None
     lookup_steps: LookupSteps | None = None
+    """Of a lookup: (size, dimension) of operand 0 for each index; the dimension is None for a scalar."""
     reads: Callable[[int, Access, Attrs], bool] = lambda index, access, attrs: access.is_dense
-    index_space: Callable[[Shape], Shape] = lambda shape: shape
-    row_memory: str = "none"
-    is_followed: bool = False
-    takes_in: bool = False
-    joins: bool = False
+    """Whether the kernel can read operand number `index` through that access."""
     writes: Callable[[Access], bool] | None = None
+    """Whether the kernel can write its result through that access; None: only to a tensor of its own."""
+    index_space: Callable[[Shape], Shape] = lambda shape: shape
+    """The shape in which the kernel walks a result of that shape."""
+    row_memory: Literal["none", "computed", "always"] = "none"
+    """Whether a kernel that walks a row several times may keep values of it in its float32 result meanwhile:
+    never, only where its operand is computed in the kernel, or always."""
+    is_followed: bool = False
+    """Whether the kernel can compute the pointwise ops on its result as well, where it would store it."""
+    takes_in: bool = False
+    """Whether the kernel can compute the pointwise ops before it as well, where it would load its operand."""
+    joins: bool = False
+    """Whether the op only copies operands to places in its result: their producers may write there."""
     macs: Callable[[list[Shape], Shape, Attrs], int] = lambda inputs, output, attrs: 0
+    """Multiply-accumulates from the operands' shapes, the result's shape and the attrs."""
     header: str | None = None
+    """The file of kernels/ that the op's C needs."""
     dtypes: tuple[str, ...] = ANY
+    """What the operands may be of."""
     result: Result = "promoted"
+    """What the result may be of."""
     takes_numbers: bool = False
+    """Whether a number may stand for an operand, as an attr of the operand's name."""
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether an element of the result is computed from single elements."""
+        """Whether one element of the result takes one element of each operand."""
         return self.expression is not None or self.lookup is not None
 
     @property
     def operand_names(self) -> tuple[str, ...]:
+        """`operands` without the marks ? and *."""
         return tuple(name.strip("*?") for name in self.operands)
 
     def walks(self, accesses: list[Access], inputs: list[Shape], output: Shape, attrs: Attrs) -> list[Access]:
-        """Of an elementwise op: how each operand is walked along the output."""
+        """For an elementwise op: the access by which each operand is walked along the output.
+
+        `accesses` and `inputs` are the operands' accesses and shapes.
+        """
         if self.lookup:
             return self.lookup(accesses, inputs, output, attrs)
         return [access.expanded(output) for access in accesses]
 
     def verify(self, ir: ACALSimIR, op: ACALSimOp) -> None:
-        """Raise IRError where the op's tensors are not what the row allows."""
+        """Raise IRError where the op's tensors or attrs are not what the row allows."""
         self._verify_form(op)
         inputs, (output,) = self._tensors(ir, op)
         for desc in inputs:
@@ -91,7 +112,7 @@ class Row:
             )
 
     def _verify_form(self, op: ACALSimOp) -> None:
-        """As many operands and results as the row has, and no attr that it does not know."""
+        """Check the numbers of operands and results, and the names of the attrs."""
         numbers = [name for name in self.operand_names if name in op.attrs]
         given = len(op.inputs) + len(numbers)
         least = sum(not name.endswith("?") and not name.startswith("*") for name in self.operands)
@@ -137,7 +158,7 @@ class Row:
         return self.macs([desc.shape for desc in inputs], output.shape, op.attrs)
 
     def work(self, ir: ACALSimIR, op: ACALSimOp) -> int:
-        """Multiply-accumulates, or elements of the result where there are none."""
+        """The op's multiply-accumulates, or the elements of its result where it has none."""
         return self.count_macs(ir, op) or ir.tensors[op.outputs[0]].elements
 
     @staticmethod
@@ -146,7 +167,11 @@ class Row:
 
 
 def promoted(inputs: Sequence[TensorDesc], attrs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dtypes that the result may have: a float among the operands makes float32."""
+    """The dtypes that the result may have.
+
+    It is float32 where an operand or an attr is a float. Otherwise it is one of the operands' dtypes, or
+    int64 where an attr is an integer.
+    """
     dtypes = tuple(dict.fromkeys(desc.dtype for desc in inputs))
     if "float32" in dtypes or any(isinstance(value, float) for value in attrs.values()):
         return ("float32",)

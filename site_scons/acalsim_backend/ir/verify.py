@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a graph is well-formed: names, tensors, ops and outputs, each held to its row of the op table."""
+"""A graph in, the same graph out if it is well-formed: names, tensors, ops and outputs; else an IRError."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .ops import ROWS
 
 
 def verify(ir: ACALSimIR) -> ACALSimIR:
-    """Return the graph itself if it is well-formed; raise IRError naming op and tensor if not."""
+    """Return the graph itself if it is well-formed; raise IRError naming the op or tensor if it is not."""
     written = {name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param}
     _verify_names(ir)
     for desc in ir.tensors.values():
@@ -25,7 +25,7 @@ def verify(ir: ACALSimIR) -> ACALSimIR:
 
 
 def _verify_names(ir: ACALSimIR) -> None:
-    """Names become C identifiers, an op's a function's and a report's."""
+    """Names become C identifiers. An op's name is also its function's and its row's in the report."""
     names = [op.name for op in ir.ops]
     for kind, name in (
         ("graph", ir.name),

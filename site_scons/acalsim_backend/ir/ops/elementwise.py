@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ops that compute each element of their result from one element of each operand."""
+"""Rows of ops that compute each element of their result from one element of each operand."""
 
 from __future__ import annotations
 

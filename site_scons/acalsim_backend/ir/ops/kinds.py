@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of rows: what the rows of one kind have in common is said once."""
+"""Kinds of rows: what distinguishes a row of its kind in, the whole row out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ T = ACALSimOpType
 def pointwise(
     type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Formula, **more: Any
 ) -> Row:
+    """An op whose element is a C expression of one element of each operand."""
     return Row(
         type,
         aten,
@@ -33,6 +34,7 @@ def pointwise(
 
 
 def unary(type: ACALSimOpType) -> Row:
+    """A pointwise op of expressions.UNARY."""
     expression, header, dtypes, result = UNARY[type]
     return pointwise(
         type,
@@ -45,29 +47,22 @@ def unary(type: ACALSimOpType) -> Row:
     )
 
 
+ONE_OVERLOAD = {
+    *("maximum", "minimum", "fmax", "fmin"),
+    *("logical_and", "logical_or", "logical_xor"),
+    *("atan2", "hypot"),
+}
+"""ATen's binary ops that take no number as their second operand; their only overload is `default`."""
+
+
 def binary(type: ACALSimOpType) -> Row:
+    """A pointwise op of expressions.BINARY."""
     name, expression, dtypes, result, attrs = BINARY[type]
     header = "divide.h" if type is T.REMAINDER else None
-    packet = f"aten.{name}"
-    overloads = (
-        (f"{packet}.Tensor", f"{packet}.Scalar")
-        if name
-        not in (
-            "maximum",
-            "minimum",
-            "logical_and",
-            "logical_or",
-            "logical_xor",
-            "atan2",
-            "fmax",
-            "fmin",
-            "hypot",
-        )
-        else (f"{packet}.default",)
-    )
+    overloads = ("default",) if name in ONE_OVERLOAD else ("Tensor", "Scalar")
     return pointwise(
         type,
-        overloads,
+        tuple(f"aten.{name}.{overload}" for overload in overloads),
         ("self", "other"),
         expression,
         dtypes=dtypes,
@@ -80,6 +75,7 @@ def binary(type: ACALSimOpType) -> Row:
 def moving(
     type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move: Movement, attrs: tuple[str, ...] = ()
 ) -> Row:
+    """An op that only moves the elements of its operand."""
     return Row(
         type,
         aten,
@@ -94,6 +90,7 @@ def moving(
 
 
 def reducing(type: ACALSimOpType, aten: tuple[str, ...], **more: Any) -> Row:
+    """An op that makes one element of all elements along the dimensions of the attr dim."""
     return Row(
         type,
         aten,
@@ -118,6 +115,7 @@ def looking_up(
     attrs: tuple[str, ...] = (),
     **more: Any,
 ) -> Row:
+    """An op that finds elements of its operand 0 by indices, the elements of its other operands."""
     return Row(
         type,
         aten,
@@ -136,5 +134,5 @@ def looking_up(
 def computing(
     type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more: Any
 ) -> Row:
-    """A kernel whose results others may take further, and which reads its first operands as they lie."""
+    """An op with a printer, whose kernel can compute pointwise ops on its result and write anywhere."""
     return Row(type, aten, operands, rule, **{"is_followed": True, "writes": everywhere, **more})

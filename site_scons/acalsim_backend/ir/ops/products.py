@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products and convolutions, as float32 and as int8."""
+"""Rows of matrix products and convolutions, in float32 and in int8."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ROWS: tuple[Row, ...] = (
         macs=conv_macs,
         dtypes=FLOATS,
     ),
-    # Products of int8, made by capture's quantisation: sums * scales[channel] + bias[channel].
+    # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel].
     computing(
         T.GEMM_INT8,
         (),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reductions, normalisations, sorting: ops that go along some dimensions."""
+"""Rows of reductions, cumulative sums, normalisations and sorting: ops along some dimensions."""
 
 from __future__ import annotations
 

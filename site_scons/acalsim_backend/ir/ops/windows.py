@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pooling."""
+"""Rows of pooling ops."""
 
 from __future__ import annotations
 
