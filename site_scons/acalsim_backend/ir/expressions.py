@@ -192,7 +192,7 @@ def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 
 
 def quantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    """The int8 nearest to a float times the attr scale, at most 127 from 0 (kernels/rounding.h)."""
+    """The int8 nearest to a float times the attr scale, saturated (quantise_i8 in kernels/rounding.h)."""
     factor = "" if attrs["scale"] == 1 else f" * {literal(float(attrs['scale']))}"
     return f"quantise_i8({operands[0]}{factor})"
 
