@@ -117,6 +117,6 @@ def _get(row: Any, where: str, key: str, kind: type) -> Any:
     value = row.get(key)
     if type(value) is not kind:
         raise CheckError(f"{where}: '{key}' should be of type {kind.__name__}, found {value!r}")
-    if kind is int and value < 0:
+    if isinstance(value, int) and value < 0:
         raise CheckError(f"{where}: '{key}' is negative: {value}")
     return value
