@@ -23,12 +23,8 @@ def test_editing_a_model_redoes_that_model_only(settled):
 def test_editing_only_weights_does_not_recompile_the_kernel_code(settled):
     settled.edit("models/matmul.py", "torch.randn(K, N)", "torch.randn(K, N) * 2")
     stages = stages_run(settled.scons("all-reports"))
-    assert (
-        ("capture", "matmul") in stages
-        and ("codegen", "matmul data") in stages
-        and ("report", "matmul") in stages
-    )
-    assert ("codegen", "matmul code") not in stages
+    assert {(stage, "matmul") for stage in ("capture", "values", "report")} <= stages
+    assert ("codegen", "matmul") not in stages
     assert not any("graph_0.c" in subject for _, subject in stages)
     assert {re.split(r"[/. ]", subject)[0] for _, subject in stages} <= {"matmul", "build"}
 

@@ -24,7 +24,8 @@ from .show import print_report
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json goes beside it")
-    for name in ("capture", "run", "plan", "placement", "elf", "machine", "qemu"):
+    parser.add_argument("--machine", required=True)
+    for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
@@ -39,18 +40,18 @@ def main(arguments: list[str]) -> int:
 
 
 def report_of_files(options: argparse.Namespace, capture: CaptureFile) -> Report:
-    plan = doors.read(options.plan, PlanFile, ReportError)
+    plan, machine = doors.read(options.plan, PlanFile, ReportError), load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
-        machine=options.machine.stem,
+        machine=machine.name,
         plan=plan,
         placement=doors.read(options.placement, PlacementFile, ReportError).placement,
         provenance=provenance(
             capture.origin,
             options.elf,
-            options.machine,
+            machine.path,
             doors.read(options.qemu, QemuFile, ReportError).version,
-            compiler_version(load_machine(str(options.machine)).cpu.isa),
+            compiler_version(machine.cpu.isa),
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
     )

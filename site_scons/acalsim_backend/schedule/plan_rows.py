@@ -7,6 +7,7 @@ from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.machine import Machine
+from ..offload.operand import Matrix
 from .kept_file import KeptFile, KeptRow
 from .plan import Plan
 from .plan_file import (
@@ -113,9 +114,11 @@ def _tensor_row(plan: Plan, name: str) -> TensorRow:
 
 def _weight_row(ir: ACALSimIR, plan: Plan, name: str) -> WeightRow:
     desc, matrix = ir.tensors[name], plan.packed.get(name)
-    packed = (
-        PackedRow(matrix.lines, matrix.depth, matrix.by_lines, *matrix.packed)
-        if matrix and matrix.packed
-        else None
-    )
+    packed = packed_row(matrix) if matrix else None
     return WeightRow(name, plan.places[name].symbol, desc.dtype, tuple(desc.shape), packed)
+
+
+def packed_row(matrix: Matrix) -> PackedRow:
+    """The order in RAM of a constant that lies there in blocks."""
+    height, width = matrix.packed or (matrix.lines, matrix.depth)
+    return PackedRow(matrix.lines, matrix.depth, matrix.by_lines, height, width)
