@@ -178,7 +178,7 @@ STAGES = {
     "run.json": (
         "report",
         "report",
-        "{out}/mlp.json --capture {capture} --run {folder} --plan {build}/plan.json --elf {build}.elf --machine default "
+        "{out}/mlp.json --capture {capture} --run {folder} --plan {build}/plan.json --elf {build}.elf --machine {machine} "
         "--placement {build}/placement.json --qemu {host}/qemu.json",
     ),
 }
@@ -198,6 +198,7 @@ def test_a_stage_says_in_one_line_which_key_of_which_file_is_missing(built_tree,
     file.write_text(json.dumps(content))
     module, room, arguments = STAGES[name]
     given = {"capture": capture, "build": build, "host": built_tree / "build/host", "file": file}
+    given["machine"] = built_tree / "sim/machines/default.toml"
     command = arguments.format(**given, folder=tmp_path, out=tmp_path / "out").split()
     done = subprocess.run(
         [sys.executable, "-m", f"acalsim_backend.{module}", *command],

@@ -4,7 +4,10 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 
+from conftest import ROOT
 from pipeline_fixtures import MODELS, model_file, report_of, stages_run
 
 
@@ -91,3 +94,14 @@ def test_a_data_file_that_the_model_reads_is_a_dependency(tree, tmp_path):
     assert stages_run(tree.scons(f"MODELS={folder}", "sim-loads")) == set()
     (folder / "width.txt").write_text("4")
     assert ("capture", "loads") in stages_run(tree.scons(f"MODELS={folder}", "sim-loads"))
+
+
+def test_values_are_written_without_planner_engine_and_torch():
+    program = (
+        "import sys, acalsim_backend.codegen.values; "
+        "rooms = {name.split('.', 2)[-1] for name in sys.modules if name.startswith('acalsim_backend.')}; "
+        "print(sorted(rooms & {'passes', 'plan', 'decide', 'tiling', 'timer', 'engine'}), 'torch' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout == "[] False\n", done.stderr

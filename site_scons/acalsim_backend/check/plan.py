@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import CheckError
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _window(row: Any, where: str) -> Window:
     )
 
 
-def _rows(plan: Mapping[str, Any], key: str, parse) -> tuple | None:
+def _rows(plan: Mapping[str, Any], key: str, parse: Callable[[Any, str], Row]) -> tuple[Row, ...] | None:
     if key not in plan:
         return None
     rows = _get(plan, "plan", key, list)
