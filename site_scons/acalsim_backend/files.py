@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 
-def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write `content` to `path` so that no reader ever sees half of it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,15 +26,13 @@ def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
         raise
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write `value` as JSON with a fixed layout, so that equal values are equal bytes."""
-    write_atomic(path, json.dumps(value, indent=1) + "\n")
+def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
+    """Write files, content by name, into `folder`; returns their paths."""
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    return [folder / name for name in files]
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    return json.loads(Path(path).read_text())
-
-
-def sha256(path: str | os.PathLike) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import CheckError
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _window(row: Any, where: str) -> Window:
     )
 
 
-def _rows(plan: Mapping[str, Any], key: str, parse) -> tuple | None:
+def _rows(plan: Mapping[str, Any], key: str, parse: Callable[[Any, str], Row]) -> tuple[Row, ...] | None:
     if key not in plan:
         return None
     rows = _get(plan, "plan", key, list)
@@ -117,6 +119,6 @@ def _get(row: Any, where: str, key: str, kind: type) -> Any:
     value = row.get(key)
     if type(value) is not kind:
         raise CheckError(f"{where}: '{key}' should be of type {kind.__name__}, found {value!r}")
-    if kind is int and value < 0:
+    if isinstance(value, int) and value < 0:
         raise CheckError(f"{where}: '{key}' is negative: {value}")
     return value
