@@ -12,7 +12,8 @@ from ..files import write_files
 from ..ir.text import parse
 from ..machine.file import load_machine
 from ..offload.tiling_file import read_choices
-from ..schedule.passes import make_plan
+from ..schedule.dump import dump_to
+from ..schedule.passes import make_plan, unwatched
 from ..schedule.plan_rows import kept_file
 from .generator import code_files, timer_for
 
@@ -27,11 +28,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--tiling", type=Path, help="NAME.tiling.toml: tilings and places of ops that are not to be searched"
     )
+    parser.add_argument("--dump", type=Path, help="folder for what each pass of planning leaves, as text")
     options = parser.parse_args(arguments)
     machine = load_machine(options.machine)
     ir = parse((options.capture / "graph_0.ir").read_text())
     timer, choices = timer_for(machine, options.library), read_choices(options.tiling, machine.name)
-    plan = make_plan(ir, machine, options.keep_all, timer, choices)
+    watch = dump_to(options.dump) if options.dump else unwatched
+    plan = make_plan(ir, machine, options.keep_all, timer, choices, watch)
     files: dict[str, str | bytes] = {**code_files(ir, plan, machine, options.out)}
     if options.keep_all:
         files["kept.json"] = doors.text(kept_file(plan))
