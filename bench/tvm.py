@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "site_scons"))
 
-from acalsim_backend.capture import capture_model  # noqa: E402
+from acalsim_backend.capture.model import capture_model  # noqa: E402
 from acalsim_backend.capture.model_file import ModelFile  # noqa: E402
 from acalsim_backend.pipeline import build_elf, build_graph, run_program  # noqa: E402
 
@@ -79,8 +79,8 @@ def measured(python, name, machine, folder):
     source.write_text(replaced(source.read_text(), tvm_loops(python, *MODELS[name])))
     build_elf(folder)
     _, report = run_program(program, captured.inputs, captured.references)
-    assert report["check"]["passed"], report["check"]
-    return [sum(op[key] for op in report["ops"]) for key in ("macs", "instructions")]
+    assert report.check.passed, report.check
+    return [sum(op.macs for op in report.ops), sum(op.counters.instructions for op in report.ops)]
 
 
 def main():

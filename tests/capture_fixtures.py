@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acalsim_backend import capture
+from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.paths import PYTHONPATH
 
@@ -61,7 +61,7 @@ def write(models, monkeypatch):
 def captured(path):
     file = ModelFile(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     file.load()
-    return capture.capture_model(file)
+    return capture_model(file)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acalsim_backend.check import check
+from acalsim_backend.check.check import check
 from acalsim_backend.errors import CheckError
 from elftools.elf.elffile import ELFFile
 

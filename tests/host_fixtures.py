@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from acalsim_backend import capture
-from acalsim_backend.codegen.generator import write_files
+from acalsim_backend.capture.model import capture_model
 from acalsim_backend.codegen.program import c_header, c_source
 from acalsim_backend.codegen.values import placed_inputs
+from acalsim_backend.files import write_files
 from acalsim_backend.host import toolchain
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.machine.headers import machine_header, registers_header
 from acalsim_backend.paths import KERNELS
 from acalsim_backend.schedule.passes import make_plan
+from acalsim_backend.schedule.plan_rows import plan_file
 
 HOST = """\
 #include <setjmp.h>
@@ -159,7 +160,10 @@ class Library:
         """The output block that the program leaves, from the captured inputs or from others."""
         captured, plan = self.graphs[name], self.plans[name]
         given = captured.inputs if inputs is None else inputs
-        block = placed_inputs(captured.ir, plan, [np.ascontiguousarray(array).tobytes() for array in given])
+        block = placed_inputs(
+            plan_file(captured.ir, plan, self.machine),
+            [np.ascontiguousarray(array).tobytes() for array in given],
+        )
         outputs, wrong = ctypes.create_string_buffer(max(plan.blocks[".outputs"], 1)), (ctypes.c_int64 * 2)()
         if getattr(self.library, f"host_forward_{self.index[name]}")(block, outputs, wrong):
             raise IndexError(f"index {wrong[0]} is out of bounds with size {wrong[1]}")
@@ -180,7 +184,7 @@ class Library:
 
 
 def captured_function(function, inputs, keep_all=False):
-    return capture.capture_model(Case(function, inputs), keep_all=keep_all)
+    return capture_model(Case(function, inputs), keep_all=keep_all)
 
 
 def run_on_host(captured, folder):

@@ -6,12 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from acalsim_backend.codegen.generator import timer_for
+from acalsim_backend.codegen.values import pack
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload import decide as targets
 from acalsim_backend.offload.command import packed
-from acalsim_backend.offload.decide import Target, pack
+from acalsim_backend.offload.decide import Target
 from acalsim_backend.schedule.passes import make_schedule
+from acalsim_backend.schedule.plan_rows import packed_row
 from compute_fixtures import Matrices
 from host_fixtures import captured_function
 from simulator_fixtures import RAM, simulator_of
@@ -92,7 +94,9 @@ class Memory(Matrices):
                 if name in values
                 else np.full(desc.elements, np.nan, np.float32).tobytes()
             )
-            self.put(at, pack(schedule.packed[name], data) if name in schedule.packed else data)
+            if name in schedule.packed:
+                data = pack(packed_row(schedule.packed[name]), data, desc.dtype)
+            self.put(at, data)
             at += -(-len(data) // 64) * 64 + 64
         return places
 

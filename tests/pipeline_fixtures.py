@@ -16,7 +16,7 @@ def report_of(tree, name, build="build"):
 
 def stages_run(done):
     """The stages that a build ran, as {(stage, subject)}."""
-    stages = "headers compile link qemu capture codegen check simulate report objdump objcopy"
+    stages = "headers compile link qemu capture codegen values check simulate report objdump objcopy"
     rows = (line.split(None, 1) for line in done.stdout.splitlines() if not line.startswith(" "))
     return {tuple(row) for row in rows if len(row) == 2 and row[0] in stages.split()}
 

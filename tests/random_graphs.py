@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from acalsim_backend.capture import Captured
+from acalsim_backend.capture.model import Captured
 from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.ir.ops import ROWS
 from acalsim_backend.ir.verify import verify

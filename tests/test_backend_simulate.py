@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 from acalsim_backend import pipeline
+from acalsim_backend.schedule import passes
 from backend_fixtures import Scaled, simulated
 
 pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
@@ -94,3 +95,17 @@ def test_the_machine_is_the_users_choice():
     backend, run = simulated(Scaled(), machine="cpu")
     run(torch.randn(2, 4))
     assert backend.reports[0]["machine"] == "cpu" and set(backend.reports[0]["devices"]) == {"echo"}
+
+
+def test_a_program_is_planned_once_however_often_it_runs(monkeypatch):
+    planned = []
+    run_passes = passes.run_passes
+    monkeypatch.setattr(
+        passes, "run_passes", lambda plan, *rest: planned.append(plan.ir.name) or run_passes(plan, *rest)
+    )
+    backend, run = simulated(Scaled())
+    for _ in range(2):
+        run(torch.randn(2, 4))
+    assert planned == ["graph_0"] and len(backend.reports) == 2
+    run(torch.randn(3, 4))
+    assert planned == ["graph_0", "graph_1"]

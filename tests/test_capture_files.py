@@ -6,15 +6,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from acalsim_backend import capture
+from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
+from acalsim_backend.capture.store import write_capture
 from acalsim_backend.ir.text import parse
 
 
 def files_of(path, folder):
     file = ModelFile(path)
     file.load()
-    capture.write_capture(capture.capture_model(file), file, folder)
+    write_capture(capture_model(file), file, folder)
     return {item.name: item.read_bytes() for item in folder.iterdir()}
 
 

@@ -5,8 +5,9 @@ import re
 import subprocess
 
 import pytest
-from acalsim_backend.check import Placement, check
+from acalsim_backend.check.check import Placement, check
 from acalsim_backend.check.elf import read_elf
+from acalsim_backend.check.placement_file import SectionRow
 from acalsim_backend.check.rules import RULES
 from check_fixtures import CROSS, FLASHED, PLAN, PROGRAM, PROJECT, TUTORIAL, header, refused
 
@@ -17,8 +18,8 @@ def test_a_sound_program_passes_with_its_plan_and_nothing_is_left_out(bench):
     assert isinstance(placement, Placement)
     assert placement.left_out == []
     (ram,) = placement.regions
-    assert (ram["region"], ram["origin"], ram["length"]) == ("RAM", 0x80000000, 0x10000000)
-    names = [row["name"] for row in ram["sections"]]
+    assert (ram.region, ram.origin, ram.length) == ("RAM", 0x80000000, 0x10000000)
+    names = [row.name for row in ram.sections]
     assert names == [
         ".text",
         ".rodata",
@@ -30,12 +31,12 @@ def test_a_sound_program_passes_with_its_plan_and_nothing_is_left_out(bench):
         ".outputs",
         ".stack",
     ]
-    assert ram["sections"][2] == {"name": ".weights", "address": 0x80001040, "size_bytes": 512}
+    assert ram.sections[2] == SectionRow(".weights", 0x80001040, 512)
 
 
 def test_one_region_without_phdrs_may_be_writable_and_executable(bench):
     placement = check(bench.elf(TUTORIAL), bench.script(TUTORIAL))
-    assert [row["region"] for row in placement.regions] == ["RAM"]
+    assert [row.region for row in placement.regions] == ["RAM"]
 
 
 def test_what_needs_the_plan_is_left_out_and_said(bench):
@@ -48,14 +49,14 @@ def test_what_needs_the_plan_is_left_out_and_said(bench):
 
 def test_data_loaded_elsewhere_than_it_runs_counts_in_both_regions(bench):
     flash, sram = check(bench.elf(FLASHED), bench.script(FLASHED)).regions
-    assert ".data" in [row["name"] for row in flash["sections"]]
-    assert [row["name"] for row in sram["sections"]] == [".data", ".bss", ".stack"]
+    assert ".data" in [row.name for row in flash.sections]
+    assert [row.name for row in sram.sections] == [".data", ".bss", ".stack"]
 
 
 def test_sections_of_an_overlay_may_share_addresses_and_no_others(bench):
     shared = "OVERLAY : AT(0x80080000) { .o1 { *(.data) } .o2 { *(.inputs) } } > RAM\n    .bss"
     script = TUTORIAL.replace("*(.data .data.* .inputs)", "").replace(".bss", shared, 1)
-    names = [row["name"] for row in check(bench.elf(script), bench.script(script)).regions[0]["sections"]]
+    names = [row.name for row in check(bench.elf(script), bench.script(script)).regions[0].sections]
     assert names.count(".o1") == names.count(".o2") == 2
     plain = TUTORIAL.replace("*(.data .data.* .inputs)", "").replace(
         ".bss", ".o1 : {} > RAM .o2 : {} > RAM .bss", 1
@@ -85,7 +86,7 @@ def test_region_fill_agrees_with_the_linkers_own_figures(bench, script):
     rows = re.findall(r"(\w+): +(\d+) (\w+) +(\d+) (\w+)", printed)
     expected = [(name, int(used) * units[u], int(size) * units[v]) for name, used, u, size, v in rows]
     found = check(bench.elf(script), bench.script(script)).regions
-    assert [(row["region"], row["used"], row["length"]) for row in found] == expected
+    assert [(row.region, row.used, row.length) for row in found] == expected
 
 
 @pytest.mark.parametrize("script", [PROJECT, TUTORIAL, FLASHED])

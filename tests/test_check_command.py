@@ -4,7 +4,9 @@
 import json
 import re
 
-from acalsim_backend.check import check
+from acalsim_backend import doors
+from acalsim_backend.check.check import check
+from acalsim_backend.check.placement_file import PlacementFile
 from check_fixtures import PLAN, PROJECT, TUTORIAL, run
 
 
@@ -18,8 +20,8 @@ def test_the_command_prints_a_table_and_writes_json(bench, tmp_path):
         r"^RAM 0x80000000\.\.0x90000000 \[#\.+\] 0\.0%, 25,088 of 268,435,456 bytes$", result.stdout, re.M
     )
     assert re.search(r"^  0x0080001040 +512 A   \.weights$", result.stdout, re.M)
-    written = json.loads((tmp_path / "out.json").read_text())
-    assert written == {"placement": check(bench.elf(PROJECT), bench.script(PROJECT)).regions, "left_out": []}
+    written = doors.read(tmp_path / "out.json", PlacementFile)
+    assert written == PlacementFile(check(bench.elf(PROJECT), bench.script(PROJECT)).regions, ())
 
 
 def test_the_command_says_what_it_left_out(bench):

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from acalsim_backend.check import check
+from acalsim_backend.check.check import check
 from acalsim_backend.errors import CheckError
 from check_fixtures import PLAN, PROJECT, header, refused, section, segment
 

@@ -18,6 +18,7 @@ from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOp
 from acalsim_backend.ir.literals import C_TYPES
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
+from acalsim_backend.schedule.plan_rows import plan_file
 from elftools.elf.elffile import ELFFile
 
 T = ACALSimOpType
@@ -316,5 +317,6 @@ def test_a_missing_compiler_is_one_line_with_the_remedy(monkeypatch, tmp_path):
 
 def test_inputs_are_placed_where_the_plan_has_them():
     ir = bare_graph()
-    plan = make_plan(ir, load_machine("cpu"))
-    assert placed_inputs(ir, plan, [b"abcd"]) == b"abcd" + bytes(60)
+    machine = load_machine("cpu")
+    plan = plan_file(ir, make_plan(ir, machine), machine)
+    assert placed_inputs(plan, [b"abcd"]) == b"abcd" + bytes(60)

@@ -78,8 +78,8 @@ def test_a_product_is_pytorchs_of_rounded_operands(name, tmp_path):
     assert relative_error(found, expected) < 1e-6
     assert 1e-4 < relative_error(found, exact) < 0.05
     assert {op.op_type for op in captured.ir.ops} & {T.CONV_INT8, T.GEMM_INT8}
-    assert said["ops"][0]["input_scale"] == pytest.approx(scale_of(x))
-    assert said["ops"][0]["max_rel_error"] == pytest.approx(relative_error(expected, exact), rel=0.5)
+    assert said.ops[0].input_scale == pytest.approx(scale_of(x))
+    assert said.ops[0].max_rel_error == pytest.approx(relative_error(expected, exact), rel=0.5)
 
 
 @st.composite

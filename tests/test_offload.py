@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.offload.decide import pack
+from acalsim_backend.codegen.values import pack
 from acalsim_backend.offload.operand import Matrix
+from acalsim_backend.schedule.plan_rows import packed_row
 from offload_fixtures import CASES, T, assert_right, f
 from torch import nn
 
@@ -70,7 +71,7 @@ def test_a_packed_constant_has_every_element_once(by_lines):
     matrix = Matrix("w", 0, 0, 7 if by_lines else 1, 1 if by_lines else 5, lines=5, depth=7, packed=(2, 3))
     values = np.arange(35, dtype=np.float32)
     w = values.reshape(5, 7) if by_lines else values.reshape(7, 5).T
-    found = np.frombuffer(pack(matrix, values.tobytes()), np.float32)
+    found = np.frombuffer(pack(packed_row(matrix), values.tobytes(), "float32"), np.float32)
     assert sorted(found) == sorted(values)
     for lines in ((0, 2), (2, 4), (4, 5)):
         for k in ((0, 3), (3, 6), (6, 7)):

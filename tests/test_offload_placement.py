@@ -9,7 +9,7 @@ from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.decide import Target
 from acalsim_backend.schedule.passes import make_plan, make_schedule
-from acalsim_backend.schedule.plan_file import plan_json
+from acalsim_backend.schedule.plan_rows import plan_file
 from host_fixtures import captured_function
 from offload_fixtures import LARGE, f, machine_with
 from torch import nn
@@ -56,8 +56,8 @@ def test_the_plan_says_where_ops_run_and_why(engine_library, tmp_path):
     torch.manual_seed(0)
     machine = machine_with(tmp_path, **LARGE)
     ir = captured_function(lambda a, b: torch.exp(a @ b), (f(64, 64), f(64, 64))).ir
-    rows = plan_json(ir, make_plan(ir, machine, timer=timer_for(machine, engine_library)), machine)["ops"]
-    assert [(row["placed_on"], row["reason"]) for row in rows] == [
+    rows = plan_file(ir, make_plan(ir, machine, timer=timer_for(machine, engine_library)), machine).ops
+    assert [(row.placed_on, row.reason) for row in rows] == [
         ("compute", ""),
         ("cpu", "the device has no EXP"),
     ]

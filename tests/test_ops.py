@@ -10,7 +10,7 @@ from math import nan
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.capture import Captured
+from acalsim_backend.capture.model import Captured
 from acalsim_backend.capture.rules import WITHOUT_EFFECT
 from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.ir.ops import ATEN, ROWS

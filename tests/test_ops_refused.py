@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.capture import capture_model
+from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.errors import CaptureError
 from host_fixtures import Case, Library, captured_function

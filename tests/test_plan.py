@@ -13,7 +13,8 @@ from acalsim_backend.alignment import ALIGNMENT, aligned
 from acalsim_backend.errors import PlanError
 from acalsim_backend.schedule import memory as planning
 from acalsim_backend.schedule.passes import make_plan
-from acalsim_backend.schedule.plan_file import plan_json
+from acalsim_backend.schedule.plan_file import FusedRow
+from acalsim_backend.schedule.plan_rows import plan_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_memory import MACHINE, SETTINGS, Memory, T
@@ -169,7 +170,7 @@ def test_a_view_costs_nothing():
     ir = chain.returning(steps_of(chain, view, 1))
     plan = make_plan(ir, MACHINE)
     assert plan.access[view].storage == source and plan.blocks[".buffers"] == 256
-    assert [row["name"] for row in plan_json(ir, plan, MACHINE)["ops"]] == ["op_0", "op_3"]
+    assert [row.name for row in plan_file(ir, plan, MACHINE).ops] == ["op_0", "op_3"]
 
 
 def test_a_buffer_lives_as_long_as_the_last_view_of_it():
@@ -200,14 +201,14 @@ def test_outputs_that_are_views_of_one_another_share_one_place():
     ir = chain.returning(second, first, second)
     plan = make_plan(ir, MACHINE)
     assert plan.place(first) == plan.place(second) and plan.blocks[".outputs"] == 64
-    assert [row["shape"] for row in plan_json(ir, plan, MACHINE)["outputs"]] == [[16], [4, 4], [16]]
+    assert [row.shape for row in plan_file(ir, plan, MACHINE).outputs] == [(16,), (4, 4), (16,)]
 
 
 def test_empty_tensors_take_no_room():
     chain = Chain()
     output = steps_of(chain, chain.tensor((0, 4), is_input=True), 2)
     plan = make_plan(chain.returning(output), MACHINE)
-    assert set(plan.blocks.values()) == {0} and plan_json(chain.ir, plan, MACHINE)["symbols"] == []
+    assert set(plan.blocks.values()) == {0} and plan_file(chain.ir, plan, MACHINE).symbols == ()
 
 
 def test_a_fused_op_is_told_below_its_kernel():
@@ -218,15 +219,15 @@ def test_a_fused_op_is_told_below_its_kernel():
         replace(op, source=f"models/it.py:{number}", aten=(f"aten.{number}",))
         for number, op in enumerate(ir.ops)
     ]
-    (row,) = plan_json(ir, make_plan(ir, MACHINE), MACHINE)["ops"]
-    assert (row["name"], row["symbol"], row["type"], row["macs"], row["aten"]) == (
+    (row,) = plan_file(ir, make_plan(ir, MACHINE), MACHINE).ops
+    assert (row.name, row.symbol, row.type, row.macs, row.aten) == (
         "op_0",
         "op_op_0",
         "MATMUL",
         64,
-        ["aten.0"],
+        ("aten.0",),
     )
-    assert row["fused"] == [{"name": "op_1", "type": "RELU", "source": "models/it.py:1", "aten": ["aten.1"]}]
+    assert row.fused == (FusedRow("op_1", "RELU", "models/it.py:1", ("aten.1",)),)
 
 
 def test_what_nothing_needs_is_not_computed():

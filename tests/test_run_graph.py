@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from acalsim_backend import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc, pipeline
 from acalsim_backend.host.build import host_tools
+from acalsim_backend.report.report_file import Check
 from backend_fixtures import CACHE
 
 pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
@@ -27,19 +28,14 @@ def test_run_graph_takes_arrays_to_the_machines_arrays_and_a_report(tmp_path):
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((2, 3), np.float32)
     (c,), report = pipeline.run_graph(tmp_path, sum_ir(), [a, b], [a + b])
     np.testing.assert_array_equal(c, a + b)
-    assert report["check"] == {
-        "passed": True,
-        "max_abs_error": 0.0,
-        "max_rel_error": 0.0,
-        "first_bad_op": None,
-    }
-    assert [op["type"] for op in report["ops"]] == ["ADD"]
+    assert report.check == Check(True, 0.0, 0.0, None)
+    assert [op.type for op in report.ops] == ["ADD"]
 
 
 def test_a_wrong_reference_fails_the_check_at_the_op_that_made_it(tmp_path):
     zeros = np.zeros((2, 3), np.float32)
     _, report = pipeline.run_graph(tmp_path, sum_ir(), [zeros, zeros], [zeros + 1])
-    assert not report["check"]["passed"] and report["check"]["first_bad_op"] == "add_0"
+    assert not report.check.passed and report.check.first_bad_op == "add_0"
 
 
 def test_an_output_folder_that_another_machine_used_is_built_anew(tmp_path):
@@ -47,7 +43,7 @@ def test_an_output_folder_that_another_machine_used_is_built_anew(tmp_path):
     digests = []
     for machine in ("default", "cpu", "default"):
         _, report = pipeline.run_graph(tmp_path, sum_ir(), [x, x], [x + x], machine)
-        digests.append(report["provenance"]["elf_sha256"])
+        digests.append(report.provenance.elf_sha256)
     assert digests[0] == digests[2] != digests[1]
 
 

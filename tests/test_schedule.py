@@ -11,7 +11,7 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.decide import Target
 from acalsim_backend.report.verify import read_tensor
 from acalsim_backend.schedule.passes import make_schedule
-from acalsim_backend.schedule.plan_file import kept_json
+from acalsim_backend.schedule.plan_rows import kept_file
 from host_fixtures import Library, captured_function
 from torch import nn
 
@@ -326,10 +326,10 @@ def test_a_program_that_keeps_everything_computes_the_same(kept):
 def test_every_op_that_is_computed_leaves_its_result(kept):
     captured, _, keeping = kept
     schedule = keeping.plans["graph"]
-    rows = kept_json(keeping.plans["graph"])["tensors"]
-    assert [row["op"] for row in rows] == [op.name for kernel in schedule.kernels for op in kernel.ops]
+    rows = kept_file(keeping.plans["graph"]).tensors
+    assert [row.op for row in rows] == [op.name for kernel in schedule.kernels for op in kernel.ops]
     # What is no kernel's is a view of what is, or lies where it would have been copied.
-    written = {schedule.access[row["tensor"]].storage for row in rows} | {
+    written = {schedule.access[row.tensor].storage for row in rows} | {
         name for name, desc in captured.ir.tensors.items() if desc.is_input or desc.is_param
     }
     assert all(schedule.access[op.outputs[0]].storage in written for op in schedule.ir.ops)
@@ -339,11 +339,11 @@ def test_every_kept_result_is_pytorchs(kept):
     captured, _, keeping = kept
     block = keeping.block("graph")
     compared = 0
-    for row in kept_json(keeping.plans["graph"])["tensors"]:
-        reference = captured.intermediates.get(row["tensor"])
+    for row in kept_file(keeping.plans["graph"]).tensors:
+        reference = captured.intermediates.get(row.tensor)
         if reference is not None:
             np.testing.assert_allclose(
-                read_tensor(row, block), reference, rtol=1e-5, atol=1e-5, err_msg=row["op"]
+                read_tensor(row, block), reference, rtol=1e-5, atol=1e-5, err_msg=row.op
             )
             compared += 1
     assert compared >= 0.7 * len(keeping.graphs["graph"].ir.ops) - sum(

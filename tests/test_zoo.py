@@ -3,8 +3,7 @@
 
 import pytest
 import torch
-from acalsim_backend.capture import capture_model
-from acalsim_backend.capture.model import tensors_of
+from acalsim_backend.capture.model import capture_model, tensors_of
 from acalsim_backend.capture.model_file import DEFAULT_TOLERANCE
 from acalsim_backend.ir.ops import ROWS
 from conftest import ROOT

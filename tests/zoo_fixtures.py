@@ -6,12 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from acalsim_backend.capture import capture_model
+from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
-from acalsim_backend.codegen.generator import code_files, write_files
+from acalsim_backend.codegen.generator import code_files
 from acalsim_backend.codegen.values import data_files, placed_inputs
+from acalsim_backend.files import write_files
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
+from acalsim_backend.schedule.plan_rows import plan_file
 from conftest import ROOT
 from host_fixtures import captured_function, run_on_host
 
@@ -35,11 +37,9 @@ def generate(captured, folder):
     machine = load_machine("cpu")
     plan = make_plan(captured.ir, machine)
     weights = {name: captured.ir.constants[name].tobytes() for name in captured.ir.params}
-    inputs = placed_inputs(captured.ir, plan, [array.tobytes() for array in captured.inputs])
-    files = {
-        **code_files(captured.ir, plan, machine, folder),
-        **data_files(captured.ir, plan, weights, inputs),
-    }
+    told = plan_file(captured.ir, plan, machine)
+    inputs = placed_inputs(told, [array.tobytes() for array in captured.inputs])
+    files = {**code_files(captured.ir, plan, machine, folder), **data_files(told, weights, inputs)}
     write_files(files, folder)
 
 

@@ -106,8 +106,8 @@ private:
         peer_port_ = DmaChannel(peer_latency_cycles_, peer_bytes_per_cycle_);
         decoded_ = false;
         signals_ = 0;
-        scratchpad_.assign(scratchpad_.size(), 0);
-        accumulator_.assign(accumulator_.size(), 0);
+        scratchpad_.clear();
+        accumulator_.clear();
     }
 
     // --- The list ---
@@ -336,7 +336,7 @@ private:
     const std::uint64_t port_bytes_per_cycle_;
     const Cycle peer_latency_cycles_;
     const std::uint64_t peer_bytes_per_cycle_;
-    Bytes scratchpad_, accumulator_;
+    LocalMemory scratchpad_, accumulator_;
     Pipeline pipeline_;
     std::optional<ArrayTimeline> timeline_;
     DmaChannel load_port_{0, 1}, store_port_{0, 1}, peer_port_{0, 1};

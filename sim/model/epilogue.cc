@@ -13,7 +13,7 @@ namespace acalsim {
 namespace {
 
 template <class Value>
-Value get(const Bytes& memory, std::uint64_t address) {
+Value get(const LocalMemory& memory, std::uint64_t address) {
     Value value;
     std::memcpy(&value, &memory[address], sizeof value);
     return value;
@@ -22,7 +22,7 @@ Value get(const Bytes& memory, std::uint64_t address) {
 // The factor and the summand of each row, or of each column, of C.
 class Vectors {
 public:
-    Vectors(const DeviceCommand& x, const Bytes& scratchpad) {
+    Vectors(const DeviceCommand& x, const LocalMemory& scratchpad) {
         std::uint64_t address = x.b;
         scales_ = take(x, FLAG_SCALE_ROWS, FLAG_SCALE_COLUMNS, scratchpad, address);
         bias_ = take(x, FLAG_BIAS_ROWS, FLAG_BIAS_COLUMNS, scratchpad, address);
@@ -39,7 +39,7 @@ public:
 
 private:
     static std::vector<float> take(const DeviceCommand& x, std::uint32_t rows,
-                                   std::uint32_t columns, const Bytes& scratchpad,
+                                   std::uint32_t columns, const LocalMemory& scratchpad,
                                    std::uint64_t& address) {
         std::vector<float> values(vector_count(x, rows, columns));
         if (!values.empty())
@@ -60,8 +60,8 @@ float activated(const DeviceCommand& x, float value) {
 
 // One float for each element of C, row after row, residual not yet added.
 template <class Sum>
-std::vector<float> scaled(const DeviceCommand& x, const Bytes& scratchpad,
-                          const Bytes& accumulator) {
+std::vector<float> scaled(const DeviceCommand& x, const LocalMemory& scratchpad,
+                          const LocalMemory& accumulator) {
     const Vectors vectors(x, scratchpad);
     std::vector<float> values;
     values.reserve(std::size_t(x.m) * x.n);
@@ -77,7 +77,8 @@ std::vector<float> scaled(const DeviceCommand& x, const Bytes& scratchpad,
 }
 
 // The residual's elements follow each other in the order of RAM's rows, which is that of C's too.
-void add_residual(const DeviceCommand& x, const Bytes& scratchpad, std::vector<float>& values) {
+void add_residual(const DeviceCommand& x, const LocalMemory& scratchpad,
+                  std::vector<float>& values) {
     const Block tile = scratchpad_tile(x);
     const bool is_int8 = x.flags & FLAG_INT8_RESIDUAL;
     const std::uint64_t step = residual_bytes(x);
@@ -136,7 +137,8 @@ std::int8_t quantised(float value) {
 
 }  // namespace
 
-Bytes store_values(const DeviceCommand& x, const Bytes& scratchpad, const Bytes& accumulator) {
+Bytes store_values(const DeviceCommand& x, const LocalMemory& scratchpad,
+                   const LocalMemory& accumulator) {
     std::vector<float> values = x.flags & FLAG_INT32_SUMS
                                     ? scaled<std::int32_t>(x, scratchpad, accumulator)
                                     : scaled<float>(x, scratchpad, accumulator);

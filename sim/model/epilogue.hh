@@ -3,11 +3,13 @@
 #pragma once
 
 #include "model/host.hh"
+#include "model/local_memory.hh"
 #include "registers.h"
 
 namespace acalsim {
 
 // The bytes of the tile in RAM, row after row, of a STORE that was checked.
-Bytes store_values(const DeviceCommand& command, const Bytes& scratchpad, const Bytes& accumulator);
+Bytes store_values(const DeviceCommand& command, const LocalMemory& scratchpad,
+                   const LocalMemory& accumulator);
 
 }  // namespace acalsim

@@ -5,11 +5,12 @@
 #include <algorithm>
 
 #include "model/command.hh"
+#include "model/local_memory.hh"
 
 namespace acalsim {
 
 // `bytes` are those of the tile in RAM, row after row, of a LOAD that was checked.
-inline void load_values(const DeviceCommand& command, const Bytes& bytes, Bytes& scratchpad) {
+inline void load_values(const DeviceCommand& command, const Bytes& bytes, LocalMemory& scratchpad) {
     const Block tile = scratchpad_tile(command);
     const std::uint8_t* source = bytes.data();
     std::uint64_t row = 0;

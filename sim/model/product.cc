@@ -28,7 +28,7 @@ bool are_adjacent(const Offsets& offsets, std::uint64_t element_bytes) {
 template <class Element, class Sum>
 class Product {
 public:
-    Product(const DeviceCommand& command, const Bytes& scratchpad, Bytes& accumulator)
+    Product(const DeviceCommand& command, const LocalMemory& scratchpad, LocalMemory& accumulator)
         : a_(scratchpad.data() + command.a),
           a_rows_(a_rows(command).offsets()),
           a_columns_(a_columns(command).offsets()),
@@ -102,7 +102,8 @@ bool has_fused() { return false; }
 
 }  // namespace
 
-void multiply(const DeviceCommand& command, const Bytes& scratchpad, Bytes& accumulator) {
+void multiply(const DeviceCommand& command, const LocalMemory& scratchpad,
+              LocalMemory& accumulator) {
     const bool onto = command.flags & FLAG_ACCUMULATE;
     if (command.type == TYPE_INT8) {
         const IntProduct product(command, scratchpad, accumulator);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "model/host.hh"
+#include "model/local_memory.hh"
 #include "registers.h"
 
 namespace acalsim {
@@ -13,7 +14,8 @@ namespace acalsim {
 // C (+)= A @ B of a MATMUL that was checked, between the device's two memories. float32: each sum
 // takes its products in ascending k, each with one rounding (fused multiply-add), so that results
 // are the same bits on every host. int8: sums are int32 and wrap around.
-void multiply(const DeviceCommand& command, const Bytes& scratchpad, Bytes& accumulator);
+void multiply(const DeviceCommand& command, const LocalMemory& scratchpad,
+              LocalMemory& accumulator);
 
 // float32 a * b + c with one rounding, from operations that every host has. In float64 the product
 // is exact; the sum is made odd where it is not exact, which makes its rounding to float32 right

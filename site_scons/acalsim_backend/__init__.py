@@ -5,7 +5,7 @@ from importlib import import_module
 
 _HOME = {
     "ACALSimBackend": "backend",
-    "ACALSimCompiler": "capture",
+    "ACALSimCompiler": "capture.lower",
     "ACALSimIR": "ir.graph",
     "ACALSimOp": "ir.graph",
     "ACALSimOpType": "ir.graph",

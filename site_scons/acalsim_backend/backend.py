@@ -20,13 +20,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .capture import ACALSimCompiler, prepare_torch, trace
+from . import doors
+from .capture.lower import ACALSimCompiler
 from .capture.model_file import DEFAULT_TOLERANCE
+from .capture.trace import prepare_torch, trace
 from .errors import AcalsimError, CaptureError
 from .ir.graph import ACALSimIR
 from .machine.file import load_machine
-from .pipeline import Program, build_graph, run_program, write_code
-from .report.compare import difference
+from .pipeline import Program, build_graph, plan_graph, run_program, write_code
+from .report.report import difference
+from .report.report_file import Report
 from .report.show import print_report
 
 if TYPE_CHECKING:
@@ -160,7 +163,8 @@ class _Lowered:
     def write(self, values: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
         """Mode codegen: write the C program unless it is there, with the first inputs as its example."""
         if not self.written:
-            files = write_code(self.folder, self.ir, self._inputs(values), load_machine(self.backend.machine))
+            plan = plan_graph(self.ir, load_machine(self.backend.machine))
+            files = write_code(self.folder, self.ir, plan, self._inputs(values))
             self.backend.files = list(dict.fromkeys([*self.backend.files, *files]))
             self.written = True
             self._say(f"{self.name}: wrote {len(files)} files to {self.folder}")
@@ -181,11 +185,11 @@ class _Lowered:
         self._keep(report)
         return dict(zip(self.ir.outputs, outputs, strict=True))
 
-    def _keep(self, report: dict) -> None:
-        self.backend.reports.append(report)
+    def _keep(self, report: Report) -> None:
+        self.backend.reports.append(doors.as_json(report))
         if self.backend.verbose:
             print_report(report)
-        if not report["check"]["passed"]:
+        if not report.check.passed:
             warnings.warn(f"acalsim: {difference(report, DEFAULT_TOLERANCE)}", stacklevel=2)
 
     def _inputs(self, values: Sequence[torch.Tensor]) -> list[np.ndarray]:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 StrPath = str | os.PathLike[str]
 
@@ -29,14 +28,11 @@ def write_atomic(path: StrPath, content: str | bytes) -> None:
         raise
 
 
-def write_json(path: StrPath, value: Any) -> None:
-    """Write `value` as JSON with a fixed layout, so that equal values are equal bytes."""
-    write_atomic(path, json.dumps(value, indent=1) + "\n")
-
-
-def read_json(path: StrPath) -> Any:
-    """The value of a JSON file. Raises OSError or ValueError where there is none."""
-    return json.loads(Path(path).read_text())
+def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
+    """Write files, given as content by name, into `folder`. Returns their paths."""
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    return [folder / name for name in files]
 
 
 def short_digest(*paths: Path) -> str:

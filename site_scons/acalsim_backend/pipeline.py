@@ -6,23 +6,22 @@ a report out. `run_graph` is all of it, in order; torch.compile and scripts come
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
 
-import numpy as np
-
-from .capture import pack
+from . import doors
+from .capture.capture_file import Origin
 from .capture.model_file import DEFAULT_TOLERANCE
-from .check import check
-from .codegen.generator import program_files, timer_for, write_files
+from .capture.store import origin_of, pack
+from .check.check import check
+from .check.placement_file import RegionRow
+from .codegen.generator import program_files, timer_for
 from .codegen.values import placed_inputs
 from .errors import ToolchainError
-from .files import read_json
+from .files import write_files
 from .host import qemu
 from .host.build import host_tools
 from .host.toolchain import PREFIX, compiler_version, find_compiler
@@ -30,85 +29,79 @@ from .ir.graph import ACALSimIR
 from .ir.verify import verify
 from .machine.file import load_machine
 from .machine.machine import Machine
-from .report.compare import compare, tensors
-from .report.report import build_report, provenance
+from .report.compare import Array, compare, tensors
+from .report.report import Subject, build_report, producers, provenance
+from .report.report_file import Report
 from .schedule.passes import make_plan
 from .schedule.plan import Plan
+from .schedule.plan_file import PlanFile
+from .schedule.plan_rows import plan_file
 from .simulate.run import simulate
+from .simulate.run_file import RunFile
 
 
 @dataclass(frozen=True)
 class Program:
-    """A graph's firmware, built and checked; `promised` is what plan.json says, `placement` placement.json."""
+    """A graph's firmware, built and checked."""
 
     ir: ACALSimIR
     machine: Machine
     elf: Path
-    plan: Plan
-    promised: dict
-    placement: list[dict]
-    origin: dict
+    plan: PlanFile
+    placement: tuple[RegionRow, ...]
+    origin: Origin
 
 
 def run_graph(
     folder: Path,
     ir: ACALSimIR,
-    inputs: Sequence[np.ndarray],
-    references: Sequence[np.ndarray],
+    inputs: Sequence[Array],
+    references: Sequence[Array],
     machine: str = "default",
     engine: str = "embedded",
-) -> tuple[list[np.ndarray], dict]:
+) -> tuple[list[Array], Report]:
     """Build `ir` in `folder`, simulate it once with `inputs`, compare with `references`.
 
-    Arrays are in the IR's order of inputs and outputs. Returns the machine's outputs and the report
-    (schema 1). Raises the AcalsimError of the room that stops it.
+    Arrays are in the IR's order of inputs and outputs. Returns the machine's outputs and the report.
+    Raises the AcalsimError of the room that stops it.
     """
     program = build_graph(folder, ir, inputs, machine)
     return run_program(program, inputs, references, engine)
 
 
-def build_graph(
-    folder: Path, ir: ACALSimIR, inputs: Sequence[np.ndarray], machine: str = "default"
-) -> Program:
+def build_graph(folder: Path, ir: ACALSimIR, inputs: Sequence[Array], machine: str = "default") -> Program:
     """Code, ELF and placement check of `ir`; `inputs` become the ELF's example inputs."""
     target = load_machine(machine)
     plan = plan_graph(ir, target)
     write_code(folder, ir, plan, inputs)
     elf = build_elf(folder, target.cpu.isa)
-    promised = read_json(folder / "plan.json")
-    placement = check(elf, elf.with_suffix(".ld"), promised)
-    return Program(ir, target, elf, plan, promised, placement.regions, _origin(ir))
+    told = plan_file(ir, plan, target)
+    placement = check(elf, elf.with_suffix(".ld"), doors.as_json(told))
+    return Program(ir, target, elf, told, placement.regions, _origin(ir))
 
 
 def run_program(
     program: Program,
-    inputs: Sequence[np.ndarray],
-    references: Sequence[np.ndarray],
+    inputs: Sequence[Array],
+    references: Sequence[Array],
     engine: str = "embedded",
     tolerance: float = DEFAULT_TOLERANCE,
-) -> tuple[list[np.ndarray], dict]:
+) -> tuple[list[Array], Report]:
     """Simulate a built program with `inputs`; its ELF stays as it is. Returns outputs and report."""
-    machine = program.machine
-    block = placed_inputs(program.ir, program.plan, [array.tobytes() for array in inputs])
+    machine, plan = program.machine, program.plan
+    block = placed_inputs(plan, [array.tobytes() for array in inputs])
     run = simulate(program.elf, machine, engine, host_tools(), block or None)
-    outputs = tensors(run.outputs, program.promised["outputs"])
-    producers = [row["op"] or row["name"] for row in program.promised["outputs"]]
-    report = build_report(
-        program.ir.name,
-        machine.name,
-        {"engine": engine, **run.statistics},
-        program.promised,
-        program.placement,
-        compare(outputs, references, producers, tolerance),
-        provenance(
-            program.origin,
-            program.elf,
-            machine.path,
-            {"version": qemu.installed_version()},
-            _compiler(machine.cpu.isa),
-        ),
+    outputs = tensors(run.outputs, plan.outputs)
+    versions = qemu.installed_version(), _compiler(machine.cpu.isa)
+    subject = Subject(
+        model=program.ir.name,
+        machine=machine.name,
+        plan=plan,
+        placement=program.placement,
+        provenance=provenance(program.origin, program.elf, machine.path, *versions),
     )
-    return outputs, report
+    check = compare(outputs, references, producers(plan), tolerance)
+    return outputs, build_report(subject, RunFile(engine, run.statistics), check)
 
 
 def plan_graph(ir: ACALSimIR, machine: Machine) -> Plan:
@@ -117,10 +110,11 @@ def plan_graph(ir: ACALSimIR, machine: Machine) -> Plan:
     return make_plan(verify(ir), machine, timer=timer_for(machine, library))
 
 
-def write_code(folder: Path, ir: ACALSimIR, plan: Plan, inputs: Sequence[np.ndarray]) -> list[Path]:
+def write_code(folder: Path, ir: ACALSimIR, plan: Plan, inputs: Sequence[Array]) -> list[Path]:
     """Write a planned program into `folder`, which is made; `inputs` become its example inputs."""
-    block = placed_inputs(ir, plan, [array.tobytes() for array in inputs])
-    return write_files(program_files(ir, plan, plan.target.machine, block, folder), folder)
+    machine = plan.target.machine
+    block = placed_inputs(plan_file(ir, plan, machine), [array.tobytes() for array in inputs])
+    return write_files(program_files(ir, plan, machine, block, folder), folder)
 
 
 def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
@@ -129,7 +123,7 @@ def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
     Raises ToolchainError with the first complaint of whoever complained.
     """
     find_compiler(isa)
-    elf = folder / f"{read_json(folder / 'plan.json')['graph']}.elf"
+    elf = folder / f"{doors.read(folder / 'plan.json', PlanFile, ToolchainError).graph}.elf"
     command = ["make", "--always-make", f"-j{os.cpu_count()}", f"CROSS_COMPILE={PREFIX}"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -144,14 +138,10 @@ def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
     return elf
 
 
-def _origin(ir: ACALSimIR) -> dict:
-    """What `provenance` says of a graph that came from no model file: its own text stands for the source."""
+def _origin(ir: ACALSimIR) -> Origin:
+    """Of a graph that came from no model file: its own text stands for the source."""
     weights, _ = pack(ir.params, [ir.constants[name] for name in ir.params])
-    return {
-        "model_sha256": hashlib.sha256(str(ir).encode()).hexdigest(),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "torch": package_version("torch"),
-    }
+    return origin_of(str(ir).encode(), weights)
 
 
 @functools.cache

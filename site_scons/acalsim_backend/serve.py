@@ -24,24 +24,24 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
+from . import doors
 from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
-from .files import read_json, write_json
 from .host.library import find_library, load
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
 from .machine.machine import Machine
 from .processes import die_with_parent
+from .simulate.run_file import Statistics
 
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
 
 NO_OBJECT = "the client's statistics are not a JSON object"
 
-Serve = Callable[[str], dict[str, Any]]
+Serve = Callable[[str], Statistics]
 """Says that it listens at a path, serves one client there; returns what --stats is to hold."""
 
 
@@ -58,13 +58,14 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         except ValueError as error:
             raise ServeError(f"{machine.path}: {error}") from None
 
-    def serve(path: str) -> dict[str, Any]:
+    def serve(path: str) -> Statistics:
         with listening(path) as listener:
             print(f"listening on {path}", flush=True)
             try:
-                return statistics_of(simulator.serve(listener.fileno(), machine.description_text()))
+                served = simulator.serve(listener.fileno(), machine.description_text())
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
+        return embedded_results(served)
 
     return serve
 
@@ -79,7 +80,7 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
     command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
 
-    def serve(path: str) -> dict[str, Any]:
+    def serve(path: str) -> Statistics:
         refuse_bad_path(path)
         with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
             results = Path(folder, "results.json")
@@ -113,15 +114,13 @@ def run_sst(command: list[str]) -> list[str]:
     return complaint
 
 
-def sst_results(path: Path) -> dict[str, Any]:
-    """What the bridge wrote."""
+def sst_results(path: Path) -> Statistics:
+    """What the bridge wrote; the client's text stands in it as the client sent it."""
     try:
-        results = read_json(path)
+        results = json.loads(path.read_bytes())
     except ValueError:
         raise ServeError(NO_OBJECT) from None
-    if not isinstance(results["guest"], dict | NoneType):
-        raise ServeError(NO_OBJECT)
-    return results
+    return statistics_of(results, results["guest"])
 
 
 ENGINES: dict[str, Callable[[Machine, argparse.Namespace], Serve]] = {"embedded": embedded, "sst": sst}
@@ -136,7 +135,7 @@ def main(arguments: list[str]) -> int:
     machine = load_machine(options.machine)
     statistics = ENGINES[options.engine](machine, options)(options.socket)
     if options.stats:
-        write_json(options.stats, statistics)
+        doors.write(options.stats, statistics)
     print(statistics_text(statistics), flush=True)
     return 0
 
@@ -210,39 +209,32 @@ def is_served(path: str) -> bool:
         return probe.connect_ex(path) != errno.ECONNREFUSED
 
 
-def statistics_of(result: dict[str, Any]) -> dict[str, Any]:
-    """What --stats writes, from what the embedded engine returned."""
-    return {
-        "total_cycles": result["total_cycles"],
-        "device_transactions": result["transactions"],
-        "ended": result["ended"],
-        "devices": result["devices"],
-        "stalls": result["stalls"],
-        "guest": guest_statistics(result["statistics"]),
-    }
-
-
-def guest_statistics(text: bytes) -> dict[str, Any] | None:
-    if not text:
-        return None
+def embedded_results(served: dict[str, Any]) -> Statistics:
+    """What the embedded engine returned."""
+    text, transactions = served.pop("statistics"), served.pop("transactions")
     try:
-        statistics = json.loads(text)
+        guest = json.loads(text) if text else None
     except ValueError:
-        statistics = None
-    if not isinstance(statistics, dict):
+        raise ServeError(NO_OBJECT) from None
+    return statistics_of({"device_transactions": transactions, **served}, guest)
+
+
+def statistics_of(results: dict[str, Any], guest: Any) -> Statistics:
+    """What --stats writes, from an engine's results and what the client sent."""
+    if not isinstance(guest, dict | None):
         raise ServeError(NO_OBJECT)
-    return statistics
+    return doors.from_json({**results, "guest": guest}, Statistics, "the engine's results", ServeError)
 
 
-def statistics_text(statistics: dict[str, Any]) -> str:
-    guest = statistics["guest"] or {}
-    rows = [("Total cycles", statistics["total_cycles"])]
+def statistics_text(statistics: Statistics) -> str:
+    guest = statistics.guest or {}
+    rows: list[tuple[str, object]] = [("Total cycles", statistics.total_cycles)]
     rows += [
         (f"Memory {what}", guest[f"memory_{what}"])
         for what in ("reads", "writes")
         if f"memory_{what}" in guest
     ]
-    rows += [("Device transactions", statistics["device_transactions"])]
+    rows += [("Device transactions", statistics.counters.device_transactions)]
     return "\n".join(["Statistics:", *(f"  {name}: {value}" for name, value in rows)])
 
 

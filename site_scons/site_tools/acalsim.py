@@ -293,26 +293,25 @@ def Code(env, model, captured, host):
     names += ("kept.json",) if model.keeps_all else ()
     code = env.Room(
         "codegen",
-        f"{model.name} code",
+        model.name,
         in_folder(model.folder, *names),
         [captured[0], *tilings(env, model, host)],
-        f"code {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}",
+        f"{model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}",
     )
     env.Depends(code, env["MACHINE_VIEW"])
     return code
 
 
-def Data(env, model, captured, host):
+def Data(env, model, captured, code):
     names = ("graph_0_weights.c", "graph_0_weights.bin", "graph_0_inputs.c", "graph_0_inputs.bin")
-    data = env.Room(
-        "codegen",
-        f"{model.name} data",
+    plan = f"{model.folder}/plan.json"
+    return env.Room(
+        "codegen.values",
+        model.name,
         in_folder(model.folder, *names),
-        [captured[:5], *tilings(env, model, host)],
-        f"data {model.capture} {model.folder} --machine '$MACHINE_FILE' --library {host.library}{model.option}",
+        [captured[1:3], captured[4], plan],
+        f"{model.capture} {model.folder} --plan {plan}",
     )
-    env.Depends(data, env["MACHINE_VIEW"])
-    return data
 
 
 def tilings(env, model, host):

@@ -11,13 +11,14 @@ import warnings
 from pathlib import Path
 
 from ..errors import run_room
+from .capture_file import Quantised
 from .model import Captured, capture_model
 from .model_file import ModelFile
 from .quantise import quantise
 from .store import write_capture, write_intermediates
 
 
-def quantised(captured: Captured) -> dict:
+def quantised(captured: Captured) -> Quantised:
     """Turn what was captured into its int8 form."""
     return quantise(
         captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}

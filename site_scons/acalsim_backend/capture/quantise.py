@@ -17,29 +17,22 @@ import numpy as np
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.verify import verify
+from .capture_file import Quantised, QuantisedOp, QuantisedTensor
 
 T = ACALSimOpType
 LARGEST = 127
 
 
-def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> dict:
-    """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor. Returns
-
-    `ops`: a row for each quantised op: its name, its input's scale, and its own error, max|y - ref| / max|ref| of an exact
-    input; `tensors`: a row for each that PyTorch knows otherwise: its name, whose values it has, and what they are divided by.
-    """
+def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
+    """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor."""
     quantiser = _Quantiser(ir, values)
     rows = [quantiser.product(op) for op in list(ir.ops) if _is_quantised(ir, op)]
     quantiser.read_int8()
     quantiser.merge_scales()
     quantiser.drop_unread()
     verify(ir)
-    return {
-        "ops": rows,
-        "tensors": [
-            {"name": name, "of": of, "scale": scale} for name, (of, scale) in quantiser.forms.items()
-        ],
-    }
+    forms = (QuantisedTensor(name, of, scale) for name, (of, scale) in quantiser.forms.items())
+    return Quantised(tuple(rows), tuple(forms))
 
 
 def _is_quantised(ir: ACALSimIR, op: ACALSimOp) -> bool:
@@ -103,7 +96,7 @@ class _Quantiser:
         self.forms: dict[str, tuple[str, float]] = {}
         """Of a tensor, the one whose values divided by the number it has."""
 
-    def product(self, op: ACALSimOp) -> dict:
+    def product(self, op: ACALSimOp) -> QuantisedOp:
         ir, (x, w, *bias) = self.ir, op.inputs
         weight, axis = ir.constants[w], 0 if op.op_type is T.CONV else 1
         scale, own = self._int8(x), channel_scales(weight, axis)
@@ -117,11 +110,7 @@ class _Quantiser:
         kind = T.CONV_INT8 if op.op_type is T.CONV else T.GEMM_INT8
         index = ir.ops.index(op)
         ir.ops[index] = replace(op, op_type=kind, inputs=(f"{x}_i8", *params))
-        return {
-            "op": op.name,
-            "input_scale": scale,
-            "max_rel_error": self._error(op, scale, whole * own.reshape(shape)),
-        }
+        return QuantisedOp(op.name, scale, self._error(op, scale, whole * own.reshape(shape)))
 
     def _error(self, op: ACALSimOp, scale: float, weight: np.ndarray) -> float:
         """Of the op alone: its exact input rounded, its weights rounded."""

@@ -9,15 +9,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from .. import doors
 from ..alignment import ALIGNMENT
-from ..files import sha256, write_atomic, write_json
+from ..files import sha256, write_atomic
+from .capture_file import CaptureFile, IntermediatesFile, Origin, Quantised, StoredTensor
 from .model import Captured
 from .model_file import ModelFile
 
 
-def write_capture(captured: Captured, file: ModelFile, folder: Path, quantised: dict | None = None) -> None:
-    """Write the files of one model, capture.json last: it says that the others are whole. `quantised` is what
-    quantise() said of it, if it was."""
+def write_capture(
+    captured: Captured, file: ModelFile, folder: Path, quantised: Quantised | None = None
+) -> None:
+    """Write the files of one model, capture.json last: it says that the others are whole."""
     ir = captured.ir
     folder.mkdir(parents=True, exist_ok=True)
     weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
@@ -28,19 +31,20 @@ def write_capture(captured: Captured, file: ModelFile, folder: Path, quantised: 
     write_atomic(folder / "inputs.bin", inputs)
     write_atomic(folder / "outputs.bin", outputs)
     write_atomic(folder / "read.txt", readings(file.read - {file.path.resolve()}))
-    write_json(
-        folder / "capture.json",
-        {
-            "model_sha256": hashlib.sha256(file.path.read_bytes()).hexdigest(),
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-            "torch": version("torch"),
-            "tolerance": file.tolerance if quantised is None else file.int8_tolerance,
-            **({} if quantised is None else {"quantised": quantised}),
-            "weights": weight_rows,
-            "inputs": input_rows,
-            "outputs": output_rows,
-        },
+    index = CaptureFile(
+        origin=origin_of(file.path.read_bytes(), weights),
+        tolerance=file.tolerance if quantised is None else file.int8_tolerance,
+        quantised=quantised,
+        weights=weight_rows,
+        inputs=input_rows,
+        outputs=output_rows,
     )
+    doors.write(folder / "capture.json", index)
+
+
+def origin_of(source: bytes, weights: bytes) -> Origin:
+    """Of a graph whose model has this source, and whose parameters are packed like this."""
+    return Origin(hashlib.sha256(source).hexdigest(), hashlib.sha256(weights).hexdigest(), version("torch"))
 
 
 def write_intermediates(captured: Captured, folder: Path) -> None:
@@ -49,26 +53,18 @@ def write_intermediates(captured: Captured, folder: Path) -> None:
     values, rows = pack(names, [captured.intermediates[name] for name in names])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "intermediates.bin", values)
-    write_json(folder / "intermediates.json", {"tensors": rows})
+    doors.write(folder / "intermediates.json", IntermediatesFile(rows))
 
 
-def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, list[dict]]:
+def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, tuple[StoredTensor, ...]]:
     """The arrays' bytes one behind the other, each aligned, and a row for each that says where."""
     block, rows = bytearray(), []
     for name, array in zip(names, arrays, strict=True):
         block.extend(b"\0" * (-len(block) % ALIGNMENT))
         data = array.tobytes()
-        rows.append(
-            {
-                "name": name,
-                "dtype": str(array.dtype),
-                "shape": list(array.shape),
-                "offset": len(block),
-                "size_bytes": len(data),
-            }
-        )
+        rows.append(StoredTensor(name, str(array.dtype), tuple(array.shape), len(block), len(data)))
         block.extend(data)
-    return bytes(block), rows
+    return bytes(block), tuple(rows)
 
 
 def readings(paths: Iterable[Path]) -> str:

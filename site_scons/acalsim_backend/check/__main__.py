@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import doors
 from ..errors import CheckError, run_room
-from ..files import write_json
-from . import Placement, check
+from .check import Placement, check
 from .elf import regular_file
+from .placement_file import PlacementFile, RegionRow
 
 BAR_WIDTH = 24
 
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     placement = check(options.elf, options.script, _load_plan(options.plan) if options.plan else None)
     if options.json:
-        _write(options.json, {"placement": placement.regions, "left_out": placement.left_out})
+        _write(options.json, PlacementFile(placement.regions, placement.left_out))
     if not options.quiet:
         print("\n".join(table(placement)))
     return 0
@@ -52,9 +53,9 @@ def _load_plan(path: Path) -> Any:
             raise CheckError(f"{path}: not a JSON file: {error}") from None
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, placement: PlacementFile) -> None:
     try:
-        write_json(path, value)
+        doors.write(path, placement)
     except OSError as error:
         raise CheckError(f"{path}: cannot write: {error.strerror}") from None
 
@@ -63,21 +64,20 @@ def table(placement: Placement) -> Iterator[str]:
     """The regions with their sections, as lines to read."""
     for row in placement.regions:
         yield _region_line(row)
-        for section in row["sections"]:
-            flags = placement.flags[section["name"]]
-            yield f"  0x{section['address']:010x} {section['size_bytes']:>12,} {flags:<3} {section['name']}"
+        for section in row.sections:
+            flags = placement.flags[section.name]
+            yield f"  0x{section.address:010x} {section.size_bytes:>12,} {flags:<3} {section.name}"
     yield f"entry 0x{placement.entry:x}; every rule holds"
     yield from placement.left_out
 
 
-def _region_line(row: dict[str, Any]) -> str:
-    share = row["used"] / row["length"] if row["length"] else 0.0
+def _region_line(row: RegionRow) -> str:
+    share = row.used / row.length if row.length else 0.0
     filled = math.ceil(share * BAR_WIDTH)
     bar = "#" * filled + "." * (BAR_WIDTH - filled)
-    end = row["origin"] + row["length"]
     return (
-        f"{row['region']} 0x{row['origin']:x}..0x{end:x} [{bar}] "
-        f"{share:.1%}, {row['used']:,} of {row['length']:,} bytes"
+        f"{row.region} 0x{row.origin:x}..0x{row.origin + row.length:x} [{bar}] "
+        f"{share:.1%}, {row.used:,} of {row.length:,} bytes"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import CheckError
 
-Parsed = TypeVar("Parsed")
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ def _window(row: Any, where: str) -> Window:
     )
 
 
-def _rows(
-    plan: Mapping[str, Any], key: str, parse: Callable[[Any, str], Parsed]
-) -> tuple[Parsed, ...] | None:
+def _rows(plan: Mapping[str, Any], key: str, parse: Callable[[Any, str], Row]) -> tuple[Row, ...] | None:
     if key not in plan:
         return None
     rows = _get(plan, "plan", key, list)

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
-from ..files import write_atomic
+from .. import doors
+from ..files import write_files
 from ..host.engine import library_for_compiling
 from ..host.library import timing_engine
 from ..ir.graph import ACALSimIR
@@ -19,7 +18,7 @@ from ..machine.machine import Machine
 from ..offload.timer import ListTimer
 from ..schedule.passes import make_plan
 from ..schedule.plan import Plan
-from ..schedule.plan_file import plan_json
+from ..schedule.plan_rows import plan_file
 from .ldscript import linker_script
 from .makefile import makefile
 from .program import c_header, c_source
@@ -63,7 +62,8 @@ def program_files(
 ) -> dict[str, str | bytes]:
     """All files of a graph that has its constants' values; `inputs` is the example input block."""
     weights = {param: ir.constants[param].tobytes() for param in ir.params}
-    return {**code_files(ir, plan, machine, folder), **data_files(ir, plan, weights, inputs)}
+    values = data_files(plan_file(ir, plan, machine), weights, inputs)
+    return {**code_files(ir, plan, machine, folder), **values}
 
 
 def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dict[str, str]:
@@ -74,13 +74,7 @@ def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dic
         f"{ir.name}.ld": linker_script(ir.name, plan, machine),
         f"{ir.name}.ir": str(ir),
         "Makefile": makefile(ir.name, machine, folder),
-        "plan.json": json.dumps(plan_json(ir, plan, machine), indent=1) + "\n",
+        "plan.json": doors.text(plan_file(ir, plan, machine)),
         "machine.h": machine_header(machine),
         "registers.h": registers_header(),
     }
-
-
-def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
-    for name, content in files.items():
-        write_atomic(folder / name, content)
-    return [folder / name for name in files]

@@ -12,17 +12,10 @@ from ..ir.literals import C_TYPES
 from ..machine.machine import Machine
 from ..offload.command import Address, Command
 from ..schedule.plan import Plan
+from .banner import banner
 from .printers import PRINTERS
 from .printers.pointwise import pointwise
 from .site import Site
-
-
-def banner(ir: ACALSimIR, what: str) -> str:
-    return (
-        "/* SPDX-License-Identifier: Apache-2.0 */\n"
-        f"/* {ir.name}, {what}. Made from {ir.name}.ir by python -m acalsim_backend.codegen; do not edit. */"
-    )
-
 
 # --- graph_0.h and graph_0.c --------------------------------------------------------------------
 
@@ -30,7 +23,7 @@ def banner(ir: ACALSimIR, what: str) -> str:
 def c_header(ir: ACALSimIR, plan: Plan) -> str:
     """Where each tensor lies, and the program's three functions."""
     upper = ir.name.upper()
-    lines = [banner(ir, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
+    lines = [banner(ir.name, "tensors"), f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n"]
     lines += [
         f"#define {upper}_{kind.upper()}_BYTES {plan.blocks['.' + kind]}" for kind in ("inputs", "outputs")
     ]
@@ -63,7 +56,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
     upper = ir.name.upper()
     return "\n".join(
         [
-            banner(ir, "program"),
+            banner(ir.name, "program"),
             "#include <math.h>\n#include <string.h>\n",
             *(
                 f'#include "{name}"'

@@ -1,60 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that hold values: parameters and example inputs."""
+"""The files that hold values, parameters and example inputs, from a captured model and its plan.json.
+
+    python -m acalsim_backend.codegen.values CAPTURE_DIR OUT_DIR --plan PLAN.json
+
+It plans nothing, so that new weights cost no planning.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from .. import doors
 from ..alignment import ALIGNMENT
-from ..files import read_json
-from ..ir.graph import ACALSimIR
+from ..capture.capture_file import CaptureFile, StoredTensor
+from ..errors import CodegenError, run_room
+from ..files import write_files
 from ..ir.literals import C_TYPES, literal
-from ..offload.decide import pack
-from ..schedule.plan import Plan
-from .program import banner
+from ..schedule.plan_file import PackedRow, PlanFile, WeightRow
+from .banner import banner
 
 LARGEST_ARRAY = 4096
 """Elements; larger parameters are included as binary, which compiles at the speed of a copy."""
 
 
-def data_files(
-    ir: ACALSimIR, plan: Plan, weights: Mapping[str, bytes], inputs: bytes
-) -> dict[str, str | bytes]:
-    """The files that hold values: the parameters and the example inputs."""
-    packed = plan.packed
-    weights = {name: pack(packed[name], data) if name in packed else data for name, data in weights.items()}
-    block, offsets = bytearray(), {}
-    for name in ir.params:
+def data_files(plan: PlanFile, weights: Mapping[str, bytes], inputs: bytes) -> dict[str, str | bytes]:
+    """The files that hold values, by name: the parameters, row-major in `weights`, and the example input block."""
+    block, arrays = bytearray(), []
+    for row in plan.weights:
+        data = weights[row.name] if row.packed is None else pack(row.packed, weights[row.name], row.dtype)
         block.extend(b"\0" * (-len(block) % ALIGNMENT))
-        offsets[name] = len(block)
-        block.extend(weights[name])
-    arrays = [_weight(ir, name, weights[name], offsets[name]) for name in ir.params if weights[name]]
+        if data:
+            arrays.append(_weight(plan.graph, row, data, len(block)))
+        block.extend(data)
+    include = f'#include "{plan.graph}.h"\n'
     return {
-        f"{ir.name}_weights.bin": bytes(block),
-        f"{ir.name}_weights.c": "\n".join([banner(ir, "weights"), f'#include "{ir.name}.h"\n', *arrays]),
-        f"{ir.name}_inputs.bin": inputs,
-        f"{ir.name}_inputs.c": _inputs_source(ir, plan),
+        f"{plan.graph}_weights.bin": bytes(block),
+        f"{plan.graph}_weights.c": "\n".join([banner(plan.graph, "weights"), include, *arrays]),
+        f"{plan.graph}_inputs.bin": inputs,
+        f"{plan.graph}_inputs.c": "\n".join(
+            [banner(plan.graph, "example inputs"), include, _inputs(plan.graph, plan.sections[".inputs"])]
+        ),
     }
 
 
-# --- values -------------------------------------------------------------------------------------
-
-
-def _weight(ir: ACALSimIR, name: str, data: bytes, offset: int) -> str:
-    desc = ir.tensors[name]
-    values = memoryview(data).cast(
-        {"float32": "f", "int64": "q", "int32": "i", "int8": "b", "bool": "B"}[desc.dtype]
+def pack(matrix: PackedRow, data: bytes, dtype: str) -> bytes:
+    """A constant's bytes in the order of its blocks."""
+    stored = np.frombuffer(data, f"V{np.dtype(dtype).itemsize}")
+    lines = (
+        stored.reshape(matrix.lines, matrix.depth)
+        if matrix.by_lines
+        else stored.reshape(matrix.depth, matrix.lines).T
     )
-    small = len(values) <= LARGEST_ARRAY and all(map(math.isfinite, values))
-    if not small:
-        return incbin(name, ".weights", '"a"', f"{ir.name}_weights.bin", offset, len(data))
-    rows = [", ".join(literal(value) for value in values[i : i + 8]) for i in range(0, len(values), 8)]
-    body = ",\n".join(f"    {row}" for row in rows)
-    head = f"const {C_TYPES[desc.dtype]} {name}[{desc.elements}]"
-    return f'/* {list(desc.shape)} */\n{head} __attribute__((section(".weights"), aligned({ALIGNMENT}))) = {{\n{body}}};\n'
+    blocks = []
+    for first in range(0, matrix.lines, matrix.height):
+        for k in range(0, matrix.depth, matrix.width):
+            block = lines[first : first + matrix.height, k : k + matrix.width]
+            blocks.append((block if matrix.by_lines else block.T).tobytes())
+    return b"".join(blocks)
+
+
+def placed_inputs(plan: PlanFile, tensors: Sequence[bytes]) -> bytes:
+    """The input block: each tensor's bytes where the plan has it."""
+    block = bytearray(plan.sections[".inputs"])
+    for row, data in zip(plan.inputs, tensors, strict=True):
+        block[row.offset : row.offset + len(data)] = data
+    return bytes(block)
+
+
+# --- C ------------------------------------------------------------------------------------------
+
+
+def _weight(graph: str, row: WeightRow, data: bytes, offset: int) -> str:
+    values = np.frombuffer(data, row.dtype)
+    if values.size > LARGEST_ARRAY or not np.isfinite(values).all():
+        return incbin(row.symbol, ".weights", '"a"', f"{graph}_weights.bin", offset, len(data))
+    literals = [literal(value) for value in values.tolist()]
+    rows = [", ".join(literals[i : i + 8]) for i in range(0, len(literals), 8)]
+    body = ",\n".join(f"    {each}" for each in rows)
+    head = f"const {C_TYPES[row.dtype]} {row.symbol}[{math.prod(row.shape)}]"
+    attributes = f'__attribute__((section(".weights"), aligned({ALIGNMENT})))'
+    return f"/* {list(row.shape)} */\n{head} {attributes} = {{\n{body}}};\n"
+
+
+def _inputs(graph: str, size: int) -> str:
+    if size:
+        return incbin(f"{graph}_inputs", ".inputs", '"aw"', f"{graph}_inputs.bin", 0, size)
+    return f'char {graph}_inputs[1] __attribute__((section(".inputs"), aligned({ALIGNMENT})));\n'
 
 
 def incbin(symbol: str, section: str, flags: str, file: str, offset: int, size: int) -> str:
@@ -72,31 +109,33 @@ def incbin(symbol: str, section: str, flags: str, file: str, offset: int, size: 
     return "__asm__(\n" + "\n".join("    " + json.dumps(line + "\n") for line in lines) + ");\n"
 
 
-def _inputs_source(ir: ACALSimIR, plan: Plan) -> str:
-    size = plan.blocks[".inputs"]
-    if not size:
-        block = f'char {ir.name}_inputs[1] __attribute__((section(".inputs"), aligned({ALIGNMENT})));\n'
-    else:
-        block = incbin(f"{ir.name}_inputs", ".inputs", '"aw"', f"{ir.name}_inputs.bin", 0, size)
-    return "\n".join([banner(ir, "example inputs"), f'#include "{ir.name}.h"\n', block])
+# --- captured models ----------------------------------------------------------------------------
 
 
-def placed_inputs(ir: ACALSimIR, plan: Plan, tensors: Sequence[bytes]) -> bytes:
-    """The input block: each tensor's bytes where the plan has it."""
-    block = bytearray(plan.blocks[".inputs"])
-    for name, data in zip(ir.inputs, tensors, strict=True):
-        offset = plan.place(name).offset
-        block[offset : offset + len(data)] = data
-    return bytes(block)
+def captured_data(plan: PlanFile, folder: Path) -> dict[str, str | bytes]:
+    """The files of a model whose capture lies in `folder`."""
+    index = doors.read(folder / "capture.json", CaptureFile, CodegenError)
+    weights = _stored(folder / "graph_0_weights.bin", index.weights)
+    inputs = _stored(folder / "inputs.bin", index.inputs)
+    return data_files(plan, weights, placed_inputs(plan, [inputs[row.name] for row in plan.inputs]))
 
 
-def captured_tensors(folder: Path, file: str, rows: list[dict]) -> dict[str, bytes]:
-    data = (folder / file).read_bytes()
-    return {row["name"]: data[row["offset"] : row["offset"] + row["size_bytes"]] for row in rows}
+def _stored(path: Path, rows: Iterable[StoredTensor]) -> dict[str, bytes]:
+    data = path.read_bytes()
+    return {row.name: data[row.offset : row.offset + row.size_bytes] for row in rows}
 
 
-def captured_data(ir: ACALSimIR, plan: Plan, folder: Path) -> dict[str, str | bytes]:
-    index = read_json(folder / "capture.json")
-    weights = captured_tensors(folder, "graph_0_weights.bin", index["weights"])
-    inputs = captured_tensors(folder, "inputs.bin", index["inputs"])
-    return data_files(ir, plan, weights, placed_inputs(ir, plan, [inputs[name] for name in ir.inputs]))
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="acalsim_backend.codegen.values", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--plan", type=Path, required=True, help="plan.json, which lies beside the program")
+    options = parser.parse_args(arguments)
+    write_files(captured_data(doors.read(options.plan, PlanFile, CodegenError), options.capture), options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    run_room(main)

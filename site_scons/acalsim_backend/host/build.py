@@ -10,17 +10,26 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
 
+from .. import doors
 from ..errors import ToolchainError
-from ..files import read_json, write_json
 from ..machine.headers import registers_header, tables_header
 from ..paths import SIM, cache_folder
 from . import engine as embedded
 from . import qemu
 from .library import LIBRARY_NAME
 from .tools import Tools
+
+
+@dataclass(frozen=True)
+class BuiltFile:
+    """What the cache's note of one state of the sources says: where its tools lie in the cache."""
+
+    plugin: str
+    library: str
 
 
 @functools.cache
@@ -38,7 +47,8 @@ def host_tools() -> Tools:
                 f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True
             )
             _build_tools(cache, index)
-    return Tools(*(cache / path for path in read_json(index).values()))
+    built = doors.read(index, BuiltFile, ToolchainError)
+    return Tools(cache / built.plugin, cache / built.library)
 
 
 def _tools_key() -> str:
@@ -58,7 +68,10 @@ def _tools_key() -> str:
 
 
 def _is_whole(index: Path) -> bool:
-    return index.exists() and all((index.parent / path).exists() for path in read_json(index).values())
+    if not index.exists():
+        return False
+    built = doors.read(index, BuiltFile, ToolchainError)
+    return all((index.parent / path).exists() for path in (built.plugin, built.library))
 
 
 def _build_tools(cache: Path, index: Path) -> None:
@@ -70,7 +83,7 @@ def _build_tools(cache: Path, index: Path) -> None:
     plugin = qemu.build_plugin(folder)
     qemu.check_plugin(qemu.find_qemu(), plugin)
     library = embedded.build(cache / "engine")
-    write_json(index, {"plugin": str(plugin.relative_to(cache)), "library": str(library.relative_to(cache))})
+    doors.write(index, BuiltFile(str(plugin.relative_to(cache)), str(library.relative_to(cache))))
 
 
 @contextmanager

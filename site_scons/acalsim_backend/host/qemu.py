@@ -22,12 +22,14 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .. import doors
 from ..errors import AcalsimError, QemuError, run_room
-from ..files import write_atomic, write_json
+from ..files import write_atomic
 from ..machine.headers import registers_header
 from ..machine.models import DEFAULT_BASES
 from ..machine.registers import END_OF_SIMULATION
 from ..paths import SIM
+from .qemu_file import QemuFile
 
 QEMU_NAME = "qemu-system-riscv64"
 PLUGIN_NAME = "sst_device.so"
@@ -212,7 +214,7 @@ def main(arguments: list[str]) -> int:
         case ["check", plugin, out]:
             qemu = find_qemu()
             check_plugin(qemu, Path(plugin))
-            write_json(out, {"qemu": str(qemu), "version": version(qemu), "plugin_api": PLUGIN_API})
+            doors.write(out, QemuFile(str(qemu), version(qemu), PLUGIN_API))
         case ["build", folder]:
             build_plugin(Path(folder))
         case _:

@@ -29,7 +29,7 @@ def merged(shape: Sequence[int], steps: Sequence[tuple[int, ...]]) -> list[tuple
     for size, each in zip(shape, steps, strict=True):
         if size == 1:
             continue
-        if found and found[-1][1] == tuple(size * step for step in each):
+        if found and all(outer == step * size for outer, step in zip(found[-1][1], each, strict=True)):
             found[-1] = (found[-1][0] * size, each)
         else:
             found.append((size, each))

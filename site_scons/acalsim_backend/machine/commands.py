@@ -39,8 +39,10 @@ class CommandCode(Flag):
 
 @dataclass(frozen=True)
 class CommandFlag:
-    """A bit of a command's flags. No command but `command` takes it; where it is set, all that it `needs` are set,
-    too, and none that it `excludes`."""
+    """A bit of a command's flags. No command but `command` takes it.
+
+    Where it is set, all that it `needs` have to be set, and none that it `excludes`.
+    """
 
     name: str
     value: int

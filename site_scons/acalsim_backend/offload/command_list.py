@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from .command import Address, Command
 from .operand import Block, Image, Walk, count, residual_fields
 from .product import Product, Result
-from .tiling import ScratchpadLayout, Tiling, blocks_of, layout, pooled_range
+from .tile import Tiling
+from .tiling import ScratchpadLayout, blocks_of, layout, pooled_range
 
 
 class Slots:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..errors import PlanError
 from ..ir.graph import ACALSimOp
 from ..ir.kernel import Kernel
@@ -16,7 +14,8 @@ from .command import Command, packed
 from .command_list import fits, program
 from .operand import Image, Matrix
 from .product import Lowering, Product, unfit
-from .tiling import Search, Tiling
+from .tile import Tiling
+from .tiling import Search
 from .tiling_file import Choices, told
 from .timer import ListTimer
 
@@ -257,21 +256,3 @@ def cpu_cycles(machine: Machine, product: Product) -> int:
     lanes = machine.cpu.vector_bits // 32 or 1
     outputs = product.macs // product.k
     return int(product.macs * 2 / lanes + outputs * 4 + 100)
-
-
-def pack(matrix: Matrix, data: bytes) -> bytes:
-    """A constant's bytes in the order of its blocks."""
-    item = f"V{matrix.item_bytes}"
-    stored = np.frombuffer(data, item)
-    lines = (
-        stored.reshape(matrix.lines, matrix.depth)
-        if matrix.by_lines
-        else stored.reshape(matrix.depth, matrix.lines).T
-    )
-    height, width = matrix.packed or (matrix.lines, matrix.depth)
-    blocks = []
-    for first in range(0, matrix.lines, height):
-        for k in range(0, matrix.depth, width):
-            block = lines[first : first + height, k : k + width]
-            blocks.append((block if matrix.by_lines else block.T).tobytes())
-    return b"".join(blocks)

@@ -24,8 +24,11 @@ def count(range: Range) -> int:
 
 def merged(dims: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """(size, stride) of dimensions, outermost first, those in one stride merged."""
-    sizes, strides = zip(*dims, strict=True)
-    return [(size, step) for size, (step,) in strides_merged(sizes, [(step,) for step in strides])]
+    real = [(size, (stride,)) for size, stride in dims if size != 1]
+    if len(real) < 2:
+        return [(size, stride) for size, (stride,) in real]
+    sizes, strides = zip(*real, strict=True)
+    return [(size, stride) for size, (stride,) in strides_merged(sizes, strides)]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ..alignment import ALIGNMENT, aligned
 from ..machine.machine import Device, Machine
 from .operand import Image, Range
 from .product import LARGEST_SIZE, Product
+from .tile import Tiling
 
 LIST_BYTES = 128
 MOST_COMMANDS = 1 << 14
@@ -27,21 +28,6 @@ MOST_COMMANDS = 1 << 14
 Array = npt.NDArray[Any]
 Candidates = dict[str, Array]
 """One column a field of Tiling, and of what was found of it; one row a candidate."""
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """Sizes of a block; slots are blocks that the scratchpad or the accumulator memory holds at once."""
-
-    batches: int
-    m: int
-    rows: int
-    columns: int
-    k: int
-    order: str
-    a_slots: int
-    b_slots: int
-    c_slots: int
 
 
 def parts(total: int, unit: int = 1) -> list[int]:

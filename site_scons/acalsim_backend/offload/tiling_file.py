@@ -19,7 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..errors import PlanError
-from .tiling import Tiling
+from .tile import Tiling
 
 Choices = Mapping[str, Mapping[str, int | str]]
 """By the op's name: fields of Tiling, or `on`."""

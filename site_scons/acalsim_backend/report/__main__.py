@@ -6,52 +6,64 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .. import doors
+from ..capture.capture_file import CaptureFile
+from ..check.placement_file import PlacementFile
 from ..errors import ReportError, run_room
-from ..files import read_json, write_json
+from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
-from .compare import compare, difference, tensors
-from .report import build_report, provenance
+from ..schedule.plan_file import PlanFile
+from ..simulate.run_file import HostFile, RunFile
+from .compare import compare, tensors
+from .report import Subject, build_report, difference, producers, provenance
+from .report_file import Check, Report
 from .show import print_report
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json goes beside it")
-    for name in ("capture", "run", "plan", "placement", "elf", "machine", "qemu"):
+    parser.add_argument("--machine", required=True)
+    for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(arguments)
-    report = report_of_files(options)
-    write_json(options.out.with_suffix(".host.json"), read_json(options.run / "host.json"))
-    write_json(options.out, report)
+    capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
+    host = doors.read(options.run / "host.json", HostFile, ReportError)
+    report = report_of_files(options, capture)
+    doors.write(options.out.with_suffix(".host.json"), host)
+    doors.write(options.out, report)
     print_report(report)
-    if not report["check"]["passed"]:
-        raise ReportError(difference(report, read_json(options.capture / "capture.json")["tolerance"]))
+    if not report.check.passed:
+        raise ReportError(difference(report, capture.tolerance))
     return 0
 
 
-def report_of_files(options: argparse.Namespace) -> dict:
-    capture, plan = read_json(options.capture / "capture.json"), read_json(options.plan)
-    references = tensors((options.capture / "outputs.bin").read_bytes(), capture["outputs"])
-    outputs = tensors((options.run / "outputs.bin").read_bytes(), plan["outputs"])
-    producers = [row["op"] or row["name"] for row in plan["outputs"]]
-    qemu = read_json(options.qemu)
-    return build_report(
-        options.out.stem,
-        options.machine.stem,
-        read_json(options.run / "run.json"),
-        plan,
-        read_json(options.placement)["placement"],
-        compare(outputs, references, producers, capture["tolerance"]),
-        provenance(
-            capture,
+def report_of_files(options: argparse.Namespace, capture: CaptureFile) -> Report:
+    plan, machine = doors.read(options.plan, PlanFile, ReportError), load_machine(options.machine)
+    subject = Subject(
+        model=options.out.stem,
+        machine=machine.name,
+        plan=plan,
+        placement=doors.read(options.placement, PlacementFile, ReportError).placement,
+        provenance=provenance(
+            capture.origin,
             options.elf,
-            options.machine,
-            qemu,
-            compiler_version(load_machine(str(options.machine)).cpu.isa),
+            machine.path,
+            doors.read(options.qemu, QemuFile, ReportError).version,
+            compiler_version(machine.cpu.isa),
         ),
-        capture.get("quantised", {}).get("ops"),
+        quantised=capture.quantised.ops if capture.quantised else None,
     )
+    run = doors.read(options.run / "run.json", RunFile, ReportError)
+    return build_report(subject, run, compared(options, capture, plan))
+
+
+def compared(options: argparse.Namespace, capture: CaptureFile, plan: PlanFile) -> Check:
+    """The outputs in the run's folder beside PyTorch's in the capture's."""
+    references = tensors((options.capture / "outputs.bin").read_bytes(), capture.outputs)
+    outputs = tensors((options.run / "outputs.bin").read_bytes(), plan.outputs)
+    return compare(outputs, references, producers(plan), capture.tolerance)
 
 
 if __name__ == "__main__":

@@ -1,114 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts what one run said beside its plan, its placement and PyTorch's reference: schema 1, JSON and a table.
-
-`build_report` is the contract that CI scripts read; every number in it is an integer unless its key
-says `error` or it is one of `passed` and `first_bad_op`. Nothing in it depends on the host.
-"""
+"""Puts what one run said beside its plan, its placement and PyTorch's reference, and holds the sums."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from .. import doors
+from ..capture.capture_file import Origin, QuantisedOp
+from ..check.placement_file import RegionRow
 from ..errors import ReportError
 from ..files import sha256
+from ..schedule.plan_file import OpRow, PlanFile
+from ..simulate.run_file import Account, Guest, OpCounters, RunFile, Statistics
+from .report_file import SCHEMA, Check, Ledger, Provenance, Report, ReportedOp
 
-SCHEMA = 1
-LEDGER = ("cpu", "stall", "fetch", "load", "compute", "store", "dram")
-"""Where a cycle goes: the CPU's own work, its wait for a register access; and while it waits for a device's work what the
-device does: fetch commands, move a tile between scratchpad and DMA port, compute, store, wait for RAM."""
-COUNTERS = ("instructions", "memory_reads", "memory_writes", "memory_bytes_read", "memory_bytes_written")
+Sums = TypeVar("Sums", Ledger, OpCounters)
 
 
-def build_report(
-    model: str,
-    machine: str,
-    run: dict,
-    plan: dict,
-    placement: list[dict],
-    check: dict,
-    provenance: dict,
-    quantised: list[dict] | None = None,
-) -> dict:
-    """The report of one run as a dict of schema 1. Raises ReportError when its sums do not agree."""
-    guest = run["guest"]
-    if guest is None:
-        raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
-    ops = [_op_row(op, guest, run["stalls"]) for op in plan["ops"]]
-    overhead = _ledger(guest["overhead"], run["stalls"].get("0"))
-    report = {
-        "schema": SCHEMA,
-        "model": model,
-        "machine": machine,
-        "engine": run["engine"],
-        "total_cycles": run["total_cycles"],
-        "cpu_cycles": guest["cpu_cycles"],
-        "stall_cycles": guest["stall_cycles"],
-        "ledger": {name: overhead[name] + sum(op["ledger"][name] for op in ops) for name in LEDGER},
-        **{name: guest[name] for name in COUNTERS},
-        **({"cache": guest["cache"]} if "cache" in guest else {}),
-        "device_transactions": run["device_transactions"],
-        "ops": ops,
-        "overhead_cycles": guest["overhead"]["cycles"],
-        "check": check,
-        "placement": placement,
-        "devices": run["devices"],
-        "provenance": provenance,
-        **({} if quantised is None else {"quantised": quantised}),
-    }
+@dataclass(frozen=True)
+class Subject:
+    """What was run: the model's and the machine's names, and what is known of them before."""
+
+    model: str
+    machine: str
+    plan: PlanFile
+    placement: tuple[RegionRow, ...]
+    provenance: Provenance
+    quantised: tuple[QuantisedOp, ...] | None = None
+
+
+def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
+    """The report of one run. Raises ReportError when its sums do not agree."""
+    statistics, guest = run.statistics, guest_of(run.statistics)
+    ops = tuple(_op(row, guest, statistics.stalls) for row in subject.plan.ops)
+    overhead = _ledger(guest.overhead, statistics.stalls.get("0"))
+    report = Report(
+        schema=SCHEMA,
+        model=subject.model,
+        machine=subject.machine,
+        engine=run.engine,
+        total_cycles=statistics.total_cycles,
+        cpu_cycles=guest.cpu_cycles,
+        stall_cycles=guest.stall_cycles,
+        ledger=_sum(Ledger, [overhead, *(op.ledger for op in ops)]),
+        counters=guest.counters,
+        engine_counters=statistics.counters,
+        ops=ops,
+        overhead_cycles=guest.overhead.cycles,
+        check=check,
+        placement=subject.placement,
+        devices=statistics.devices,
+        provenance=subject.provenance,
+        quantised=subject.quantised,
+    )
     _hold_sums(report)
     return report
 
 
-def _ledger(booked: dict, stalls: dict | None) -> dict:
+def guest_of(statistics: Statistics) -> Guest:
+    """What QEMU's plugin counted."""
+    if statistics.guest is None:
+        raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
+    return doors.from_json(statistics.guest, Guest, "the guest's counters", ReportError)
+
+
+def _sum(kind: type[Sums], rows: Iterable[Sums]) -> Sums:
+    """Field by field."""
+    return kind(*map(sum, zip(*map(astuple, rows), strict=True)))
+
+
+def _ledger(booked: Account, stalls: Mapping[str, int] | None) -> Ledger:
     """The cycles of one account, by where they went."""
-    stalls = dict(stalls or {})
-    stall = stalls.pop("access", 0)
-    return {
-        "cpu": booked["cycles"] - booked["stall_cycles"],
-        "stall": stall,
-        **{name: stalls.get(name, 0) for name in LEDGER[2:]},
-    }
+    waits = dict.fromkeys(Ledger.__dataclass_fields__, 0) | dict(stalls or {})
+    waits |= {"cpu": booked.cycles - booked.stall_cycles, "stall": waits.pop("access", 0)}
+    return doors.from_json(waits, Ledger, "the simulator's stalls", ReportError)
 
 
-def _op_row(op: dict, guest: dict, stalls: dict) -> dict:
-    accounts = [_account(op, symbol, guest) for symbol in (op["symbol"], op.get("wait_symbol")) if symbol]
-    ledgers = [_ledger(account, stalls.get(str(account["account"]))) for account in accounts]
-    return {
-        "index": op["index"],
-        "name": op["name"],
-        "type": op["type"],
-        "placed_on": op["placed_on"],
-        **({"reason": op["reason"]} if op["reason"] else {}),
-        "cycles": sum(account["cycles"] for account in accounts),
-        "ledger": {name: sum(ledger[name] for ledger in ledgers) for name in LEDGER},
-        "instructions": sum(account["instructions"] for account in accounts),
-        "macs": op["macs"],
-        "source": op["source"],
-        "torch_ops": [name for each in (op, *op["fused"]) for name in each["aten"]],
-        "fused": [each["name"] for each in op["fused"]],
-    }
+def _op(row: OpRow, guest: Guest, stalls: Mapping[str, Mapping[str, int]]) -> ReportedOp:
+    symbols = [symbol for symbol in (row.symbol, row.wait_symbol) if symbol]
+    found = [next((each for each in guest.ops if each.symbol == symbol), None) for symbol in symbols]
+    rows = [each for each in found if each]
+    if len(rows) < len(symbols):
+        missing = symbols[found.index(None)]
+        raise ReportError(f"op '{row.name}' was not booked: no function '{missing}' in the guest's counters")
+    return ReportedOp(
+        index=row.index,
+        name=row.name,
+        type=row.type,
+        placed_on=row.placed_on,
+        reason=row.reason,
+        cycles=sum(each.booked.cycles for each in rows),
+        ledger=_sum(Ledger, [_ledger(each.booked, stalls.get(str(each.account))) for each in rows]),
+        counters=_sum(OpCounters, [each.booked.counters for each in rows]),
+        macs=row.macs,
+        source=row.source,
+        torch_ops=(*row.aten, *(name for each in row.fused for name in each.aten)),
+        fused=tuple(each.name for each in row.fused),
+    )
 
 
-def _account(op: dict, symbol: str, guest: dict) -> dict:
-    booked = next((row for row in guest["ops"] if row["symbol"] == symbol), None)
-    if booked is None:
-        raise ReportError(f"op '{op['name']}' was not booked: no function '{symbol}' in the guest's counters")
-    return booked
-
-
-def _hold_sums(report: dict) -> None:
+def _hold_sums(report: Report) -> None:
     """Every cycle is booked once: to the CPU or to waiting, to an op, to what it went to."""
-    total, ops = report["total_cycles"], report["ops"]
-    _hold("cpu_cycles + stall_cycles", report["cpu_cycles"] + report["stall_cycles"], total)
+    total = report.total_cycles
+    _hold("cpu_cycles + stall_cycles", report.cpu_cycles + report.stall_cycles, total)
     _hold(
         "the ops' cycles + overhead_cycles",
-        sum(op["cycles"] for op in ops) + report["overhead_cycles"],
+        sum(op.cycles for op in report.ops) + report.overhead_cycles,
         total,
     )
-    _hold("the ledger's sum", sum(report["ledger"].values()), total)
-    _hold("the ledger's cpu", report["ledger"]["cpu"], report["cpu_cycles"])
-    for op in ops:
-        _hold(f"the sum of the ledger of op '{op['name']}'", sum(op["ledger"].values()), op["cycles"])
+    _hold("the ledger's sum", sum(astuple(report.ledger)), total)
+    _hold("the ledger's cpu", report.ledger.cpu, report.cpu_cycles)
+    for op in report.ops:
+        _hold(f"the sum of the ledger of op '{op.name}'", sum(astuple(op.ledger)), op.cycles)
 
 
 def _hold(what: str, found: int, cycles: int) -> None:
@@ -116,14 +122,28 @@ def _hold(what: str, found: int, cycles: int) -> None:
         raise ReportError(f"{what} is {found}, where {cycles} cycles were simulated")
 
 
-def provenance(capture: dict, elf: Path, machine: Path, qemu: dict, compiler: str) -> dict:
-    """Hashes of what went in and versions of what made it; nothing that differs between hosts."""
-    return {
-        "model_sha256": capture["model_sha256"],
-        "weights_sha256": capture["weights_sha256"],
-        "elf_sha256": sha256(elf),
-        "machine_sha256": sha256(machine),
-        "torch": capture["torch"],
-        "compiler": compiler,
-        "qemu": qemu["version"],
-    }
+def difference(report: Report, tolerance: float) -> str:
+    """One line about a report whose check did not pass."""
+    check = report.check
+    return (
+        f"model '{report.model}': outputs differ from PyTorch's, first at op '{check.first_bad_op}': "
+        f"max_rel_error is {check.max_rel_error:.3g}, allowed is {tolerance:g}"
+    )
+
+
+def producers(plan: PlanFile) -> list[str]:
+    """For each output the op that computes it, or its own name where none does."""
+    return [row.op or row.name for row in plan.outputs]
+
+
+def provenance(origin: Origin, elf: Path, machine: Path, qemu: str, compiler: str) -> Provenance:
+    """Of an ELF on a machine; `qemu` and `compiler` are versions."""
+    return Provenance(
+        model_sha256=origin.model_sha256,
+        weights_sha256=origin.weights_sha256,
+        elf_sha256=sha256(elf),
+        machine_sha256=sha256(machine),
+        torch=origin.torch,
+        compiler=compiler,
+        qemu=qemu,
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
@@ -12,14 +15,20 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from .. import doors
+from ..errors import ReportError
+from .report_file import Report, ReportedOp, Verification
+
 BAR_CELLS = 6
 SHOWN_OPS = 40
 SHOWN_NAMES = 6
 WORST_OPS = 5
 
 
-def print_report(report: dict, console: Console | None = None) -> None:
-    """Print `report` (schema 1) in one write, so that parallel reports do not mix."""
+def print_report(report: Report | Mapping[str, Any], console: Console | None = None) -> None:
+    """Print a report, also one of the dicts of ACALSimBackend.reports, in one write, so that parallel ones do not mix."""
+    if not isinstance(report, Report):
+        report = doors.from_json(report, Report, "the report", ReportError)
     _print(Group(_headline(report), _ops(report), _facts(report), Text("")), console)
 
 
@@ -37,21 +46,21 @@ def _print(shown: Group, console: Console | None) -> None:
     console.print(shown)
 
 
-def _headline(report: dict) -> Text:
-    check = report["check"]
-    verdict = ("equal to PyTorch's", "green") if check["passed"] else ("DIFFERENT from PyTorch's", "bold red")
+def _headline(report: Report) -> Text:
+    check = report.check
+    verdict = ("equal to PyTorch's", "green") if check.passed else ("DIFFERENT from PyTorch's", "bold red")
     return Text.assemble(
         "\n",
-        (report["model"], "bold"),
-        f" on {report['machine']} ({report['engine']}): ",
-        (f"{report['total_cycles']:,} cycles", "bold"),
+        (report.model, "bold"),
+        f" on {report.machine} ({report.engine}): ",
+        (f"{report.total_cycles:,} cycles", "bold"),
         "\noutputs ",
         verdict,
-        f", max_rel_error {check['max_rel_error']:.2g}",
+        f", max_rel_error {check.max_rel_error:.2g}",
     )
 
 
-def _ops(report: dict) -> Table:
+def _ops(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "on"):
         table.add_column(name, overflow="fold")
@@ -61,27 +70,27 @@ def _ops(report: dict) -> Table:
     table.add_column("gone to", no_wrap=True)
     for name in ("MACs", "MACs/cycle"):
         table.add_column(name, justify="right", no_wrap=True)
-    errors = {row["op"]: f"{row['max_rel_error']:.2g}" for row in report.get("quantised", ())}
+    errors = {row.op: f"{row.max_rel_error:.2g}" for row in report.quantised or ()}
     if errors:
         table.add_column("int8 error", justify="right", no_wrap=True)
-    total = report["total_cycles"]
-    costly = sorted(report["ops"], key=lambda op: -op["cycles"])[:SHOWN_OPS]
-    for op in sorted(costly, key=lambda op: op["index"]):
-        rate = (f"{op['macs']:,}", f"{op['macs'] / op['cycles']:.2f}") if op["macs"] else ("", "")
+    total = report.total_cycles
+    costly = sorted(report.ops, key=lambda op: -op.cycles)[:SHOWN_OPS]
+    for op in sorted(costly, key=lambda op: op.index):
+        rate = (f"{op.macs:,}", f"{op.macs / op.cycles:.2f}") if op.macs else ("", "")
         table.add_row(
-            op["name"],
-            op["placed_on"],
-            f"{op['cycles']:,}",
-            *_share(op["cycles"], total),
+            op.name,
+            op.placed_on,
+            f"{op.cycles:,}",
+            *_share(op.cycles, total),
             _gone_to(op),
             *rate,
-            *([errors.get(op["name"], "")] if errors else []),
+            *([errors.get(op.name, "")] if errors else []),
         )
-    left = len(report["ops"]) - len(costly)
+    left = len(report.ops) - len(costly)
     if left:
-        rest = total - report["overhead_cycles"] - sum(op["cycles"] for op in costly)
+        rest = total - report.overhead_cycles - sum(op.cycles for op in costly)
         table.add_row(f"{left} smaller ops", "", f"{rest:,}", *_share(rest, total))
-    overhead = report["overhead_cycles"]
+    overhead = report.overhead_cycles
     table.add_row("overhead", "", f"{overhead:,}", *_share(overhead, total))
     return table
 
@@ -94,30 +103,28 @@ def _percent(part: int, total: int) -> str:
     return f"{100 * part / (total or 1):.1f}%"
 
 
-def _gone_to(op: dict, most: int = 2) -> str:
+def _gone_to(op: ReportedOp, most: int = 2) -> str:
     """The largest entries of an op's ledger."""
-    parts = sorted(((cycles, name) for name, cycles in op["ledger"].items() if cycles), reverse=True)[:most]
-    return ", ".join(f"{name} {100 * cycles / op['cycles']:.0f}%" for cycles, name in parts)
+    parts = sorted(((cycles, name) for name, cycles in asdict(op.ledger).items() if cycles), reverse=True)
+    return ", ".join(f"{name} {100 * cycles / op.cycles:.0f}%" for cycles, name in parts[:most])
 
 
-def _facts(report: dict) -> Table:
+def _facts(report: Report) -> Table:
     table = Table.grid(padding=(0, 2))
-    total = report["total_cycles"]
-    table.add_row(
-        "cycles",
-        ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in report["ledger"].items() if cycles),
-    )
-    table.add_row("instructions", f"{report['instructions']:,}")
+    total, counters = report.total_cycles, report.counters
+    parts = ((name, cycles) for name, cycles in asdict(report.ledger).items() if cycles)
+    table.add_row("cycles", ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in parts))
+    table.add_row("instructions", f"{counters.instructions:,}")
     table.add_row(
         "CPU's memory",
-        f"{report['memory_reads']:,} reads, {report['memory_bytes_read']:,} bytes; "
-        f"{report['memory_writes']:,} writes, {report['memory_bytes_written']:,} bytes",
+        f"{counters.memory_reads:,} reads, {counters.memory_bytes_read:,} bytes; "
+        f"{counters.memory_writes:,} writes, {counters.memory_bytes_written:,} bytes",
     )
-    for region in report["placement"]:
-        used, length = region["used"], region["length"]
-        table.add_row(region["region"], f"{used:,} of {length:,} bytes placed ({_percent(used, length)})")
-    for name, counters in report["devices"].items():
-        for line in _device(counters, total):
+    for region in report.placement:
+        used, length = region.used, region.length
+        table.add_row(region.region, f"{used:,} of {length:,} bytes placed ({_percent(used, length)})")
+    for name, device in report.devices.items():
+        for line in _device(device, total):
             table.add_row(name, line)
             name = ""
     for reason, names in _reasons(report).items():
@@ -129,7 +136,7 @@ def _facts(report: dict) -> Table:
     return table
 
 
-def _device(counters: dict, total: int) -> list[str]:
+def _device(counters: Mapping[str, int], total: int) -> list[str]:
     """A matrix engine's work in its own terms; of another device what it counted."""
     if not counters.get("peak_macs_per_cycle"):
         return [
@@ -150,35 +157,33 @@ def _device(counters: dict, total: int) -> list[str]:
     ]
 
 
-def _reasons(report: dict) -> dict[str, list[str]]:
+def _reasons(report: Report) -> dict[str, list[str]]:
     """Why ops stayed on the CPU, where there was a choice: the ops by reason."""
-    reasons = defaultdict(list)
-    if any(counters.get("peak_macs_per_cycle") for counters in report["devices"].values()):
-        for op in report["ops"]:
-            if "reason" in op:
-                reasons[op["reason"]].append(op["name"])
+    reasons: dict[str, list[str]] = defaultdict(list)
+    if any(counters.get("peak_macs_per_cycle") for counters in report.devices.values()):
+        for op in report.ops:
+            if op.reason:
+                reasons[op.reason].append(op.name)
     return reasons
 
 
-def print_verification(model: str, report: dict, console: Console | None = None) -> None:
+def print_verification(model: str, report: Verification, console: Console | None = None) -> None:
     """Print what verify-NAME found: every op that differs, or the one with the largest error."""
-    check, ops = report["check"], report["ops"]
-    verdict = ("equal to PyTorch's", "green") if check["passed"] else ("DIFFERENT from PyTorch's", "bold red")
+    check, ops = report.check, report.ops
+    verdict = ("equal to PyTorch's", "green") if check.passed else ("DIFFERENT from PyTorch's", "bold red")
     headline = Text.assemble(
         "\n",
         (model, "bold"),
         f": {len(ops)} tensors ",
         verdict,
-        f", max_rel_error {check['max_rel_error']:.2g}",
+        f", max_rel_error {check.max_rel_error:.2g}",
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "shape", "source"):
         table.add_column(name)
     table.add_column("max_rel_error", justify="right")
-    worst = sorted(ops, key=lambda op: -op["max_rel_error"])[:WORST_OPS]
-    shown = [op for op in ops if not op["passed"]][:SHOWN_OPS] or worst
+    worst = sorted(ops, key=lambda op: -op.max_rel_error)[:WORST_OPS]
+    shown = [op for op in ops if not op.passed][:SHOWN_OPS] or worst
     for op in shown:
-        table.add_row(
-            op["name"], op["type"], str(tuple(op["shape"])), op["source"], f"{op['max_rel_error']:.2g}"
-        )
+        table.add_row(op.name, op.type, str(op.shape), op.source, f"{op.max_rel_error:.2g}")
     _print(Group(headline, table), console)

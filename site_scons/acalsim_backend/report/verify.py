@@ -7,76 +7,85 @@ python -m acalsim_backend.report.verify OUT.json --capture DIR --kept kept.json 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from .. import doors
+from ..capture.capture_file import CaptureFile, IntermediatesFile, QuantisedTensor
 from ..errors import VerifyError, run_room
-from ..files import read_json, write_json
-from .compare import compare, tensors
+from ..schedule.kept_file import KeptFile, KeptRow
+from .compare import Array, compare, tensors
+from .report_file import SCHEMA, Check, Verification, VerifiedOp
 from .show import print_verification
 
-SCHEMA = 1
 
-
-def verify(rows: list[dict], block: bytes, references: dict[str, np.ndarray], tolerance: float) -> dict:
+def verify(
+    rows: Iterable[KeptRow], block: bytes, references: Mapping[str, Array], tolerance: float
+) -> Verification:
     """Every op's error, in order of execution, and `check` as in a report, with the first op that differs.
 
-    `rows` are kept.json's, `block` is the program's output block. Copies and paddings that PyTorch
-    does not know are left out.
+    `block` is the program's output block. Copies and paddings that PyTorch does not know are left out.
     """
-    ops = [
-        _row(row, block, references[row["tensor"]], tolerance) for row in rows if row["tensor"] in references
-    ]
-    bad = next((op["name"] for op in ops if not op["passed"]), None)
-    return {
-        "schema": SCHEMA,
-        "check": {
-            "passed": bad is None,
-            "max_abs_error": max((op["max_abs_error"] for op in ops), default=0.0),
-            "max_rel_error": max((op["max_rel_error"] for op in ops), default=0.0),
-            "first_bad_op": bad,
-        },
-        "ops": ops,
-    }
+    ops = tuple(
+        _verified(row, block, references[row.tensor], tolerance) for row in rows if row.tensor in references
+    )
+    bad = next((op.name for op in ops if not op.passed), None)
+    check = Check(
+        passed=bad is None,
+        max_abs_error=max((op.max_abs_error for op in ops), default=0.0),
+        max_rel_error=max((op.max_rel_error for op in ops), default=0.0),
+        first_bad_op=bad,
+    )
+    return Verification(SCHEMA, check, ops)
 
 
-def _row(row: dict, block: bytes, reference: np.ndarray, tolerance: float) -> dict:
+def _verified(row: KeptRow, block: bytes, reference: Array, tolerance: float) -> VerifiedOp:
     value = read_tensor(row, block)
-    check = compare([value], [reference.reshape(value.shape)], [row["op"]], tolerance)
-    return {
-        "name": row["op"],
-        "type": row["type"],
-        "tensor": row["tensor"],
-        "shape": row["shape"],
-        "source": row["source"],
-        "aten": row["aten"],
-        "passed": check["passed"],
-        "max_abs_error": check["max_abs_error"],
-        "max_rel_error": check["max_rel_error"],
-    }
+    check = compare([value], [reference.reshape(value.shape)], [row.op], tolerance)
+    return VerifiedOp(
+        name=row.op,
+        type=row.type,
+        tensor=row.tensor,
+        shape=row.shape,
+        source=row.source,
+        aten=row.aten,
+        passed=check.passed,
+        max_abs_error=check.max_abs_error,
+        max_rel_error=check.max_rel_error,
+    )
 
 
-def read_tensor(row: dict, block: bytes) -> np.ndarray:
+def read_tensor(row: KeptRow, block: bytes) -> Array:
     """A tensor of the output block, wherever its elements lie."""
     whole = np.frombuffer(block, np.uint8)
-    item = np.dtype(row["dtype"]).itemsize
-    strides = [step * item for step in row["strides"]]
-    return (
-        np.ndarray(row["shape"], row["dtype"], whole, row["offset"], strides)
-        if whole.size
-        else np.empty(row["shape"], row["dtype"])
-    )
+    if not whole.size:
+        return np.empty(row.shape, row.dtype)
+    item = np.dtype(row.dtype).itemsize
+    return np.ndarray(row.shape, row.dtype, whole, row.offset, [step * item for step in row.strides])
 
 
-def difference(report: dict, tolerance: float) -> str:
+def difference(report: Verification, tolerance: float) -> str:
     """One line about the first op that differs."""
-    op = next(op for op in report["ops"] if not op["passed"])
-    where = f" ({op['source']})" if op["source"] else ""
+    op = next(op for op in report.ops if not op.passed)
+    where = f" ({op.source})" if op.source else ""
     return (
-        f"op '{op['name']}', {op['type']} of {', '.join(op['aten']) or 'no torch op'}{where}, is the first that differs from PyTorch: "
-        f"max_rel_error is {op['max_rel_error']:.3g}, allowed is {tolerance:g}; every op before it agrees"
+        f"op '{op.name}', {op.type} of {', '.join(op.aten) or 'no torch op'}{where}, "
+        f"is the first that differs from PyTorch: max_rel_error is {op.max_rel_error:.3g}, "
+        f"allowed is {tolerance:g}; every op before it agrees"
     )
+
+
+def references_of(capture: Path, quantised: Iterable[QuantisedTensor]) -> dict[str, Array]:
+    """PyTorch's values of the captured model's tensors; of quantised ones, by what they were divided."""
+    rows = doors.read(capture / "intermediates.json", IntermediatesFile, VerifyError).tensors
+    values = tensors((capture / "intermediates.bin").read_bytes(), rows)
+    references = {row.name: value for row, value in zip(rows, values, strict=True)}
+    for row in quantised:
+        if row.of in references:
+            references[row.name] = references[row.of] / row.scale
+    return references
 
 
 def main(arguments: list[str]) -> int:
@@ -87,19 +96,14 @@ def main(arguments: list[str]) -> int:
     for name in ("capture", "kept", "outputs"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(arguments)
-    capture = read_json(options.capture / "capture.json")
-    tolerance = capture["tolerance"]
-    rows = read_json(options.capture / "intermediates.json")["tensors"]
-    values = tensors((options.capture / "intermediates.bin").read_bytes(), rows)
-    references = {row["name"]: value for row, value in zip(rows, values, strict=True)}
-    for row in capture.get("quantised", {}).get("tensors", ()):
-        if row["of"] in references:
-            references[row["name"]] = references[row["of"]] / row["scale"]
-    report = verify(read_json(options.kept)["tensors"], options.outputs.read_bytes(), references, tolerance)
-    write_json(options.out, report)
+    capture = doors.read(options.capture / "capture.json", CaptureFile, VerifyError)
+    rows = doors.read(options.kept, KeptFile, VerifyError).tensors
+    references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
+    report = verify(rows, options.outputs.read_bytes(), references, capture.tolerance)
+    doors.write(options.out, report)
     print_verification(options.out.name.removesuffix(".verify.json"), report)
-    if not report["check"]["passed"]:
-        raise VerifyError(difference(report, tolerance))
+    if not report.check.passed:
+        raise VerifyError(difference(report, capture.tolerance))
     return 0
 
 

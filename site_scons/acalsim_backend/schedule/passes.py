@@ -57,13 +57,17 @@ Watch = Callable[[str, Plan], None]
 """Is told each pass's name and what it left."""
 
 
+def unwatched(name: str, plan: Plan) -> None:
+    """Nobody watches."""
+
+
 def make_plan(
     ir: ACALSimIR,
     machine: Machine,
     keep_all: bool = False,
     timer: ListTimer | None = None,
     choices: Choices | None = None,
-    watch: Watch = lambda name, plan: None,
+    watch: Watch = unwatched,
 ) -> Plan:
     """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
 
@@ -81,7 +85,7 @@ def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Plan
     return run_passes(Plan(ir, target, keep_all), PASSES[:-1])
 
 
-def run_passes(plan: Plan, passes: tuple[Pass, ...], watch: Watch = lambda name, plan: None) -> Plan:
+def run_passes(plan: Plan, passes: tuple[Pass, ...], watch: Watch = unwatched) -> Plan:
     for each in passes:
         plan = each.run(plan)
         try:

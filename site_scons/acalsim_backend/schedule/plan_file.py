@@ -1,98 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan as later rooms read it: plan.json for all of them, kept.json for the search of a wrong op."""
+"""plan.json: what a plan tells the later rooms. The placement check holds the ELF to it, values go where it says."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from ..alignment import ALIGNMENT
-from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
-from ..ir.kernel import Kernel
-from ..machine.machine import Machine
-from .plan import Plan
+from ..doors import called
+from ..offload.tile import Tiling
 
 
-def plan_json(ir: ACALSimIR, plan: Plan, machine: Machine) -> dict:
-    """The plan as later rooms read it: what the placement check holds the ELF to, and what lies where."""
-    return {
-        "graph": ir.name,
-        "elf": {"class": 64, "float_abi": "double", "rvc": True},
-        "stack_bytes": machine.stack_bytes,
-        "symbols": _symbols(plan),
-        "windows": [{"name": d.name, "base": d.base, "size_bytes": d.size_bytes} for d in machine.devices],
-        "ops": [_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.kernels)],
-        "inputs": [_tensor_row(plan, name) for name in ir.inputs],
-        "outputs": [_tensor_row(plan, name) for name in ir.outputs],
-    }
+@dataclass(frozen=True)
+class ElfRow:
+    """What the ELF header's class and flags will say."""
+
+    elf_class: int = field(metadata=called("class"))
+    float_abi: str
+    rvc: bool
 
 
-def kept_json(plan: Plan) -> dict:
-    """Where each op of a plan made with `keep_all` left its result in the output block; strides in elements."""
-    rows = []
-    for kernel in plan.kernels:
-        for op in [op for op in kernel.ops if op.outputs[0] in kernel.results]:
-            name = op.outputs[0]
-            access = plan.access[name]
-            desc, place = plan.ir.tensors[name], plan.places[access.storage]
-            rows.append(
-                {
-                    "tensor": name,
-                    "op": op.name,
-                    "type": op.op_type.name,
-                    "source": op.source,
-                    "aten": list(op.aten),
-                    "symbol": f"op_{kernel.name}",
-                    "dtype": desc.dtype,
-                    "shape": list(desc.shape),
-                    "strides": list(access.strides),
-                    "offset": place.offset + access.offset * ITEM_BYTES[desc.dtype],
-                }
-            )
-    return {"tensors": rows}
+@dataclass(frozen=True)
+class SymbolRow:
+    """A C object of parameters, or of a whole block."""
+
+    name: str
+    section: str
+    size_bytes: int
+    alignment: int
 
 
-def _symbols(plan: Plan) -> list[dict]:
-    own = [(p.symbol, p.section, p.size_bytes) for p in plan.places.values() if p.section == ".weights"]
-    shared = {p.symbol: p.section for p in plan.places.values() if p.section != ".weights"}
-    rows = own + [(symbol, section, plan.blocks[section]) for symbol, section in shared.items()]
-    return [
-        {"name": symbol, "section": section, "size_bytes": size, "alignment": ALIGNMENT}
-        for symbol, section, size in rows
-        if size
-    ]
+@dataclass(frozen=True)
+class WindowRow:
+    """A device's addresses."""
+
+    name: str
+    base: int
+    size_bytes: int
 
 
-def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> dict:
+@dataclass(frozen=True)
+class FusedRow:
+    """An op that is computed in another one's function."""
+
+    name: str
+    type: str
+    source: str
+    aten: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpRow:
     """One function of the program: named after its anchor, with the ops fused into it."""
-    op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
-    return {
-        "index": index,
-        "name": op.name,
-        "symbol": f"op_{op.name}",
-        "type": op.op_type.name,
-        "placed_on": offloaded.placed_on if offloaded else "cpu",
-        **({"wait_symbol": f"op_{op.name}_wait"} if op.name in plan.teams.side_by_side else {}),
-        "reason": kernel.reason,
-        **({"tiling": asdict(offloaded.tiling), "device_cycles": offloaded.cycles} if offloaded else {}),
-        "macs": sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
-        "source": op.source,
-        "aten": list(op.aten),
-        "fused": [_fused_row(each) for each in kernel.ops if each is not op],
-    }
+
+    index: int
+    name: str
+    symbol: str
+    type: str
+    placed_on: str
+    wait_symbol: str | None = None
+    """Of an op that others run beside: the function that waits for it."""
+    reason: str
+    """Why the op is not on a device; empty where there is nothing to say."""
+    tiling: Tiling | None = None
+    device_cycles: int | None = None
+    """What the device's model foretold."""
+    macs: int
+    source: str
+    aten: tuple[str, ...]
+    fused: tuple[FusedRow, ...]
 
 
-def _fused_row(op: ACALSimOp) -> dict:
-    return {"name": op.name, "type": op.op_type.name, "source": op.source, "aten": list(op.aten)}
+@dataclass(frozen=True)
+class TensorRow:
+    """An input or output at byte `offset` of its block `symbol`; `op` computes it."""
+
+    name: str
+    op: str | None
+    symbol: str
+    offset: int
+    dtype: str
+    shape: tuple[int, ...]
 
 
-def _tensor_row(plan: Plan, name: str) -> dict:
-    desc, place = plan.ir.tensors[name], plan.place(name)
-    producer = plan.producer.get(name)
-    return {
-        "name": name,
-        "op": producer.name if producer else None,
-        "symbol": place.symbol,
-        "offset": place.offset,
-        "dtype": desc.dtype,
-        "shape": list(desc.shape),
-    }
+@dataclass(frozen=True)
+class PackedRow:
+    """A matrix in blocks of `height` lines and `width` of the sum, dense, one after the other; line by line if `by_lines`."""
+
+    lines: int
+    depth: int
+    by_lines: bool
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class WeightRow:
+    """A parameter; `packed` where its elements do not lie in row-major order."""
+
+    name: str
+    symbol: str
+    dtype: str
+    shape: tuple[int, ...]
+    packed: PackedRow | None = None
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """All of plan.json; `sections` has the bytes of each ELF section that holds tensors."""
+
+    graph: str
+    elf: ElfRow
+    stack_bytes: int
+    symbols: tuple[SymbolRow, ...]
+    windows: tuple[WindowRow, ...]
+    ops: tuple[OpRow, ...]
+    inputs: tuple[TensorRow, ...]
+    outputs: tuple[TensorRow, ...]
+    sections: Mapping[str, int]
+    weights: tuple[WeightRow, ...]

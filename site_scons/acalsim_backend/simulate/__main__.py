@@ -7,17 +7,19 @@ import argparse
 import signal
 from pathlib import Path
 
+from .. import doors
 from ..errors import run_room
-from ..files import write_atomic, write_json
+from ..files import write_atomic
 from ..host.tools import Tools
 from ..machine.file import load_machine
 from .run import DEFAULT_TIMEOUT_S, simulate
+from .run_file import HostFile, RunFile
 
 
 def interrupt_once() -> None:
     """Let the first SIGINT or SIGTERM end the run, and no later one disturb its cleaning up."""
 
-    def interrupt(*_):
+    def interrupt(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -68,8 +70,8 @@ def main(arguments: list[str]) -> int:
         ],
     )
     write_atomic(options.run / "outputs.bin", run.outputs)
-    write_json(options.run / "host.json", {"simulate_wall_s": round(run.wall_s, 6)})
-    write_json(options.run / "run.json", {"engine": options.engine, **run.statistics})
+    doors.write(options.run / "host.json", HostFile(round(run.wall_s, 6)))
+    doors.write(options.run / "run.json", RunFile(options.engine, run.statistics))
     return 0
 
 

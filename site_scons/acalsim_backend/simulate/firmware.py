@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from ..errors import SimulateError
 from ..machine.machine import Machine
@@ -26,6 +27,8 @@ class Firmware:
         """name -> (address, bytes, kind) of every named symbol."""
         with open(self.path, "rb") as stream:
             table = ELFFile(stream).get_section_by_name(".symtab")
+            if not isinstance(table, SymbolTableSection):
+                raise SimulateError(f"{self.path}: no symbol table; it must not be stripped")
             return {
                 s.name: (s["st_value"], s["st_size"], s["st_info"]["type"])
                 for s in table.iter_symbols()
@@ -54,6 +57,8 @@ class Firmware:
         """Write a copy of the ELF whose `.inputs` section holds `inputs`."""
         with open(self.path, "rb") as stream:
             section = ELFFile(stream).get_section_by_name(".inputs")
+            if section is None:
+                raise SimulateError(f"{self.path}: no section '.inputs', where the inputs belong")
             offset, size = section["sh_offset"], section["sh_size"]
         if len(inputs) != size:
             raise SimulateError(f"{self.path}: .inputs holds {size} bytes, {len(inputs)} were given")

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from pathlib import Path
+from typing import TextIO
 
 
 def guest_pc(monitor: Path, timeout_s: float) -> int | None:
@@ -28,7 +29,7 @@ def guest_pc(monitor: Path, timeout_s: float) -> int | None:
         return None
 
 
-def _first_pc(stream) -> int | None:
+def _first_pc(stream: TextIO) -> int | None:
     for line in stream:
         answer = json.loads(line).get("return")
         if isinstance(answer, str):

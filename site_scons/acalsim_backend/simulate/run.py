@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import doors
 from ..errors import SimulateError
-from ..files import read_json
 from ..host.qemu import find_qemu
 from ..host.tools import Tools
 from ..machine.machine import Machine
@@ -31,6 +31,7 @@ from ..paths import PYTHONPATH
 from ..processes import die_with_parent
 from .firmware import Firmware, trap_message
 from .monitor import guest_pc
+from .run_file import Statistics
 
 DEFAULT_TIMEOUT_S = 600.0
 SIMULATOR_LOST = 70
@@ -38,12 +39,14 @@ SIMULATOR_LOST = 70
 GRACE_S = 2.0
 """How long one of the two processes may outlive the other."""
 
+Process = subprocess.Popen[bytes]
+
 
 @dataclass(frozen=True)
 class Run:
     """What a finished simulation left behind; `outputs` is the guest's output block."""
 
-    statistics: dict
+    statistics: Statistics
     outputs: bytes
     wall_s: float
 
@@ -77,7 +80,8 @@ def simulate(
             keep_logs(session.console(), session.log())
         wall_s = time.perf_counter() - started
         outputs = firmware.output_block(folder / "ram", machine.ram.origin)
-        return Run(read_json(folder / "statistics.json"), outputs, wall_s)
+        statistics = doors.read(folder / "statistics.json", Statistics, SimulateError)
+        return Run(statistics, outputs, wall_s)
 
 
 @contextmanager
@@ -98,11 +102,21 @@ def private_folder(ram_bytes: int) -> Iterator[Path]:
 class _Session:
     """The two processes of one run; whatever happens, neither outlives it."""
 
-    def __init__(self, folder, elf, firmware, machine, engine, tools, verbose, trace):
+    def __init__(
+        self,
+        folder: Path,
+        elf: Path,
+        firmware: Firmware,
+        machine: Machine,
+        engine: Sequence[str],
+        tools: Tools,
+        verbose: bool,
+        trace: Path | None,
+    ):
         self.folder, self.elf, self.firmware, self.machine = folder, elf, firmware, machine
         self.engine, self.tools, self.verbose, self.trace = engine, tools, verbose, trace
-        self.simulator: subprocess.Popen | None = None
-        self.qemu: subprocess.Popen | None = None
+        self.simulator: Process | None = None
+        self.qemu: Process | None = None
 
     def run(self, timeout_s: float) -> None:
         try:
@@ -122,7 +136,7 @@ class _Session:
                 process.kill()
                 process.wait()
 
-    def start(self, name: str, command: list[str], environment: dict | None = None) -> subprocess.Popen:
+    def start(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Process:
         with open(self.folder / f"{name}.out", "wb") as out, open(self.folder / f"{name}.err", "wb") as err:
             return subprocess.Popen(
                 command,
@@ -133,7 +147,7 @@ class _Session:
                 preexec_fn=die_with_parent,
             )
 
-    def start_simulator(self) -> subprocess.Popen:
+    def start_simulator(self) -> Process:
         """Start `serve` and return once its socket takes connections."""
         command = [sys.executable, "-m", "acalsim_backend.serve"]
         command += ["--machine", str(self.machine.path), "--engine", *self.engine]
@@ -208,7 +222,7 @@ def qemu_command(session: _Session) -> list[str]:
     ]
 
 
-def wait_any(processes: list[subprocess.Popen], timeout_s: float) -> bool:
+def wait_any(processes: Sequence[Process], timeout_s: float) -> bool:
     """Wait until one of `processes` has ended; False when `timeout_s` passed first."""
     handles = [os.pidfd_open(process.pid) for process in processes if process.poll() is None]
     try:

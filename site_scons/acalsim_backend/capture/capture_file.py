@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""capture.json and intermediates.json: what a captured model's files hold, and where each tensor lies in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..doors import FLAT
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """`size_bytes` at byte `offset` of one of the capture's files."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class QuantisedOp:
+    """An op that computes in int8: its input's scale, and its own error, max|y - ref| / max|ref| of an exact input."""
+
+    op: str
+    input_scale: float
+    max_rel_error: float
+
+
+@dataclass(frozen=True)
+class QuantisedTensor:
+    """A tensor that PyTorch knows otherwise: it holds the values of tensor `of`, divided by `scale`."""
+
+    name: str
+    of: str
+    scale: float
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What quantisation did."""
+
+    ops: tuple[QuantisedOp, ...]
+    tensors: tuple[QuantisedTensor, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a graph came from: digests of the model's source and of its parameters, and PyTorch's version."""
+
+    model_sha256: str
+    weights_sha256: str
+    torch: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptureFile:
+    """capture.json. `tolerance` is the largest max_rel_error that passes."""
+
+    origin: Origin = field(metadata=FLAT)
+    tolerance: float
+    quantised: Quantised | None = None
+    weights: tuple[StoredTensor, ...]
+    inputs: tuple[StoredTensor, ...]
+    outputs: tuple[StoredTensor, ...]
+
+
+@dataclass(frozen=True)
+class IntermediatesFile:
+    """intermediates.json: what PyTorch computed at every op."""
+
+    tensors: tuple[StoredTensor, ...]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NAME.json, the report of one run (schema 1), and NAME.verify.json: the contract that users' scripts read.
+
+Every number is an integer unless its key says `error` or it is one of `passed` and `first_bad_op`; keys are only ever
+added. Counters that the run has under the same keys are rows of the run's own dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..capture.capture_file import QuantisedOp
+from ..check.placement_file import RegionRow
+from ..doors import FLAT
+from ..simulate.run_file import Counters, EngineCounters, OpCounters
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where cycles go: the CPU's own work, its wait for a register access; and while it waits for a device's work what the
+    device does: fetch commands, move a tile between scratchpad and DMA port, compute, store, wait for RAM."""
+
+    cpu: int
+    stall: int
+    fetch: int
+    load: int
+    compute: int
+    store: int
+    dram: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far the outputs are from PyTorch's, and the op whose output is the first that is too far."""
+
+    passed: bool
+    max_abs_error: float
+    max_rel_error: float
+    first_bad_op: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedOp:
+    """One function of the program; `reason` says why it is not on a device, where there is something to say."""
+
+    index: int
+    name: str
+    type: str
+    placed_on: str
+    reason: str = ""
+    cycles: int
+    ledger: Ledger
+    counters: OpCounters = field(metadata=FLAT)
+    macs: int
+    source: str
+    torch_ops: tuple[str, ...]
+    fused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Hashes of what went in and versions of what made it; nothing that differs between hosts."""
+
+    model_sha256: str
+    weights_sha256: str
+    elf_sha256: str
+    machine_sha256: str
+    torch: str
+    compiler: str
+    qemu: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All of NAME.json."""
+
+    schema: int
+    model: str
+    machine: str
+    engine: str
+    total_cycles: int
+    cpu_cycles: int
+    stall_cycles: int
+    ledger: Ledger
+    counters: Counters = field(metadata=FLAT)
+    engine_counters: EngineCounters = field(metadata=FLAT)
+    ops: tuple[ReportedOp, ...]
+    overhead_cycles: int
+    check: Check
+    placement: tuple[RegionRow, ...]
+    devices: Mapping[str, Mapping[str, int]]
+    provenance: Provenance
+    quantised: tuple[QuantisedOp, ...] | None = None
+
+
+@dataclass(frozen=True)
+class VerifiedOp:
+    """An op's result beside PyTorch's."""
+
+    name: str
+    type: str
+    tensor: str
+    shape: tuple[int, ...]
+    source: str
+    aten: tuple[str, ...]
+    passed: bool
+    max_abs_error: float
+    max_rel_error: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All of NAME.verify.json: every op in order of execution."""
+
+    schema: int
+    check: Check
+    ops: tuple[VerifiedOp, ...]

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan as the rows of its files: plan.json for all later rooms, kept.json for the search of a wrong op."""
+
+from __future__ import annotations
+
+from ..alignment import ALIGNMENT
+from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
+from ..ir.kernel import Kernel
+from ..machine.machine import Machine
+from ..offload.operand import Matrix
+from .kept_file import KeptFile, KeptRow
+from .plan import Plan
+from .plan_file import (
+    ElfRow,
+    FusedRow,
+    OpRow,
+    PackedRow,
+    PlanFile,
+    SymbolRow,
+    TensorRow,
+    WeightRow,
+    WindowRow,
+)
+
+
+def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
+    """What the later rooms are told of a plan."""
+    return PlanFile(
+        graph=ir.name,
+        elf=ElfRow(64, "double", True),
+        stack_bytes=machine.stack_bytes,
+        symbols=_symbols(plan),
+        windows=tuple(WindowRow(each.name, each.base, each.size_bytes) for each in machine.devices),
+        ops=tuple(_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.kernels)),
+        inputs=tuple(_tensor_row(plan, name) for name in ir.inputs),
+        outputs=tuple(_tensor_row(plan, name) for name in ir.outputs),
+        sections=dict(plan.blocks),
+        weights=tuple(_weight_row(ir, plan, name) for name in ir.params),
+    )
+
+
+def kept_file(plan: Plan) -> KeptFile:
+    """Where each op of a plan made with `keep_all` left its result."""
+    return KeptFile(
+        tuple(
+            _kept_row(plan, kernel, op)
+            for kernel in plan.kernels
+            for op in kernel.ops
+            if op.outputs[0] in kernel.results
+        )
+    )
+
+
+def _kept_row(plan: Plan, kernel: Kernel, op: ACALSimOp) -> KeptRow:
+    name = op.outputs[0]
+    access = plan.access[name]
+    desc, place = plan.ir.tensors[name], plan.places[access.storage]
+    return KeptRow(
+        tensor=name,
+        op=op.name,
+        type=op.op_type.name,
+        source=op.source,
+        aten=tuple(op.aten),
+        symbol=f"op_{kernel.name}",
+        dtype=desc.dtype,
+        shape=tuple(desc.shape),
+        strides=tuple(access.strides),
+        offset=place.offset + access.offset * ITEM_BYTES[desc.dtype],
+    )
+
+
+def _symbols(plan: Plan) -> tuple[SymbolRow, ...]:
+    own = [(p.symbol, p.section, p.size_bytes) for p in plan.places.values() if p.section == ".weights"]
+    shared = {p.symbol: p.section for p in plan.places.values() if p.section != ".weights"}
+    rows = own + [(symbol, section, plan.blocks[section]) for symbol, section in shared.items()]
+    return tuple(SymbolRow(symbol, section, size, ALIGNMENT) for symbol, section, size in rows if size)
+
+
+def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> OpRow:
+    op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
+    return OpRow(
+        index=index,
+        name=op.name,
+        symbol=f"op_{op.name}",
+        type=op.op_type.name,
+        placed_on=offloaded.placed_on if offloaded else "cpu",
+        wait_symbol=f"op_{op.name}_wait" if op.name in plan.teams.side_by_side else None,
+        reason=kernel.reason,
+        tiling=offloaded.tiling if offloaded else None,
+        device_cycles=offloaded.cycles if offloaded else None,
+        macs=sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
+        source=op.source,
+        aten=tuple(op.aten),
+        fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
+    )
+
+
+def _fused_row(op: ACALSimOp) -> FusedRow:
+    return FusedRow(op.name, op.op_type.name, op.source, tuple(op.aten))
+
+
+def _tensor_row(plan: Plan, name: str) -> TensorRow:
+    desc, place = plan.ir.tensors[name], plan.place(name)
+    producer = plan.producer.get(name)
+    return TensorRow(
+        name=name,
+        op=producer.name if producer else None,
+        symbol=place.symbol,
+        offset=place.offset,
+        dtype=desc.dtype,
+        shape=tuple(desc.shape),
+    )
+
+
+def _weight_row(ir: ACALSimIR, plan: Plan, name: str) -> WeightRow:
+    desc, matrix = ir.tensors[name], plan.packed.get(name)
+    packed = packed_row(matrix) if matrix else None
+    return WeightRow(name, plan.places[name].symbol, desc.dtype, tuple(desc.shape), packed)
+
+
+def packed_row(matrix: Matrix) -> PackedRow:
+    """The order in RAM of a constant that lies there in blocks."""
+    height, width = matrix.packed or (matrix.lines, matrix.depth)
+    return PackedRow(matrix.lines, matrix.depth, matrix.by_lines, height, width)
