@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""capture.json and intermediates.json: where each tensor lies in a captured model's files, and whence it came."""
+"""capture.json and intermediates.json: where tensors lie in a captured model's files."""
 
 from __future__ import annotations
 

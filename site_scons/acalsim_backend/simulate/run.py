@@ -66,8 +66,8 @@ def simulate(
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
     `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the
-    simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never ends,
-    or either side dies.
+    simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never
+    ends, or either side dies.
     """
     firmware = Firmware(elf)
     with private_folder(machine.ram.size_bytes) as folder:
