@@ -16,7 +16,7 @@ from check_fixtures import CROSS, FLASHED, PLAN, PROGRAM, PROJECT, TUTORIAL, hea
 def test_a_sound_program_passes_with_its_plan_and_nothing_is_left_out(bench):
     placement = check(bench.elf(PROJECT), bench.script(PROJECT), PLAN)
     assert isinstance(placement, Placement)
-    assert placement.left_out == []
+    assert placement.left_out == ()
     (ram,) = placement.regions
     assert (ram.region, ram.origin, ram.length) == ("RAM", 0x80000000, 0x10000000)
     names = [row.name for row in ram.sections]

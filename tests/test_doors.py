@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files between rooms: each comes back as it was written, and is refused in one line where it does not fit."""
+"""Files between rooms: each comes back as it was written, and what does not fit is refused in one line."""
 
 import json
 import re
@@ -178,8 +178,8 @@ STAGES = {
     "run.json": (
         "report",
         "report",
-        "{out}/mlp.json --capture {capture} --run {folder} --plan {build}/plan.json --elf {build}.elf --machine {machine} "
-        "--placement {build}/placement.json --qemu {host}/qemu.json",
+        "{out}/mlp.json --capture {capture} --run {folder} --plan {build}/plan.json --elf {build}.elf "
+        "--machine {machine} --placement {build}/placement.json --qemu {host}/qemu.json",
     ),
 }
 

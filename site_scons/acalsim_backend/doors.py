@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Doors between rooms: a frozen dataclass goes out to its JSON file, and comes back in from it.
 
-A field is a key. A field with a default is left out of the file where it has that value. The keys of a FLAT field's
-dataclass stand among those of the one that has it; so two files share rows of keys. A file that misses a key, or has one
-that nobody knows, is refused in one line.
+A field is a key. A field with a default is left out of the file where it has that value. The keys of a
+FLAT field's dataclass stand among those of the one that has it, so that two files can share rows of keys. A
+file that misses a key, or has one that nobody knows, is refused in one line.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def as_json(value: Any) -> Any:
 
 
 def read(path: str | os.PathLike[str], kind: type[T], error: type[AcalsimError] = AcalsimError) -> T:
-    """The dataclass `kind` from a file that `write` wrote. Raises `error` naming the file and the key that is wrong."""
+    """The dataclass `kind` from a file that `write` wrote. Raises `error`, which names file and key."""
     try:
         value = json.loads(Path(path).read_text())
     except OSError as problem:

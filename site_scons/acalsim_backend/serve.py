@@ -96,7 +96,10 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
 
 
 def run_sst(command: list[str]) -> list[str]:
-    """Run SST to its end, with one line if that was none; it never outlives this process. Returns its lines to stderr."""
+    """Run SST to its end, with one line if that was none, and return its lines to stderr.
+
+    It never outlives this process.
+    """
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent
     )
@@ -183,7 +186,8 @@ def refuse_bad_path(path: str) -> None:
     """Raise ServeError where `path` cannot become a socket; remove a socket that nobody serves."""
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
         raise ServeError(
-            f"socket path '{path}' has {len(os.fsencode(path))} bytes; at most {LONGEST_SOCKET_PATH} are possible"
+            f"socket path '{path}' has {len(os.fsencode(path))} bytes; "
+            f"at most {LONGEST_SOCKET_PATH} are possible"
         )
     if not os.path.lexists(path):
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""capture.json and intermediates.json: what a captured model's files hold, and where each tensor lies in them."""
+"""capture.json and intermediates.json: where tensors lie in a captured model's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class QuantisedOp:
-    """An op that computes in int8: its input's scale, and its own error, max|y - ref| / max|ref| of an exact input."""
+    """An op that computes in int8: its input's scale, and its own error, which is max|y - ref| / max|ref|
+    of an exact input."""
 
     op: str
     input_scale: float

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.codegen CAPTURE_DIR OUT_DIR --machine NAME: a captured model's program and plan."""
+"""python -m acalsim_backend.codegen CAPTURE_DIR OUT_DIR --machine NAME: a model's program and plan."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ LARGEST_ARRAY = 4096
 
 
 def data_files(plan: PlanFile, weights: Mapping[str, bytes], inputs: bytes) -> dict[str, str | bytes]:
-    """The files that hold values, by name: the parameters, row-major in `weights`, and the example input block."""
+    """The files that hold values, by name: parameters, row-major in `weights`, and the example input block."""
     block, arrays = bytearray(), []
     for row in plan.weights:
         data = weights[row.name] if row.packed is None else pack(row.packed, weights[row.name], row.dtype)

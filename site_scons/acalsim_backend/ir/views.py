@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from .graph import ACALSimOp, ACALSimOpType
+from .graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from .ops import ROWS
 from .strides import Access
 
 Producers = Mapping[str, ACALSimOp]
@@ -30,3 +32,16 @@ def source_of(name: str, producers: Producers, access: Mapping[str, Access]) -> 
     while is_view(name, producers, access):
         name = producers[name].inputs[0]
     return name
+
+
+def read_once(ir: ACALSimIR) -> frozenset[str]:
+    """The parameters that one op reads, once, directly or through movements: their order in memory is its own."""
+    source = {name: name for name in ir.tensors}
+    reads: Counter[str] = Counter()
+    for op in ir.ops:
+        if ROWS[op.op_type].movement:
+            source[op.outputs[0]] = source[op.inputs[0]]
+        else:
+            reads.update(source[name] for name in op.inputs)
+    reads.update(source[name] for name in ir.outputs)
+    return frozenset(name for name in ir.params if reads[name] == 1)

@@ -170,20 +170,20 @@ class Target:
         """Of an anonymous product by the devices' model, the operands side by side in RAM."""
         key = (product, tiling, team[0].kind, len(team))
         if key not in self._timed:
-            lists = lists_of(product, tiling, team)
+            lists = lists_of(with_packed(product, tiling)[0], tiling, team)
             place = addresses(product, self.machine.ram.origin)
             devices = [device for device, _ in lists]
             self._timed[key] = self.timer.cycles(devices, [packed(each, place) for _, each in lists])
         return self._timed[key]
 
-    def offloaded(self, lowering: Lowering, kernel: Kernel, constants: set[str], team: Team) -> Offloaded:
-        """The lists of a kernel; of `constants`, which nobody else reads, it may change the order in RAM."""
+    def offloaded(self, lowering: Lowering, kernel: Kernel, team: Team) -> Offloaded:
+        """The lists of a kernel, and the constants whose order in RAM they change."""
         product = lowering.product(kernel)
         chosen = self.choose(product, kernel.name, team) if product else None
         if product is None or chosen is None:
             raise PlanError(f"kernel '{kernel.name}' was given to a device that cannot compute it")
         tiling, cycles = chosen
-        product, moved = with_packed(product, tiling, constants)
+        product, moved = with_packed(product, tiling)
         return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
 
 
@@ -229,17 +229,12 @@ def addresses(product: Product, origin: int) -> Callable[[str], int]:
     return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
 
 
-def with_packed(product: Product, tiling: Tiling, constants: set[str]) -> tuple[Product, dict[str, Matrix]]:
+def with_packed(product: Product, tiling: Tiling) -> tuple[Product, dict[str, Matrix]]:
     """The product with its constant operands in the order of their blocks, and those as they were."""
     moved = {}
     for name, lines in (("a", tiling.m), ("b", tiling.columns)):
         operand = getattr(product, name)
-        if (
-            isinstance(operand, Image)
-            or operand.storage not in constants
-            or product.batches > 1
-            or operand.offset
-        ):
+        if isinstance(operand, Image) or not operand.is_constant or product.batches > 1:
             continue
         in_panels = (
             operand.by_lines and tiling.k >= operand.depth or not operand.by_lines and lines >= operand.lines

@@ -69,6 +69,8 @@ class Matrix:
     depth: int
     item_bytes: int = 4
     packed: tuple[int, int] | None = None
+    is_constant: bool = False
+    """Whether its order in RAM may be chosen."""
 
     @cached_property
     def by_lines(self) -> bool:

@@ -88,8 +88,18 @@ def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
 class Lowering:
     """Kernels to Products, with the accesses that tensors have at the moment."""
 
-    def __init__(self, ir: ACALSimIR, producer: Mapping[str, ACALSimOp], access: Mapping[str, Access]):
-        self.ir, self.producer, self.access = ir, producer, access
+    def __init__(
+        self,
+        ir: ACALSimIR,
+        producer: Mapping[str, ACALSimOp],
+        access: Mapping[str, Access],
+        constants: frozenset[str],
+    ):
+        self.ir, self.producer, self.access, self.constants = ir, producer, access, constants
+
+    def moved(self, moved: Mapping[str, Access]) -> Lowering:
+        """The same with some tensors elsewhere."""
+        return Lowering(self.ir, self.producer, {**self.access, **moved}, self.constants)
 
     def product(self, kernel: Kernel) -> Product | None:
         """None where an access or an op behind the anchor is beyond the device."""
@@ -164,10 +174,26 @@ class Lowering:
         (batches, m, k), n = a.shape, b.shape[2]
         item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
         batch, line, step = a.strides
-        left = Matrix(a.storage, a.offset, batch, line, step, lines=m, depth=k, item_bytes=item)
+        left = self._matrix(a, batch, line, step, m, k, item)
         batch, step, line = b.strides
-        right = Matrix(b.storage, b.offset, batch, line, step, lines=n, depth=k, item_bytes=item)
+        right = self._matrix(b, batch, line, step, n, k, item)
         return Factors(1, batches, m, 1, n, k, 1, left, right)
+
+    def _matrix(
+        self, access: Access, batch: int, line: int, step: int, lines: int, depth: int, item_bytes: int
+    ) -> Matrix:
+        is_constant = access.storage in self.constants and not access.offset
+        return Matrix(
+            access.storage,
+            access.offset,
+            batch,
+            line,
+            step,
+            lines,
+            depth,
+            item_bytes,
+            is_constant=is_constant,
+        )
 
     def _convolution(self, op: ACALSimOp) -> Factors | None:
         x, w = (self.ir.tensors[name] for name in op.inputs[:2])
@@ -204,7 +230,5 @@ class Lowering:
             item_bytes=ITEM_BYTES[x.dtype],
         )
         m = outputs // groups
-        left = Matrix(
-            weight.storage, weight.offset, m * k, k, 1, lines=m, depth=k, item_bytes=ITEM_BYTES[w.dtype]
-        )
+        left = self._matrix(weight, m * k, k, 1, m, k, ITEM_BYTES[w.dtype])
         return Factors(images, groups, m, rows, columns, k, math.prod(kernel), left, image)

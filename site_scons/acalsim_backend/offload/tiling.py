@@ -9,7 +9,7 @@ The costs here are an estimate that ranks; the best few are then timed by the de
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,8 +178,8 @@ class Search:
         taps = product.taps
 
         def down_to_one(sizes: list[int]) -> list[int]:
-            """Less than the array's size only helps where memories are that small."""
-            return [*sizes, 1] if sizes[-1] > 1 else sizes
+            """Less than the array's size leaves some of it idle, and lets more blocks be there at once."""
+            return [*sizes, *(sizes[-1] >> power for power in range(1, sizes[-1].bit_length()))]
 
         def allowed(name: str, sizes: list[int], limit: int) -> list[int]:
             return [min(self._number(name), limit)] if name in self.given else sizes
@@ -333,31 +333,61 @@ class Search:
             + LIST_BYTES * table["commands"]
         )
         bandwidth, latency = ram["bytes_per_cycle"] * ram["channels"], ram["latency_cycles"]
-        array = turns * blocks * nk * batches * self._array_cycles(table["m"], n, table["k"])
+        array = turns * batches * self._array_cycles(table)
         reading = turns * blocks * c_bytes / parameters["scratchpad_bytes_per_cycle"]
+        # What has but one slot is loaded while the array waits.
+        waiting = sum(
+            np.where(
+                (table[f"{name}_slots"] == 1) & (turns * loads > 1),
+                turns * loads * (size / bandwidth + latency),
+                0,
+            )
+            for name, loads, size in (("a", a_loads, a_bytes), ("b", b_loads, b_bytes))
+        )
         share = -(-(turns * blocks) // self.team) / (turns * blocks)
         start = (a_bytes + b_bytes) / bandwidth + 2 * latency + LIST_BYTES * table["commands"] / bandwidth
         end = c_bytes / bandwidth + latency
-        table["cycles"] = (
-            start
-            + end
-            + np.maximum(share * (array + np.where(table["c_slots"] == 1, reading, 0)), moved / bandwidth)
-        )
+        busy = share * (array + waiting + np.where(table["c_slots"] == 1, reading, 0))
+        table["cycles"] = start + end + np.maximum(busy, moved / bandwidth)
 
-    def _array_cycles(self, m: Array, n: Array, k: Array) -> Array:
-        """Of one MATMUL among many; docs/timing.md has the formulas."""
-        rows, columns, overlap = (self.parameters[name] for name in ("rows", "columns", "overlap"))
-        tiles = -(-n // columns) * -(-(m if self.transposed else k) // rows)
-        slots = k if self.transposed else m
-        each: Array
-        if overlap == 0:
-            each = 2 * rows + columns + slots - 1
-        elif overlap == 1:
-            each = rows + slots
+    def _array_cycles(self, table: Candidates) -> Array:
+        """Of all MATMULs of an image and a batch; docs/timing.md has the formulas.
+
+        The last block of each dimension may be smaller.
+        """
+        product, tall, wide = self.product, self.parameters["rows"], self.parameters["columns"]
+        each: Callable[[Array], Array]
+        if self.parameters["overlap"] == 0:
+            each = lambda slots: 2 * tall + wide + slots - 1  # noqa: E731
+        elif self.parameters["overlap"] == 1:
+            each = lambda slots: tall + slots  # noqa: E731
         else:
-            each = np.maximum(slots, rows)
-        cycles: Array = tiles * each
-        return cycles
+            each = lambda slots: np.maximum(slots, tall)  # noqa: E731
+        in_k, in_m = (each, _up(tall)) if self.transposed else (_up(tall), each)
+
+        def of_c(sizes: Array, axis: int) -> Array:
+            return _pooled_size(product, sizes, axis)
+
+        across = _over_blocks(
+            lambda rows: _over_blocks(
+                lambda columns: _up(wide)(of_c(rows, 0) * of_c(columns, 1)), product.out[1], table["columns"]
+            ),
+            product.out[0],
+            table["rows"],
+        )
+        return _over_blocks(in_m, product.m, table["m"]) * _over_blocks(in_k, product.k, table["k"]) * across
+
+
+def _up(unit: int) -> Callable[[Array], Array]:
+    """Rounds up to whole units."""
+    return lambda sizes: -(-sizes // unit)
+
+
+def _over_blocks(cost: Callable[[Array], Array], total: int, size: Array) -> Array:
+    """The sum of a block's cost over the blocks of `size` that `total` is cut into; the last one is the rest."""
+    rest = total % size
+    costs: Array = (total // size) * cost(size) + np.where(rest > 0, cost(rest), 0)
+    return costs
 
 
 def blocks_of(total: int, size: int) -> Iterator[Range]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.report OUT.json ...: the report of one run from the files of the earlier rooms."""
+"""python -m acalsim_backend.report OUT.json ...: a run's report from the earlier rooms' files."""
 
 from __future__ import annotations
 

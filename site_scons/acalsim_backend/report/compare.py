@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outputs beside references: how far they are from each other, and which op made the first that is too far."""
+"""Outputs beside references: how far apart they are, and which op made the first that is too far."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NAME.json, the report of one run (schema 1), and NAME.verify.json: the contract that users' scripts read.
 
-Every number is an integer unless its key says `error` or it is one of `passed` and `first_bad_op`; keys are only ever
-added. Counters that the run has under the same keys are rows of the run's own dataclasses.
+Every number is an integer unless its key says `error` or it is one of `passed` and `first_bad_op`; keys are
+only ever added. Counters that the run has under the same keys are rows of the run's own dataclasses.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where cycles go: the CPU's own work, its wait for a register access; and while it waits for a device's work what the
-    device does: fetch commands, move a tile between scratchpad and DMA port, compute, store, wait for RAM."""
+    """Where cycles go: the CPU's own work, its wait for a register access; and while it waits for a device's
+    work what the device does: fetch commands, move a tile between scratchpad and DMA port, compute, store,
+    wait for RAM."""
 
     cpu: int
     stall: int
@@ -44,7 +45,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedOp:
-    """One function of the program; `reason` says why it is not on a device, where there is something to say."""
+    """One function of the program; `reason` says why it is not on a device, if there is something to say."""
 
     index: int
     name: str

@@ -26,7 +26,8 @@ WORST_OPS = 5
 
 
 def print_report(report: Report | Mapping[str, Any], console: Console | None = None) -> None:
-    """Print a report, also one of the dicts of ACALSimBackend.reports, in one write, so that parallel ones do not mix."""
+    """Print a report, or one of the dicts of ACALSimBackend.reports. In one write, so that parallel reports
+    do not mix."""
     if not isinstance(report, Report):
         report = doors.from_json(report, Report, "the report", ReportError)
     _print(Group(_headline(report), _ops(report), _facts(report), Text("")), console)
@@ -151,8 +152,10 @@ def _device(counters: Mapping[str, int], total: int) -> list[str]:
         f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store")
     )
     return [
-        f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; units at work: {units}",
-        f"{macs:,} MACs, {_percent(macs, busy * peak)} of the array's peak while busy, {_percent(macs, total * peak)} of it over the run",
+        f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; "
+        f"units at work: {units}",
+        f"{macs:,} MACs, {_percent(macs, busy * peak)} of the array's peak while busy, "
+        f"{_percent(macs, total * peak)} of it over the run",
         f"DMA {counters['dma_bytes_read']:,} bytes read, {counters['dma_bytes_written']:,} written",
     ]
 

@@ -11,6 +11,7 @@ from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
 from ..ir.shapes import dimension, pads
 from ..ir.strides import Access, inverse_permutation
+from ..ir.views import read_once
 from ..offload.decide import Target
 from ..offload.product import Lowering
 from .plan import Plan
@@ -97,6 +98,7 @@ class _Elider:
     def __init__(self, ir: ACALSimIR, kernels: Sequence[Kernel], access: dict[str, Access], target: Target):
         self.ir, self.access, self.target = ir, access, target
         self.producer = ir.producers()
+        self.lowering = Lowering(ir, self.producer, access, read_once(ir))
         self.writer = {name: kernel for kernel in kernels for name in kernel.results}
         self.moved: set[str] = set()
         self.viewers: dict[str, list[ACALSimOp]] = {}
@@ -158,7 +160,7 @@ class _Elider:
 
     def _device_can(self, kernel: Kernel, moved: Mapping[str, Access]) -> bool:
         """Whether a device's kernel reaches all that it touches with some of it moved."""
-        return self.target.takes(Lowering(self.ir, self.producer, {**self.access, **moved}), kernel)
+        return self.target.takes(self.lowering.moved(moved), kernel)
 
     def _writes(self, kernel: Kernel, name: str, target: Access, moved: Mapping[str, Access]) -> bool:
         if kernel.device:

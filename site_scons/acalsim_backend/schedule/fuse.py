@@ -18,7 +18,7 @@ from ..ir.ops import ROWS
 from ..ir.row import Row
 from ..ir.shapes import convolution_border
 from ..ir.strides import Access
-from ..ir.views import is_view, source_of
+from ..ir.views import is_view, read_once, source_of
 from ..offload.decide import Target
 from ..offload.product import CONVOLUTIONS, PRODUCTS, Lowering
 from .plan import Plan
@@ -68,7 +68,7 @@ class _Fuser:
         self.writer: dict[str, Kernel] = {}
         self.producer, self.readers = ir.producers(), ir.readers()
         self.copies: dict[tuple[str, ACALSimOpType, str], str] = {}
-        self.lowering = Lowering(self.ir, self.producer, self.access)
+        self.lowering = Lowering(self.ir, self.producer, self.access, read_once(ir))
 
     def add(self, op: ACALSimOp) -> None:
         row = ROWS[op.op_type]
@@ -131,8 +131,7 @@ class _Fuser:
             return None
         shapes = {op.inputs[index]: self.ir.tensors[op.inputs[index]].shape for index in bent}
         dense = {name: Access.dense(name, shape) for name, shape in shapes.items()}
-        lowering = Lowering(self.ir, self.producer, {**self.access, **dense})
-        if self.target.refusal(lowering, op, sum(map(math.prod, shapes.values()))):
+        if self.target.refusal(self.lowering.moved(dense), op, sum(map(math.prod, shapes.values()))):
             return None
         for index in bent:
             op = self._with_copy(op, index, T.COPY, {}, shapes[op.inputs[index]])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KeptRow:
-    """A tensor at byte `offset` of the output block, its strides in elements; `symbol` is the function that computes it."""
+    """A tensor at byte `offset` of the output block, its strides in elements; function `symbol` computes it."""
 
     tensor: str
     op: str

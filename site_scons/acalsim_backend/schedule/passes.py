@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -35,10 +34,8 @@ class Pass:
 def teams(plan: Plan) -> Plan:
     """Pass `teams`: which kernels run at the same time, and what devices do of each."""
     formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target)
-    readers = Counter(plan.access[name].storage for kernel in plan.kernels for name in kernel.read)
-    constants = {name for name, desc in plan.storages.items() if desc.is_param and readers[name] == 1}
     offloaded = {
-        kernel.name: plan.target.offloaded(plan.lowering, kernel, constants, formed.of[kernel.name])
+        kernel.name: plan.target.offloaded(plan.lowering, kernel, formed.of[kernel.name])
         for kernel in plan.kernels
         if kernel.device
     }

@@ -10,6 +10,7 @@ from functools import cached_property
 from ..ir.graph import ACALSimIR, ACALSimOp, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.strides import Access
+from ..ir.views import read_once
 from ..offload.decide import Offloaded, Target
 from ..offload.operand import Matrix
 from ..offload.product import Lowering
@@ -56,7 +57,7 @@ class Plan:
 
     @cached_property
     def lowering(self) -> Lowering:
-        return Lowering(self.ir, self.producer, self.access)
+        return Lowering(self.ir, self.producer, self.access, read_once(self.ir))
 
     @property
     def packed(self) -> Mapping[str, Matrix]:

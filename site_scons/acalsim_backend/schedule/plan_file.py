@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plan.json: what a plan tells the later rooms. The placement check holds the ELF to it, values go where it says."""
+"""plan.json: what a plan tells the later rooms. The check holds the ELF to it, values go where it says."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class PackedRow:
-    """A matrix in blocks of `height` lines and `width` of the sum, dense, one after the other; line by line if `by_lines`."""
+    """A matrix in blocks of `height` lines and `width` of the sum, dense, one after the other; each line by
+    line if `by_lines`."""
 
     lines: int
     depth: int

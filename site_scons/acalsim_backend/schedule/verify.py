@@ -110,7 +110,8 @@ def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
     for name in kernel.results:
         expected[plan.access[name].storage] += plan.ir.tensors[name].size_bytes
     for storage in expected.keys() | stored.keys():
-        if stored[storage] != expected[storage]:
+        # Blocks of what is pooled overlap: some of it is written twice.
+        if stored[storage] < expected[storage] or not expected[storage]:
             raise PlanError(
                 f"kernel '{kernel.name}' has {expected[storage]} bytes of results in '{storage}'; "
                 f"its STOREs write {stored[storage]}"

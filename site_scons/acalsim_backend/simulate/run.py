@@ -65,8 +65,9 @@ def simulate(
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
-    `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the simulator's
-    log, however the run ends. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
+    `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the
+    simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never
+    ends, or either side dies.
     """
     firmware = Firmware(elf)
     with private_folder(machine.ram.size_bytes) as folder:
@@ -182,7 +183,10 @@ class _Session:
     def never_ended(self, timeout_s: float) -> str:
         pc = guest_pc(self.folder / "monitor", GRACE_S)
         where = self.firmware.place(pc) if pc is not None else "an access that the simulator does not answer"
-        return f"the guest had not ended after {timeout_s:g} s; it is in {where}; a larger limit is TIMEOUT=SECONDS"
+        return (
+            f"the guest had not ended after {timeout_s:g} s; it is in {where}; "
+            "a larger limit is TIMEOUT=SECONDS"
+        )
 
     def killed(self, name: str, status: int) -> str:
         last_words = self.said(name)

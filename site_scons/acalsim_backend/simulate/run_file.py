@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.json and host.json: what one simulation counted, and how long it took.
 
-A counter is one row here: the report has the dataclasses Counters, EngineCounters and OpCounters among its own keys.
+A counter is one row here: the report has the keys of Counters, EngineCounters and OpCounters among its own.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Guest:
 class Statistics:
     """What a simulator knows of a run, whichever engine it is.
 
-    `stalls` has for each account, by its number as text, the cycles of its waiting: `access` for the register
-    accesses themselves, and for the rest what the device was doing meanwhile. `guest` is what the client sent,
-    if it sent anything: of QEMU's plugin a Guest, of another one any object.
+    `stalls` has for each account, by its number as text, the cycles of its waiting: `access` for the
+    register accesses themselves, and for the rest what the device was doing meanwhile. `guest` is what the
+    client sent, if it sent anything: of QEMU's plugin a Guest, of another one any object.
     """
 
     total_cycles: int
