@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pyproject.toml cannot say: a wheel carries the sources that the package compiles on its user's machine."""
+"""Puts kernels/ and sim/ into a wheel: the package compiles those sources where it is used."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 SOURCES = ("kernels", "sim")
-"""Folders of the checkout; in a wheel they lie inside the package, where acalsim_backend.paths looks for them."""
+"""Folders of the checkout. In a wheel they lie inside the package, where acalsim_backend.paths finds them."""
 
 
 class BuildWithSources(build_py):

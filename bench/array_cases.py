@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""10,000 random matrix products through the timing command: its seconds, start included, and its cycles against the formulas.
+"""The timing command on 10,000 random matrix products: its seconds, and its cycles beside the formulas'.
 
     ./run python bench/array_cases.py [--cases 10000] [--rounds 3]
 
-Arrays of 4 to 128 rows and columns, sizes up to 4096, every dataflow and overlap, half of the cases behind a DMA channel. The
-formulas are those of tests/array_formulas.py, which were confirmed on RTL and take nothing from the model. They walk tile by tile,
-which the model does not: a case has at most 100,000 tiles.
+Cases have arrays of 4 to 128 rows and columns, sizes up to 4096, and every dataflow and overlap; half of them
+fetch their operands through a DMA channel. The formulas are those of tests/array_formulas.py, which were
+confirmed on RTL and share no code with the model. They walk tile by tile, which the model does not, so that a
+case has at most 100,000 tiles. Seconds are those of the whole command, its start included.
 """
 
 import argparse
@@ -39,14 +40,17 @@ HEADER = (
     "latency",
     "depth",
 )
-SECONDS, MEAN, MEAN_FETCHED, LARGEST = 5, 0.005, 0.03, 0.01
-"""What is wanted at most: seconds, mean error with operands ready and behind DMA; without DMA no case is off by more than LARGEST
-or rows + columns cycles."""
+SECONDS = 5
+"""The most seconds for all cases."""
+MEAN, MEAN_FETCHED = 0.005, 0.03
+"""The largest mean error: with operands ready, and with operands that come by DMA."""
+LARGEST = 0.01
+"""The largest error of a case with operands ready; errors of up to rows + columns cycles are let pass."""
 MOST_TILES = 100_000
 
 
 def case(chooser, mode, fetched):
-    """One case; sizes as often between 1 and 64 as between 64 and 4096."""
+    """One row of cases.csv. Sizes lie as often between 1 and 64 as between 64 and 4096."""
     while True:
         rows, columns = (chooser.choice([4, 8, 16, 32, 64, 128]) for _ in range(2))
         m, n, k, tile_m = (round(2 ** chooser.uniform(0, 12)) for _ in range(4))
@@ -63,7 +67,7 @@ def case(chooser, mode, fetched):
 
 
 def timed(cases, rounds):
-    """(cycles of each case, seconds of each round), by the command."""
+    """What the timing command says and takes: (cycles of each case, seconds of each round)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "cases.csv")
         with open(path, "w", newline="") as stream:
@@ -83,7 +87,7 @@ def timed(cases, rounds):
 
 
 def report(mode, fetched, cases, cycles):
-    """Prints a line; whether it is as wanted."""
+    """Print the line of one group of cases; return whether it is as wanted."""
     right = [expected(*each) for each in cases]
     off = [abs(found - wanted) for found, wanted in zip(cycles, right, strict=True)]
     errors = [each / wanted for each, wanted in zip(off, right, strict=True)]
@@ -93,7 +97,8 @@ def report(mode, fetched, cases, cycles):
     )
     mean = statistics.mean(errors)
     print(
-        f"{mode[0]:9} {mode[1]:8} {'DMA' if fetched else 'ready':9} {len(cases):6,} {sum(each == 0 for each in off):7,} {mean:11.3%} {max(errors):14.3%} {beyond:7}"
+        f"{mode[0]:9} {mode[1]:8} {'DMA' if fetched else 'ready':9} {len(cases):6,} "
+        f"{sum(each == 0 for each in off):7,} {mean:11.3%} {max(errors):14.3%} {beyond:7}"
     )
     return mean <= MEAN_FETCHED if fetched else mean <= MEAN and not beyond
 
@@ -109,10 +114,12 @@ def main():
     cases = [case(chooser, *group) for group in groups]
     cycles, times = timed(cases, options.rounds)
     print(
-        f"{len(cases):,} cases: {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}; wanted: less than {SECONDS})"
+        f"{len(cases):,} cases: {statistics.median(times):.2f} s "
+        f"({min(times):.2f} to {max(times):.2f}; wanted: less than {SECONDS})"
     )
     print(
-        f"{'dataflow':9} {'overlap':8} {'operands':9} {'cases':>6} {'exact':>7} {'mean error':>11} {'largest error':>14} {'beyond':>7}"
+        f"{'dataflow':9} {'overlap':8} {'operands':9} {'cases':>6} {'exact':>7} "
+        f"{'mean error':>11} {'largest error':>14} {'beyond':>7}"
     )
     right = statistics.median(times) < SECONDS
     for group in kinds:
@@ -121,7 +128,8 @@ def main():
         ]
         right &= report(*group, *zip(*found, strict=True))
     print(
-        f"wanted: mean error {MEAN:.1%} at most, behind DMA {MEAN_FETCHED:.0%}; none beyond {LARGEST:.0%} or rows + columns cycles"
+        f"wanted: mean error {MEAN:.1%} at most, behind DMA {MEAN_FETCHED:.0%}; "
+        f"none beyond {LARGEST:.0%} or rows + columns cycles"
     )
     return int(not right)
 

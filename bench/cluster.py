@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round trips a second of many nodes in one SST simulation, on one thread and on two, in ranks as well.
+"""Round trips a second of 1 to 8 nodes in one SST simulation: on one thread, on two threads, in two ranks.
 
     ./run python bench/cluster.py [--count 20000]
 
-Each node is served its own C client, all at once; the sum of their rates is printed. Needs `sst`, and the
-element library that `./run scons ENGINE=sst host` builds; ranks need `mpirun`.
+Each node has a C client of its own that reads a register --count times; all clients run at once, and the sum
+of their rates is printed. Needs `sst` and the element library that `./run scons ENGINE=sst host` builds;
+ranks need `mpirun`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def measure(folder: Path, command: list[str], program: str, nodes: int, count: int) -> float:
-    """Round trips a second of all nodes together, while the slowest of them has not ended."""
+    """Round trips a second of all nodes together, by the slowest client's rate."""
     socket = folder / "socket"
     command = [*command, "--socket", str(socket), "--nodes", str(nodes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

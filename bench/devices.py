@@ -3,8 +3,9 @@
 
     ./run python bench/devices.py [--lists 3200] [--sst-options="-n 2"]
 
-In each round every device is started on the same list of 48 commands, then waited for; there are so many rounds that all
-devices together do --lists of them. A list's host time should not grow with the devices. A machine's graph is built before the clock runs.
+In each round every device is started on the same list of 48 commands, then waited for. There are as many
+rounds as let all devices together do --lists lists. The host time of a list should not grow with the number
+of devices. The simulator's start, in which it builds the machine, is not timed.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def measure(folder: Path, command: list[str], count: int, rounds: int) -> float:
-    """Wall seconds of all rounds on a fresh simulator."""
+    """Wall seconds of all rounds on a simulator that has just been started."""
     bases = [BASE + STEP * i for i in range(count)]
     machine, ram = folder / "machine.toml", folder / "ram"
     machine.write_text(MACHINE + "".join(DEVICE.format(i, base) for i, base in enumerate(bases)))

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles an instruction of the simulated CPU in a whole program, beside what the RTL of a core of its kind takes.
+"""Cycles an instruction of the simulated CPU in a whole program, beside those of Rocket, a core of its kind.
 
     git clone --recursive https://github.com/riscv-software-src/riscv-tests
     ./run python bench/dhrystone.py --riscv-tests riscv-tests
 
-The program is Rocket's own benchmark, Dhrystone of riscv-tests with its start-up code, C library and flags; the CPU is that of `default`.
-The RTL's counters are those that github.com/chipsalliance/rocket-chip/issues/2202 reports from Verilator. Its compiler was another one,
-so that cycles an instruction are to be compared, not cycles.
+The program is Rocket's own benchmark: Dhrystone of riscv-tests with its start-up code, C library and flags.
+The CPU is that of `default`. Rocket's figures are counters of its RTL in Verilator, as
+github.com/chipsalliance/rocket-chip/issues/2202 reports them. Another compiler made that program, so that
+cycles an instruction are to be compared, not cycles.
 """
 
 import argparse
@@ -23,10 +24,12 @@ sys.path.insert(0, str(ROOT / "site_scons"))
 from acalsim_backend.host import qemu, toolchain  # noqa: E402
 from engine_roundtrips import serve_command  # noqa: E402
 
-RTL_CYCLES, RTL_INSTRUCTIONS, RUNS = 241_070, 199_268, 500
-"""Of Rocket between the program's two readings of its counters, and how many Dhrystones lie between them."""
+RTL_CYCLES, RTL_INSTRUCTIONS = 241_070, 199_268
+"""What Rocket counts between the program's two readings of its counters."""
+RUNS = 500
+"""Runs of Dhrystone between these two readings."""
 VAX = 1757
-"""Dhrystones a second of the machine that does one MIPS."""
+"""Dhrystones a second of the VAX 11/780, by which DMIPS are defined."""
 FLAGS = [
     "-DPREALLOCATE=1",
     "-mcmodel=medany",
@@ -60,7 +63,8 @@ static void print(long number, char end) {
     *serial = end;
 }
 
-/* The program's own words go to a host that reads memory; here the last of them ends the run. */
+/* The program prints to a host that reads its memory, and there is none here. Its last line begins with D:
+   then the counts go to the serial port, and the simulation is ended. */
 int __wrap_printf(const char *format) {
     if (format[0] != 'D') return 0;
     print(cycles, ' ');
@@ -114,26 +118,15 @@ def build(folder, benchmarks):
 
 
 def counted(folder, plugin, elf):
-    """Simulated (cycles, instructions) of all Dhrystones."""
+    """Simulated (cycles, instructions) of all RUNS."""
     socket = folder / "socket"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
     with subprocess.Popen(
         serve_command(str(socket)), stdout=subprocess.PIPE, text=True, env=environment
     ) as simulator:
         simulator.stdout.readline()
-        command = [
-            qemu.find_qemu(),
-            "-M",
-            "virt",
-            "-bios",
-            "none",
-            "-display",
-            "none",
-            "-serial",
-            "stdio",
-            "-monitor",
-            "none",
-        ]
+        command = [qemu.find_qemu(), "-M", "virt", "-bios", "none", "-display", "none"]
+        command += ["-serial", "stdio", "-monitor", "none"]
         command += ["-kernel", elf, "-plugin", plugin, "-device", f"sst-device,socket={socket}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     if not re.fullmatch(r"\d+ \d+ ", done.stdout):

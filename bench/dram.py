@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RAM's time by this project's model and by memHierarchy's timingDRAM, of the same channels, banks and rows.
+"""RAM's time by this project's model, and by memHierarchy's timingDRAM with the same channels and banks.
 
     ./run python bench/dram.py
 
-Cycles of the compute device for loads of 64 KiB in several patterns, then of whole models. The machine is
-sim/sst/examples/memhierarchy.toml, for the embedded engine without its table [sst]. Needs `sst` with sst-elements, and the
-element library that `./run scons ENGINE=sst host` builds.
+Prints the cycles that the compute device takes for loads of 64 KiB in several patterns, then the cycles of
+whole models. The machine is sim/sst/examples/memhierarchy.toml; for the embedded engine its table [sst] is
+left out. Needs `sst` with sst-elements, and the element library that `./run scons ENGINE=sst host` builds.
 """
 
 import os
@@ -33,17 +33,18 @@ MODELS = {"models": ("mlp", "lenet", "resnet18_32", "bert"), "bench/models": ("g
 
 
 def rows(bytes_, pitch, count):
-    """`count` rows of so many bytes, `pitch` apart, as one LOAD."""
+    """One LOAD of `count` rows of `bytes_` bytes each, whose starts lie `pitch` bytes apart."""
     return [load(0, RAM + 0x100000, (count, bytes_ // 4), strides=(pitch, 0))]
 
 
 def scattered(seed=0):
+    """LOADs of single lines at random places, BLOCK bytes in all."""
     places = random.Random(seed).sample(range(1 << 16), BLOCK // LINE)
     return [load(LINE * i, RAM + 0x100000 + LINE * place, (1, LINE // 4)) for i, place in enumerate(places)]
 
 
 def there_and_back():
-    """A tile loaded, another stored, in turns."""
+    """LOADs and STOREs of a tile in turns."""
     tile = (32, 32)
     return [
         one
@@ -92,7 +93,7 @@ def compare(name, own, other):
 
 
 def cycles(folder, machine, engine, commands):
-    """Of the device, for one list."""
+    """Cycles that the device takes for one command list."""
     words = packed(*commands)
     ram = folder / "ram"
     ram.write_bytes(bytes(LIST) + words + bytes((1 << 26) - LIST - len(words)))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round trips a second: the embedded engine, and SST, against a bare C ping-pong over the same kind of socket.
+"""Round trips a second of the embedded engine and of SST, beside those of a bare C server on the same socket.
 
     ./run python bench/engine_roundtrips.py [--rounds 7] [--count 100000]
 
-One C client does the same READs of the Echo device's STATUS against all; the bare server receives
-20 bytes, sends 16, and knows nothing. Rounds alternate, so that a busy host hits all alike. SST
-takes part where it is on PATH and `./run scons ENGINE=sst host` has built its element library.
+One C client reads the Echo device's STATUS --count times from each. The bare server receives 20 bytes, sends
+16 and does nothing else. Every round measures all of them, so that a busy host slows all alike. SST takes
+part where it is on PATH and `./run scons ENGINE=sst host` has built its element library.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def compile_program(folder: Path) -> str:
 
 
 def serve_commands(socket: str) -> dict[str, list[str]]:
-    """What serves the socket, by engine; SST only if it is there."""
+    """The command that serves the socket, by engine. SST is left out, with a line, where it is missing."""
     embedded = serve_command(socket)
     try:
         sst_host.find_sst(), sst_host.find_sst_library()
@@ -120,13 +120,13 @@ def serve_commands(socket: str) -> dict[str, list[str]]:
 
 
 def serve_command(socket: str) -> list[str]:
-    """What serves the socket with the embedded engine."""
+    """The command that serves the socket with the embedded engine."""
     library = str(engine.build(ROOT / "build/tests/engine"))
     return [sys.executable, "-m", "acalsim_backend.serve", "--socket", socket, "--library", library]
 
 
 def round_trips(server: list[str], program: str, socket: str, count: int) -> float:
-    """Transactions a second of one client against one fresh server."""
+    """Round trips a second of one client with one server that has just been started."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
     Path(socket).unlink(missing_ok=True)
     with subprocess.Popen(server, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -138,7 +138,7 @@ def round_trips(server: list[str], program: str, socket: str, count: int) -> flo
 
 
 def report(rates: dict[str, list[float]], targets: dict[str, float]) -> None:
-    """A line each: the rate, and how many times the first one's it is, round by round."""
+    """Print a line for each server: its rate, and the median of its rate over the first server's."""
     bare = next(iter(rates.values()))
     for name, values in rates.items():
         low, middle, high = min(values), statistics.median(values), max(values)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MMIO round trips a second, QEMU's guest to the embedded engine, or SST, and back, against a bare C ping-pong.
+"""Device reads a second of a guest in QEMU, by the embedded engine and by SST, beside a bare C ping-pong.
 
     ./run python bench/mmio_roundtrips.py [--rounds 5] [--count 200000]
 
-The bare pair exchanges frames of 20 and 16 bytes over a Unix socket and does nothing else. The guest is
-a bare-metal loop of device reads; its time is the whole life of the QEMU process, start-up included,
-nothing subtracted. Rounds alternate, so that a busy host hits all alike. SST takes part where it
-is on PATH and `./run scons ENGINE=sst host` has built its element library.
+The bare ping-pong exchanges frames of 20 and 16 bytes over a Unix socket and does nothing else. The guest is
+a bare-metal loop of device reads; its time is that of the whole QEMU process, start included. Every round
+measures all of them, so that a busy host slows all alike. SST takes part where it is on PATH and `./run scons
+ENGINE=sst host` has built its element library.
 """
 
 from __future__ import annotations
@@ -99,19 +99,14 @@ def compile_pair(folder: Path) -> Path:
 
 def compile_guest(folder: Path, count: int) -> Path:
     (folder / "guest.s").write_text(GUEST.format(count=count))
-    command = [
-        "riscv64-unknown-elf-gcc",
-        "-march=rv64gc",
-        "-mabi=lp64d",
-        "-nostdlib",
-        "-Wl,-Ttext=0x80000000",
-    ]
+    command = ["riscv64-unknown-elf-gcc", "-march=rv64gc", "-mabi=lp64d"]
+    command += ["-nostdlib", "-Wl,-Ttext=0x80000000"]
     subprocess.run([*command, folder / "guest.s", "-o", folder / "guest.elf"], check=True)
     return folder / "guest.elf"
 
 
 def guest_seconds(socket: Path, simulator: list[str], plugin: Path, guest: Path) -> float:
-    """Wall time of one QEMU process against one fresh simulator."""
+    """Wall time of one QEMU process with a simulator that has just been started."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "0"}
     socket.unlink(missing_ok=True)
     with subprocess.Popen(simulator, stdout=subprocess.DEVNULL, env=environment) as process:
@@ -120,16 +115,8 @@ def guest_seconds(socket: Path, simulator: list[str], plugin: Path, guest: Path)
                 sys.exit(f"mmio_roundtrips: the simulator ended with {process.returncode} before it listened")
             time.sleep(0.01)
         command = [qemu.find_qemu(), "-M", "virt", "-bios", "none", "-display", "none", "-serial", "none"]
-        command += [
-            "-monitor",
-            "none",
-            "-kernel",
-            guest,
-            "-plugin",
-            plugin,
-            "-device",
-            f"sst-device,socket={socket}",
-        ]
+        command += ["-monitor", "none", "-kernel", guest]
+        command += ["-plugin", plugin, "-device", f"sst-device,socket={socket}"]
         time.sleep(0.2)  # the simulator has made its socket, and is about to wait on it
         begin = time.perf_counter()
         subprocess.run(command, stdin=subprocess.DEVNULL, check=True)

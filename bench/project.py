@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benches share: builds and simulations by the project's own scons."""
+"""What the benches share: machines and models in, reports out, by the project's own scons."""
 
 import json
 import os
@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "site_scons"))
 
 
 def scons(*arguments):
-    """Builds targets; what it says is an error's explanation."""
+    """Build targets. Ends the bench with what scons said where one fails."""
     done = subprocess.run(
         [sys.executable, "-m", "SCons", "-Q", "-s", *map(str, arguments)],
         cwd=ROOT,
@@ -24,6 +24,7 @@ def scons(*arguments):
 
 
 def build_folder(machine, precision="float32", engine="embedded"):
+    """Where scons puts what it builds for a machine, given by its name or its file."""
     name = (
         Path(str(machine)).stem
         + ("" if precision == "float32" else f"-{precision}")
@@ -33,6 +34,7 @@ def build_folder(machine, precision="float32", engine="embedded"):
 
 
 def simulated(machine, names, models="models", precision="float32", engine="embedded"):
+    """The reports of models by their names; `models` is the folder of their files."""
     variables = {"MODELS": models, "MACHINE": machine, "PRECISION": precision, "ENGINE": engine}
     scons(
         "-j2", *(f"{name}={value}" for name, value in variables.items()), *(f"sim-{name}" for name in names)
@@ -42,7 +44,10 @@ def simulated(machine, names, models="models", precision="float32", engine="embe
 
 
 def timed(machine, name, models="models", precision="float32", rounds=3):
-    """The report, and the least wall time of the simulate stage in so many runs of it: QEMU, engine and firmware, start included."""
+    """(report, seconds): the least wall time of the simulate stage in so many runs of it.
+
+    The stage is QEMU, engine and firmware, from their start to their end.
+    """
     folder, seconds = build_folder(machine, precision), []
     for _ in range(rounds):
         (folder / f"{name}/run/host.json").unlink(missing_ok=True)
@@ -52,5 +57,5 @@ def timed(machine, name, models="models", precision="float32", rounds=3):
 
 
 def on_one_core():
-    """Keeps this process and its children on one core."""
+    """Keep this process and its children on one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a build takes that has little to do: `./run python bench/rebuild.py`.
+"""How long a build takes that has nothing or little to do.
 
-Prints the median time of a nothing-to-do `scons all-reports` against that of `python -c "import numpy"`
-in the same run (at most 8 times is the aim), and of a changed timing parameter to a new matmul report
-(under 2 s is the aim).
+    ./run python bench/rebuild.py
+
+Prints two medians: the time of `scons all-reports` when all is built, as a multiple of the time of `python -c
+"import numpy"` (the aim is at most 8), and the time from a changed timing parameter to a new matmul report
+(the aim is under 2 s).
 """
 
 import shutil

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multiply-accumulates simulated a second, here with the values computed, against SCALE-Sim 3.0.0 without.
+"""Multiply-accumulates simulated in a host second, here and by SCALE-Sim 3.0.0, which computes no values.
 
     ./run python bench/scalesim.py
 
-The same product and the same convolution on a 16x16 weight-stationary array, one core, one after the other; ResNet-18 here only (SCALE-Sim
-takes a quarter of an hour for its products). SCALE-Sim gets an environment of its own under build/bench, from PyPI, with the numpy
-that it runs with. Times are of the whole simulation, start included: of ours QEMU, engine and firmware.
+Both simulate the same product and the same convolution on a 16x16 weight-stationary array, one after the
+other on one core. ResNet-18 is simulated here only: SCALE-Sim takes a quarter of an hour for its products.
+SCALE-Sim is installed from PyPI into build/bench, with the numpy that it needs. Times are those of the whole
+simulation, start included; here that is QEMU, engine and firmware.
 """
 
 import csv
@@ -17,7 +18,7 @@ import time
 import venv
 from pathlib import Path
 
-from acalsim_backend.host.engine import timing_engine
+from acalsim_backend.host.library import timing_engine
 from project import ROOT, on_one_core, timed
 
 WANTED = 100
@@ -28,10 +29,14 @@ LAYERS = {
     "conv28": (
         "conv",
         (28 * 28, 128, 9 * 64),
-        "Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\nconvolution, 30, 30, 3, 3, 64, 128, 1,\n",
+        "Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
+        "convolution, 30, 30, 3, 3, 64, 128, 1,\n",
     ),
 }
-"""What SCALE-Sim calls it, M, N, K, and the same in its words (the image with its padding), by the name in bench/models."""
+"""By the name in bench/models: SCALE-Sim's kind of layer, (M, N, K), and SCALE-Sim's file for it.
+
+SCALE-Sim has no padding, so that the image is given with it.
+"""
 CONFIG = """\
 [general]
 run_name = bench
@@ -71,7 +76,7 @@ UseRamulatorTrace: False
 
 
 def install():
-    """The Python that has SCALE-Sim."""
+    """Install SCALE-Sim unless it is installed; return the Python that has it."""
     python = FOLDER / "venv/bin/python"
     if not python.exists():
         venv.create(FOLDER / "venv", with_pip=True)
@@ -81,26 +86,13 @@ def install():
 
 
 def scalesim(python, kind, layer):
-    """(cycles of the array without stalls, seconds) of one run of SCALE-Sim."""
+    """Run SCALE-Sim once: (the array's cycles without stalls, wall seconds)."""
     (FOLDER / "layer.csv").write_text(layer)
     shutil.rmtree(FOLDER / "out", ignore_errors=True)
+    files = ["-t", "layer.csv", "-l", "layer.csv"]
     start = time.perf_counter()
     done = subprocess.run(
-        [
-            python,
-            "-m",
-            "scalesim.scale",
-            "-c",
-            "array.cfg",
-            "-t",
-            "layer.csv",
-            "-l",
-            "layer.csv",
-            "-i",
-            kind,
-            "-p",
-            "out",
-        ],
+        [python, "-m", "scalesim.scale", "-c", "array.cfg", "-i", kind, "-p", "out", *files],
         cwd=FOLDER,
         capture_output=True,
         text=True,
@@ -125,7 +117,8 @@ def main():
     on_one_core()
     python, rates, engine = install(), [], timing_engine(None)
     print(
-        f"{'':18} {'MACs':>13} {'SCALE-Sim s':>12} {'MACs/s':>10} {'here s':>7} {'MACs/s':>14} {'ratio':>6}   cycles of a serial array"
+        f"{'':18} {'MACs':>13} {'SCALE-Sim s':>12} {'MACs/s':>10} {'here s':>7} {'MACs/s':>14} {'ratio':>6}"
+        "   cycles of a serial array"
     )
     for model, (kind, size, layer) in LAYERS.items():
         macs, own_seconds = ours(model)
@@ -134,15 +127,17 @@ def main():
         (own_cycles,) = engine.array_cycles([("ws", "serial", 16, 16, *size, 0, 0, 0, 2)])
         rates.append((macs / seconds, macs / own_seconds))
         print(
-            f"{model:18} {macs:13,} {seconds:12.2f} {macs / seconds:10,.0f} {own_seconds:7.2f} {macs / own_seconds:14,.0f} {seconds / own_seconds:6.0f}"
+            f"{model:18} {macs:13,} {seconds:12.2f} {macs / seconds:10,.0f} "
+            f"{own_seconds:7.2f} {macs / own_seconds:14,.0f} {seconds / own_seconds:6.0f}"
             f"   SCALE-Sim {cycles:,}, here {own_cycles:,}: {own_cycles / cycles - 1:+.2%}"
         )
     macs, seconds = ours("resnet18", "models/large")
     peer = max(rate for rate, _ in rates)
     print(
-        f"{'ResNet-18 224x224':18} {macs:13,} {'':12} {peer:10,.0f} {seconds:7.2f} {macs / seconds:14,.0f} {macs / seconds / peer:6.0f}"
+        f"{'ResNet-18 224x224':18} {macs:13,} {'':12} {peer:10,.0f} "
+        f"{seconds:7.2f} {macs / seconds:14,.0f} {macs / seconds / peer:6.0f}"
     )
-    print(f"wanted: {WANTED} times as many at least; ResNet-18 against the better of SCALE-Sim's two rates")
+    print(f"wanted: a ratio of {WANTED} at least; ResNet-18's is to the better of SCALE-Sim's two rates")
     return int(min(own / other for other, own in rates) < WANTED)
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guest instructions a multiply-accumulate of TVM's default schedule, counted as bench/instructions.py counts ours.
+"""Guest instructions a multiply-accumulate in TVM's convolutions, counted as bench/instructions.py does.
 
     python3 -m venv /tmp/tvm && /tmp/tvm/bin/pip install apache-tvm numpy
     ./run python bench/tvm.py --python /tmp/tvm/bin/python
 
-TVM's C code for the convolutions of bench/models takes the place of ours in the program, and is compiled with
-the same flags.
+TVM's default schedule makes C code for the convolutions of bench/models. That code takes the place of ours in
+the program and is compiled with the same flags.
 """
 
 import argparse
@@ -41,7 +41,7 @@ print(tvm.compile(tvm.IRModule({"main": function}), target="c").mod.inspect_sour
 
 
 def tvm_loops(python, kind, weight):
-    """The statements that compute z from x, w and b, their workspace in static memory."""
+    """TVM's C statements that compute z from x, w and b. Their workspace becomes static arrays."""
     command = [python, "-c", GENERATE, kind, *map(str, weight)]
     source = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     buffers = re.findall(
@@ -52,9 +52,13 @@ def tvm_loops(python, kind, weight):
 
 
 def replaced(text, loops):
-    """Our program with its convolution's kernels emptied, and TVM's loops in the last one."""
+    """Our program, with the kernels of its convolution emptied and TVM's loops in the last of them."""
     head = r"(OP void kernel_conv_0(_pad)?\([^)]*\)\n\{\n)(.*?)(\n\}\n)"
-    given = "    const float *x = (const float *)graph_0_inputs, *w = p1, *b = p2;\n    float *z = p3;\n    (void)p0;\n"
+    given = (
+        "    const float *x = (const float *)graph_0_inputs, *w = p1, *b = p2;\n"
+        "    float *z = p3;\n"
+        "    (void)p0;\n"
+    )
 
     def body(found):
         unused = "".join(f"    (void){name};\n" for name in re.findall(r"\*(p\d)", found[1]))
@@ -66,6 +70,7 @@ def replaced(text, loops):
 
 
 def measured(python, name, machine, folder):
+    """[multiply-accumulates, instructions] of a model on a machine."""
     file = ModelFile(ROOT / f"bench/models/{name}.py")
     file.load()
     captured = capture_model(file)

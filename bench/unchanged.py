@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a change of the compiler's or simulator's own code changed anything that users get.
+"""Whether a change of this project's own code changed anything that users get.
 
-    ./run python bench/unchanged.py keep DIR       build and simulate the zoo, keep what came out in DIR
-    ./run python bench/unchanged.py compare DIR    do it again, and name every file that differs
+    ./run python bench/unchanged.py keep DIR       build and simulate all models, keep what came out in DIR
+    ./run python bench/unchanged.py compare DIR    do it again, and say which files differ
 
-The zoo runs on five machines as float32 and on `default` as int8. Kept are reports, plans, generated C,
-linker scripts, Makefiles and ELFs; compared are their bytes. Status 1 when a file differs.
+The models run on five machines as float32 and on `default` as int8. What is kept are reports, plans,
+generated C, linker scripts, Makefiles and ELFs; what is compared are their bytes. Files that differ are
+counted by their names, and the first of each name is printed. The exit status is 1 when a file differs.
 """
 
 import argparse
@@ -35,11 +36,11 @@ KEPT = (
     "*/registers.h",
     "*/run/run.json",
 )
-"""Below the folder of a variant."""
+"""Patterns of the files that are kept, below the folder of a variant."""
 
 
 def keep(folder):
-    """Build every variant and copy its files to `folder`/VARIANT."""
+    """Build every variant and copy its files to `folder`/MACHINE-PRECISION."""
     for machine, precision in VARIANTS:
         scons("-j2", f"MACHINE={machine}", f"PRECISION={precision}", "all-reports")
         build = build_folder(machine, precision)
@@ -53,17 +54,33 @@ def keep(folder):
 
 
 def files(folder):
+    """All files below a folder, by their paths relative to it."""
     return {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
 
 
 def compare(before, after):
-    """The names of the files that differ or are in one of the folders only."""
+    """The relative paths of the files that differ or are in one of the folders only, sorted."""
     one, other = files(before), files(after)
     return sorted(
         name
         for name in one.keys() | other.keys()
         if name not in one or name not in other or one[name].read_bytes() != other[name].read_bytes()
     )
+
+
+def summary(different):
+    """A line for each kind of file: how many of them differ, and the first one."""
+    kinds = {}
+    for path in different:
+        kinds.setdefault(kind(path), []).append(path)
+    for name, paths in kinds.items():
+        differ = "1 file differs:" if len(paths) == 1 else f"{len(paths)} files differ, first"
+        yield f"{name}: {differ} {paths[0]}"
+
+
+def kind(path):
+    """A file's name; `*` stands for the model's name in names that hold it, as of reports and ELFs."""
+    return path.name if len(path.parts) > 2 and path.parts[1] != "reports" else f"*{path.suffix}"
 
 
 def main():
@@ -78,8 +95,8 @@ def main():
         keep(Path(folder))
         different = compare(options.folder, Path(folder))
         count = len(files(options.folder))
-    for name in different:
-        print(f"differs: {name}")
+    for line in summary(different):
+        print(line)
     print(f"{count - len(different)} of {count} files are unchanged; built in {ROOT}")
     return bool(different)
 

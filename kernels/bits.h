@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A float32's bits, and its sign.
+ * The bits and the sign of a float32.
  */
 #ifndef ACALSIM_BITS_H
 #define ACALSIM_BITS_H
@@ -17,7 +17,8 @@ union float_bits {
 INLINE int32_t bits_of(float value) { return (union float_bits){.value = value}.bits; }
 INLINE float float_of(int32_t bits) { return (union float_bits){.bits = bits}.value; }
 
-/* fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them. */
+/* |x|. fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them.
+ */
 INLINE float magnitude(float x) {
 #ifdef __riscv_vector
     return float_of(bits_of(x) & INT32_MAX);
@@ -26,6 +27,7 @@ INLINE float magnitude(float x) {
 #endif
 }
 
+/* |size| with the sign of `sign`. */
 INLINE float with_sign_of(float size, float sign) {
 #ifdef __riscv_vector
     return float_of((bits_of(size) & INT32_MAX) | (bits_of(sign) & INT32_MIN));

@@ -3,7 +3,7 @@
 
 #if DEVICE_COMPLETION == COMPLETION_INTERRUPT
 
-/* virt's interrupt controller; hart 0 in machine mode is its context 0. */
+/* The interrupt controller (PLIC) of QEMU's virt board. Hart 0 in machine mode is its context 0. */
 #define PLIC_PRIORITY 0xc000000
 #define PLIC_ENABLE 0xc002000
 #define PLIC_THRESHOLD 0xc200000
@@ -13,12 +13,13 @@
 
 volatile uint64_t interrupts_taken;
 
-/* Called at reset. mstatus.MIE stays off: see device_await. */
+/* Called at reset. Switches the devices' interrupts on; mstatus.MIE stays off until device_await.
+ */
 void interrupts_prepare(void) {
 #define X(source) MMIO_WRITE32(PLIC_PRIORITY + 4 * (source), 1);
     DEVICE_INTERRUPTS(X)
 #undef X
-#define X(source) | 1ull << ((source) - 32)
+#define X(source) | 1ull << ((source) - FIRST_SOURCE)
     uint64_t enabled = 0 DEVICE_INTERRUPTS(X);
 #undef X
     MMIO_WRITE32(PLIC_ENABLE + 4, (uint32_t)enabled);
@@ -29,7 +30,7 @@ void interrupts_prepare(void) {
 
 __attribute__((interrupt("machine"))) void interrupt_entry(void) {
     uint32_t source = MMIO_READ32(PLIC_CLAIM);
-    if (source >= 32) interrupts_taken |= 1ull << (source - 32);
+    if (source >= FIRST_SOURCE) interrupts_taken |= 1ull << (source - FIRST_SOURCE);
     MMIO_WRITE32(PLIC_CLAIM, source);
 }
 

@@ -29,7 +29,8 @@ static void print_unreachable(const struct DeviceCommand *list) {
 
 _Noreturn void compute_refused(uintptr_t base, const struct DeviceCommand *list, uint32_t bytes,
                                uint32_t error) {
-    /* The call itself: behind it may be another function, as this one does not return. */
+    /* The address before the return address is that of the call. The return address itself may
+     * belong to the next function, because the compiler knows that this one does not return. */
     const struct symbol *symbol = find_symbol((uint64_t)__builtin_return_address(0) - 1);
     print(symbol ? symbol->name : "the program");
     print(": the device at ");

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The compute device's driver: runs a command list: starts it, and waits for its end. */
+/* The compute device's driver: starts command lists and waits for their end. */
 #ifndef ACALSIM_COMPUTE_H
 #define ACALSIM_COMPUTE_H
 
 #include "completion.h"
 #include "mmio.h"
 
-/* Ends the run for a list that the device refused, or, with ERROR_NONE, cannot be told the address
- * of. Names the function that it was called from. */
+/* Ends the run because the device refused a command list. With ERROR_NONE, the list's address does
+ * not fit the register DATA_IN. The message begins with the name of the calling function. */
 _Noreturn void compute_refused(uintptr_t base, const struct DeviceCommand *list, uint32_t bytes,
                                uint32_t error);
 
-/* Has the device at `base` execute `bytes` bytes of commands; compute_wait returns when all of it
- * is done, in RAM too. Any error ends the run. Inlined, so that an op's error is told by the op's
- * name. */
+/* Starts the `bytes` bytes of commands at `list` on the device at `base`. Inlined, as compute_wait
+ * is, so that compute_refused is called from the op's own function. */
 static inline __attribute__((always_inline)) void compute_start(uintptr_t base,
                                                                 const struct DeviceCommand *list,
                                                                 uint32_t bytes) {
@@ -24,6 +23,7 @@ static inline __attribute__((always_inline)) void compute_start(uintptr_t base,
     MMIO_WRITE32(base + REG_CONTROL, DEVICE_START);
 }
 
+/* Returns when all commands are done and their results are in RAM. */
 static inline __attribute__((always_inline)) void compute_wait(uintptr_t base,
                                                                const struct DeviceCommand *list,
                                                                uint32_t bytes) {

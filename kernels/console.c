@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "console.h"
 
-/* QEMU's virt board has a 16550 there; it needs no set-up to send. */
+/* The 16550 of QEMU's virt board. It can send without being set up. */
 #define UART_BASE 0x10000000
 enum { UART_TRANSMIT = 0, UART_LINE_STATUS = 5, LINE_STATUS_EMPTY = 0x20 };
 

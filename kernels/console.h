@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text to the board's serial port, without printf and without buffers. */
+/* Prints to the board's serial port, without printf and without buffers. */
 #ifndef ACALSIM_CONSOLE_H
 #define ACALSIM_CONSOLE_H
 

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tiles of conv.h for the vector extension: a vector runs along a row of the result, and the
- * channels of a tile share what is loaded from x. Vectors have as many elements as the shortest
- * VLEN of the target holds, a constant, so that they are right on any longer one.
+ * The tiles of conv.h for the vector extension. A vector runs along a row of the result, and the
+ * channels of a tile share the vector that is loaded from x. Vectors have as many elements as fit
+ * the shortest VLEN that the compiler is told. That is a constant, and right on a longer VLEN too.
  */
 #if defined(__riscv_vector) && !defined(ACALSIM_CONV_VECTOR_H)
 #define ACALSIM_CONV_VECTOR_H
 
 #include "vector.h"
 
-/* conv_tile_mM: `channels` channels of `count` elements at (row, column); both are constants. */
+/* Loops over taps are unrolled where a kernel has at most so many. */
+enum { CONV_TAPS = 9 };
+
+/* Input channels that are unrolled where a kernel has one tap. */
+enum { CONV_STEPS = 4 };
+
+/* conv_tile_mM, for groups of M registers: computes `channels` channels of `count` elements, from
+ * (channel, row, column) of the grid on. `channels` and `count` are constants. */
 #define CONV_TILE(M)                                                                            \
     INLINE vfloat32m##M##_t conv_load_m##M(const struct conv_grid *p, const float *from,        \
                                            int count) {                                         \
@@ -21,11 +28,13 @@
                                int channels, int count, conv_end *end, const void *context) {   \
         const float *left = p->w + channel * p->w_channel_out;                                  \
         const float *right = p->x + row * p->x_row + column * p->x_column;                      \
-        const int steps = p->tap_rows * p->tap_columns == 1 && p->channels_in % 4 == 0 ? 4 : 1; \
+        const int steps = p->tap_rows * p->tap_columns == 1 && p->channels_in % CONV_STEPS == 0 \
+                              ? CONV_STEPS                                                      \
+                              : 1;                                                              \
         float sums[MOST_LANES];                                                                 \
         EACH_SUM(CONV_CLEAR_##M)                                                                \
         for (long c = 0; c < p->channels_in; c += steps) {                                      \
-            UNROLL_FULLY(4)                                                                     \
+            UNROLL_FULLY(CONV_STEPS)                                                            \
             for (int s = 0; s < steps; s++, left += p->w_channel_in, right += p->x_channel) {   \
                 const float *taps = left, *under = right;                                       \
                 CONV_TAP_ROWS(M)                                                                \
@@ -34,15 +43,15 @@
         EACH_SUM(CONV_END_##M)                                                                  \
     }
 
-/* Small kernels are written out. */
-#define CONV_TAP_ROWS(M)                                       \
-    if (p->tap_rows * p->tap_columns <= 9) {                   \
-        UNROLL_FULLY(9)                                        \
-        for (long r = 0; r < p->tap_rows; r++) UNROLL_FULLY(9) \
-        for (long q = 0; q < p->tap_columns; q++) CONV_TAP(M)  \
-    } else {                                                   \
-        for (long r = 0; r < p->tap_rows; r++) UNROLL(4)       \
-        for (long q = 0; q < p->tap_columns; q++) CONV_TAP(M)  \
+/* Adds the products of all taps of one input channel. */
+#define CONV_TAP_ROWS(M)                                               \
+    if (p->tap_rows * p->tap_columns <= CONV_TAPS) {                   \
+        UNROLL_FULLY(CONV_TAPS)                                        \
+        for (long r = 0; r < p->tap_rows; r++) UNROLL_FULLY(CONV_TAPS) \
+        for (long q = 0; q < p->tap_columns; q++) CONV_TAP(M)          \
+    } else {                                                           \
+        for (long r = 0; r < p->tap_rows; r++) UNROLL(4)               \
+        for (long q = 0; q < p->tap_columns; q++) CONV_TAP(M)          \
     }
 
 #define CONV_TAP(M)                                                                   \
@@ -98,7 +107,7 @@ INLINE void conv_tile(const struct conv_grid *p, long channel, long row, long co
     }
 }
 
-/* `count` columns from `column` on, of all rows and channels. */
+/* Computes `count` columns from `column` on, of all rows and channels. */
 INLINE void conv_columns(const struct conv_grid *p, long column, int count, conv_end *end,
                          const void *context) {
     const int channels = vector_sums(vector_group(count));
@@ -112,6 +121,7 @@ INLINE void conv_columns(const struct conv_grid *p, long column, int count, conv
             conv_tile(p, channel, row, column, rest, count, end, context);
 }
 
+/* Computes a grid. */
 INLINE void conv_grid_f32(const struct conv_grid *p, conv_end *end, const void *context) {
     const long whole = p->columns / MOST_LANES * MOST_LANES;
     for (long column = 0; column < whole; column += MOST_LANES)

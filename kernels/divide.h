@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Division with Python's rounding, and whole powers. Dividing by an integer 0 is undefined, as in
- * PyTorch. */
+/* Divisions and remainders that round as PyTorch's do, and powers of integers. Division of integers
+ * by 0 is undefined, as in PyTorch. */
 #ifndef ACALSIM_DIVIDE_H
 #define ACALSIM_DIVIDE_H
 
@@ -11,12 +11,13 @@
 #include "inline.h"
 #include "rounding.h"
 
-/* Has the sign of b. */
+/* a - b * floor(a / b), which has the sign of b. */
 INLINE float remainder_f32(float a, float b) {
     const float rest = fmodf(a, b);
     return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
 }
 
+/* floor(a / b), computed from the remainder as PyTorch does, because a / b is rounded. */
 INLINE float divide_floor_f32(float a, float b) {
     if (b == 0) return a / b;
     const float rest = fmodf(a, b);
@@ -29,6 +30,7 @@ INLINE float divide_floor_f32(float a, float b) {
 
 INLINE float divide_trunc_f32(float a, float b) { return truncated(a / b); }
 
+/* Has the sign of b. A division of the least int64 by -1 would overflow. */
 INLINE int64_t remainder_i64(int64_t a, int64_t b) {
     const int64_t rest = b == -1 ? 0 : a % b;
     return rest != 0 && (b < 0) != (rest < 0) ? rest + b : rest;
@@ -40,7 +42,7 @@ INLINE int64_t divide_floor_i64(int64_t a, int64_t b) {
     return divide_trunc_i64(a, b) - (remainder_i64(a, b) != 0 && (a < 0) != (b < 0));
 }
 
-/* A negative exponent leaves what is whole of the power. */
+/* With a negative exponent the power is rounded towards 0. */
 INLINE int64_t power_i64(int64_t base, int64_t exponent) {
     if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
     int64_t power = 1;

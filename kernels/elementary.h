@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Elementary functions of float32, without tables, calls and branches that depend on the argument,
- * so that a loop over them vectorises; long polynomials in halves, so that a scalar pipeline need
- * not wait. NaN, infinities, overflow and results below the normal range come out as PyTorch has
- * them. They count on multiply-adds being fused.
+ * Elementary functions of float32. They have no tables, no calls, and no branches that depend on
+ * the argument, so that loops over them vectorise. Long polynomials are computed as two halves, so
+ * that a scalar pipeline can work on one while it waits for the other. NaN, infinities, overflow
+ * and results below the normal range are as in PyTorch. The compiler must fuse multiply-adds.
  *
- * Largest errors, in units of the result's last place: exp, log 1; expm1, log1p, sin, cos, erf 2;
- * sigmoid 4, tanh 3. Of gelu 1e-7 of the argument.
+ * Largest errors, in units of the result's last place: exp and log 1; expm1, log1p, sin, cos and
+ * erf 2; tanh 3; sigmoid 4. The error of gelu is at most 1e-7 of its argument.
  */
 #ifndef ACALSIM_ELEMENTARY_H
 #define ACALSIM_ELEMENTARY_H
@@ -18,8 +18,8 @@
 #include "inline.h"
 #include "minmax.h"
 
-/* A maximum on the way: clang vectorises it over whole numbers, into which floats go in their
- * order. */
+/* The maximum of what a loop has seen so far. clang vectorises the maximum of integers only, so
+ * that for vectors a float is represented by an integer that orders as the float does. */
 #ifdef __riscv_vector
 typedef int32_t maximum;
 INLINE maximum maximum_of(float x) { return bits_of(x) ^ (bits_of(x) >> 31 & INT32_MAX); }
@@ -34,20 +34,21 @@ INLINE maximum maximum_with(maximum most, float x) { return larger(most, x); }
 INLINE float maximum_value(maximum most) { return most; }
 #endif
 
-/* NaN becomes `low`. */
+/* x between low and high. NaN becomes `low`. */
 INLINE float clamped(float x, float low, float high) { return smaller(larger(x, low), high); }
 
-/* The bits that make NaN of any float, where x is one. */
+/* All bits set if x is NaN, else none: ORed to a float's bits, that makes it NaN too. */
 INLINE int32_t nan_bits(float x) { return (x == x) - 1; }
 
-/* 2^exponent, of -126 to 127; of -127 it is 0, of 128 infinity. */
+/* 2^exponent for exponents from -126 to 127; 0 for -127, and infinity for 128. */
 INLINE float power_of_two(int32_t exponent) {
     return float_of((int32_t)((uint32_t)(exponent + 127) << 23));
 }
 
 /* --- Exponentials ------------------------------------------------------------------------------
  *
- * x = n ln 2 + r with |r| <= ln 2 / 2. Adding ROUNDING leaves n in a float's last bits.
+ * x = n ln 2 + r with |r| <= ln 2 / 2. A float plus ROUNDING has no fraction: it is rounded to a
+ * whole number n, which is in the sum's last bits.
  */
 #define ROUNDING 0x1.8p23f
 #define LOG2_E 0x1.715476p0f
@@ -74,14 +75,14 @@ INLINE float exp_polynomial(float r) {
     return p * r + 0x1.fffff6p-2f;
 }
 
-/* e^x for x from -87 to 88 only */
+/* e^x. x must be from -87 to 88. */
 INLINE float exp_inner(float x) {
     const struct exp_parts parts = exp_parts(x);
     const float p = exp_polynomial(parts.r) * parts.r + 1.0f;
     return (p * parts.r + 1.0f) * power_of_two(parts.n);
 }
 
-/* The power of two is multiplied in two halves: the result may lie below the normal range. */
+/* Multiplies with 2^n as two factors, because the result may lie below the normal range. */
 INLINE float exp_f32(float x) {
     const struct exp_parts parts = exp_parts(clamped(x, -104.0f, 89.0f));
     const float p = exp_polynomial(parts.r) * parts.r + 1.0f, q = p * parts.r + 1.0f;
@@ -90,8 +91,8 @@ INLINE float exp_f32(float x) {
     return q * power_of_two(half) * rest;
 }
 
-/* e^r 2^n for |r| <= ln 2 / 2 and n from -127, which makes 0, to 128, which makes infinity; the
- * power of two also has `more` bits. */
+/* e^r 2^n for |r| <= ln 2 / 2 and n from -127 to 128. The result is 0 for -127 and infinity for
+ * 128. `more` are nan_bits() or 0: bits that are ORed to those of 2^n. */
 INLINE float exp_scaled(float r, int32_t n, int32_t more) {
     const float s = r * r;
     const float low = r * 0x1.fffff6p-1f + 1.0f, middle = r * 0x1.555a6ap-3f + 0x1.fffdc6p-2f;
@@ -105,16 +106,16 @@ INLINE float exp_normal(float x) {
     return exp_scaled(parts.r, parts.n, nan_bits(x));
 }
 
-/* e^x for x from -88 to 89, within 1e-7 of the larger of it and 1 */
+/* e^x for x from -88 to 89. The error is at most 1e-7 of e^x or of 1, whichever is larger. */
 INLINE float exp_short(float x, int32_t more) {
     const float shifted = x * LOG2_E + ROUNDING, n = shifted - ROUNDING;
     return exp_scaled(x - n * LN2, bits_of(shifted) - bits_of(ROUNDING), more);
 }
 
-/* e^x of x up to 0, within 1e-7 of 1 */
+/* e^x for x <= 0. The error is at most 1e-7. */
 INLINE float exp_negative(float x) { return exp_short(larger(x, -88.0f), nan_bits(x)); }
 
-/* Halved, 2^n does not overflow. */
+/* Computed with half of 2^n, because 2^n itself may overflow. */
 INLINE float expm1_f32(float x) {
     const struct exp_parts parts = exp_parts(clamped(x, -18.0f, 89.0f));
     const float r = parts.r, half = float_of(bits_of(power_of_two(parts.n - 1)) | nan_bits(x));
@@ -162,12 +163,12 @@ INLINE float log_f32(float x) {
     const float m = float_of(bits - (int32_t)((uint32_t)n << 23));
     const float exponent = (float)n - (is_small ? 23.0f : 0.0f);
     float result = exponent * 0x1.62e430p-1f + log_polynomial(m - 1.0f);
-    result = x < INFINITY ? result : x; /* NaN too */
+    result = x < INFINITY ? result : x; /* also for NaN */
     result = x == 0.0f ? -INFINITY : result;
     return x < 0.0f ? NAN : result;
 }
 
-/* 1 + x = 2^n (1 + f); f is computed from x, which has the bits that 1 + x lost. */
+/* 1 + x = 2^n (1 + f). f is computed from x instead of 1 + x, which has lost some of x's bits. */
 INLINE float log1p_f32(float x) {
     const int32_t n = (bits_of(1.0f + x) - TWO_THIRDS_BITS) >> 23;
     const float scaled = float_of(bits_of(x) - (int32_t)((uint32_t)n << 23));
@@ -200,7 +201,8 @@ INLINE float erf_f32(float x) {
     return size > 0.927734375f ? far : near;
 }
 
-/* x / 2 + |x| / 2 - |x| / 2 erfc(|x| / sqrt 2); the polynomial is the logarithm of that erfc. */
+/* x / 2 + |x| / 2 - |x| / 2 erfc(|x| / sqrt 2). The polynomial approximates the logarithm of erfc.
+ */
 INLINE float gelu_f32(float x) {
     const float half = 0.5f * x, size = magnitude(half), u = magnitude(x), s = u * u;
     const float low =
@@ -211,7 +213,7 @@ INLINE float gelu_f32(float x) {
     return half + size - smaller(size, 8.0f) * exp_short(larger(p, -88.0f), 0);
 }
 
-/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is what the form with tanh amounts to */
+/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which equals the definition by tanh. */
 INLINE float gelu_tanh_f32(float x) {
     const float power = x * (-0x1.2444f2p-4f * (x * x) - 0x1.988454p+0f);
     return x / (1.0f + exp_short(clamped(power, -88.0f, 89.0f), 0));
@@ -219,8 +221,8 @@ INLINE float gelu_tanh_f32(float x) {
 
 /* --- Circular functions ------------------------------------------------------------------------
  *
- * x = q pi/2 + r with |r| <= pi/4, reduced in float64: exact enough up to |x| = 2^51. Beyond, the
- * results mean nothing.
+ * x = q pi/2 + r with |r| <= pi/4, computed in float64. That is exact enough for |x| up to 2^51;
+ * results for larger arguments are meaningless.
  */
 #define ROUNDING_F64 0x1.8p52
 
@@ -254,7 +256,7 @@ INLINE float cos_f32(float x) { return shifted_sine(x, 1); }
 
 /* --- Powers ----------------------------------------------------------------------------------- */
 
-/* The C library's: its cases are many, and loops over it stay scalar. */
+/* The C library's function, which has many cases. Loops over it are not vectorised. */
 INLINE float pow_f32(float x, float y) { return powf(x, y); }
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Indices that come out of tensors: counted from the end where negative, and held to their bounds.
- */
+/* Checks indices that are elements of tensors. A negative index counts from the end. */
 #ifndef ACALSIM_INDEX_H
 #define ACALSIM_INDEX_H
 
@@ -8,9 +7,10 @@
 
 #include "inline.h"
 
-/* Ends the program: `index` does not lie within `size`. */
+/* Ends the program and says that `index` is not within a dimension of `size`. */
 _Noreturn void index_error(int64_t index, int64_t size);
 
+/* The index counted from the start. */
 INLINE int64_t index_within(int64_t index, int64_t size) {
     const int64_t place = index < 0 ? index + size : index;
     if ((uint64_t)place >= (uint64_t)size) index_error(index, size);

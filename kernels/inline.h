@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What gcc, for scalar machines, and clang, for machines with vectors, spell differently. */
+/* Attributes and pragmas that gcc and clang spell differently. gcc compiles for scalar machines,
+ * clang for machines with vectors. */
 #ifndef ACALSIM_INLINE_H
 #define ACALSIM_INLINE_H
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* A function that stays one, so that it can be told apart in symbols and counts. */
+/* A function that is neither inlined nor split, so that it has a symbol and counts of its own. */
 #ifdef __clang__
 #define NOINLINE __attribute__((noinline))
 #else
@@ -14,9 +15,10 @@
 
 #define PRAGMA(text) _Pragma(#text)
 
-/* UNROLL_FULLY(most): the loops of a register tile, of at most `most` rounds, must vanish for the
- * tile to live in registers. UNROLL(times): other loops of scalar work by hand, vectors included.
- * UNROLL_SCALAR(times): loops that a compiler for vectors is to vectorise, not to unroll. */
+/* UNROLL_FULLY(most) stands before loops of at most `most` rounds that must be unrolled wholly, as
+ * those over a register tile: its sums stay in registers only then. UNROLL(times) stands before
+ * other loops that are not vectorised, and UNROLL_SCALAR(times) before loops that clang is to
+ * vectorise instead. */
 #ifdef __clang__
 #define UNROLL_FULLY(most) PRAGMA(clang loop unroll(full))
 #define UNROLL(times) PRAGMA(clang loop unroll_count(times))
@@ -30,7 +32,7 @@
 #define UNROLL_SCALAR(times) UNROLL(times)
 #endif
 
-/* Before the loop over the sums that a register tile hands out. */
+/* Stands before the loop over the sums that a tile hands to a `matmul_end` or `conv_end`. */
 #ifdef __riscv_vector
 #define UNROLL_SUMS PRAGMA(clang loop unroll(disable) vectorize_predicate(enable))
 #else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of int8 with sums of int32, which are handed on as float32.
+ * Matrix products and convolutions of int8. Sums are int32 and are handed on as float32.
  */
 #ifndef ACALSIM_INT8_H
 #define ACALSIM_INT8_H
@@ -11,9 +11,10 @@
 #include "inline.h"
 #include "matmul.h"
 
+/* The rows and columns of a tile of a product; the columns of a tile of a convolution. */
 enum { INT8_ROWS = 4, INT8_COLUMNS = 4, INT8_PIXELS = 8 };
 
-/* Distances of the operands' elements, and how many products an element sums. */
+/* The operands' strides, in elements, and how many products an element of the result sums. */
 struct matmul_i8 {
     long a_row, a_step, b_step, b_column, k;
 };
@@ -23,8 +24,8 @@ INLINE void matmul_tile_i8(const int8_t *a, const int8_t *b, struct matmul_i8 p,
                            const void *context) {
     int32_t sums[INT8_ROWS][INT8_COLUMNS] = {{0}};
     for (long step = 0; step < p.k; step++, a += p.a_step, b += p.b_step) {
-        UNROLL_FULLY(4)
-        for (int i = 0; i < rows; i++) UNROLL_FULLY(4)
+        UNROLL_FULLY(INT8_ROWS)
+        for (int i = 0; i < rows; i++) UNROLL_FULLY(INT8_COLUMNS)
         for (int j = 0; j < columns; j++) sums[i][j] += (int32_t)a[i * p.a_row] * b[j * p.b_column];
     }
     for (int i = 0; i < rows; i++) {
@@ -44,11 +45,12 @@ INLINE void matmul_rows_i8(const int8_t *a, const int8_t *b, struct matmul_i8 p,
         matmul_tile_i8(a, b + column * p.b_column, p, rows, 1, batch, row, column, end, context);
 }
 
-/* As matmul_f32. */
+/* As matmul_f32, for int8. */
 INLINE void matmul_i8(const int8_t *a, long a_batch, long a_row, long a_step, const int8_t *b,
                       long b_batch, long b_step, long b_column, long batches, long m, long n,
                       long k, matmul_end *end, const void *context) {
-    const struct matmul_i8 p = {a_row, a_step, b_step, b_column, k};
+    const struct matmul_i8 p = {
+        .a_row = a_row, .a_step = a_step, .b_step = b_step, .b_column = b_column, .k = k};
     for (long batch = 0; batch < batches; batch++) {
         const int8_t *left = a + batch * a_batch, *right = b + batch * b_batch;
         long row = 0;
@@ -59,7 +61,8 @@ INLINE void matmul_i8(const int8_t *a, long a_batch, long a_row, long a_step, co
     }
 }
 
-/* `count` elements of one row of one channel. */
+/* Sums `count` neighbours in a row of one output channel. x is what the first tap of the first one
+ * is multiplied with, w the channel's weights. */
 INLINE void conv_pixels_i8(const int8_t *x, long x_channel, long x_row, const int8_t *w,
                            const struct conv *c, int count, int32_t *sums) {
     for (int j = 0; j < count; j++) sums[j] = 0;
@@ -69,12 +72,12 @@ INLINE void conv_pixels_i8(const int8_t *x, long x_channel, long x_row, const in
                 const int32_t weight = *w++;
                 const int8_t *from = x + channel * x_channel + r * c->dilation_rows * x_row +
                                      s * c->dilation_columns;
-                UNROLL_FULLY(8)
+                UNROLL_FULLY(INT8_PIXELS)
                 for (int j = 0; j < count; j++) sums[j] += weight * from[j * c->stride_columns];
             }
 }
 
-/* As conv2d_f32. */
+/* As conv2d_f32, for int8. */
 INLINE void conv2d_i8(const int8_t *x, long x_image, long x_channel, long x_row, const int8_t *w,
                       struct conv c, conv_end *end, const void *context) {
     const long out = c.channels_in * c.kernel_rows * c.kernel_columns;

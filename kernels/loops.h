@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the loops of generated programs are compiled; no two of their rounds touch the same element.
+/* Pragmas before the loops of generated programs. No two rounds of such a loop touch the same
+ * element.
  */
 #ifndef ACALSIM_LOOPS_H
 #define ACALSIM_LOOPS_H
 
 #include "inline.h"
 
-/* Before a loop over elements that do not depend on each other. */
+/* Stands before a loop over elements that do not depend on each other. */
 #ifdef __riscv_vector
 #define EACH_ELEMENT PRAGMA(clang loop vectorize(assume_safety) unroll(disable))
 #else
 #define EACH_ELEMENT UNROLL(4)
 #endif
 
-/* Elementary functions are long chains of operations that wait for each other. So gcc is to work on
- * two elements at a time in a CHAINS function, before whose loops EACH_CHAIN stands: it may order
- * instructions before registers are given out, and the second element has variables of its own. */
+/* An elementary function is a long chain of instructions that wait for each other, so that two
+ * elements at a time are faster. CHAINS stands before functions with such loops, EACH_CHAIN before
+ * the loops. With CHAINS gcc orders instructions before it assigns registers (schedule-insns) and
+ * gives the second element registers of its own (web). */
 #ifdef __clang__
 #define CHAINS
 #define EACH_CHAIN EACH_ELEMENT
@@ -24,8 +26,7 @@
 #define EACH_CHAIN UNROLL(2)
 #endif
 
-/* At the start of a block with a reduction: vector code adds up several parts of it side by side.
- */
+/* Stands at the start of a block with a sum, which vector code may split into several sums. */
 #ifdef __clang__
 #define REDUCTION PRAGMA(clang fp reassociate(on))
 #else

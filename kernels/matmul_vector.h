@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tiles of matmul.h for the vector extension. A vector runs along a row of the product; the
- * rows of a tile share the vector that is loaded from b. Vectors have as many elements as the
- * shortest VLEN of the target holds, a constant, so that they are right on any longer one.
+ * The tiles of matmul.h for the vector extension. A vector runs along a row of the product, and the
+ * rows of a tile share the vector that is loaded from b. Vectors have as many elements as fit the
+ * shortest VLEN that the compiler is told. That is a constant, and right on a longer VLEN too.
  */
 #if defined(__riscv_vector) && !defined(ACALSIM_MATMUL_VECTOR_H)
 #define ACALSIM_MATMUL_VECTOR_H
@@ -10,8 +10,9 @@
 #include "vector.h"
 
 /*
- * matmul_tile_mM: `rows` rows of `count` elements at (row, column), or one row of `vectors` times
- * as many. All three are constants.
+ * matmul_tile_mM, for groups of M registers: computes `rows` rows of `count` elements at (row,
+ * column). With a single row it computes `vectors` times as many elements of it. All three are
+ * constants.
  */
 #define MATMUL_TILE(M)                                                                      \
     INLINE vfloat32m##M##_t matmul_load_m##M(const struct matmul *p, const float *from,     \
@@ -83,7 +84,7 @@ INLINE void matmul_tile(const struct matmul *p, long batch, long row, long colum
     }
 }
 
-/* `count` columns from `column` on, all rows, tile by tile. */
+/* Computes `count` columns from `column` on, tile by tile. */
 INLINE void matmul_columns(const struct matmul *p, long batch, long column, int count,
                            matmul_end *end, const void *context) {
     const int rows = vector_sums(vector_group(count));
@@ -93,7 +94,7 @@ INLINE void matmul_columns(const struct matmul *p, long batch, long column, int 
     if (p->m % rows) matmul_tile(p, batch, row, column, (int)(p->m % rows), 1, count, end, context);
 }
 
-/* A single row has its sums side by side. */
+/* Computes the first `columns` columns of a product of one row, several vectors at a time. */
 INLINE void matmul_row(const struct matmul *p, long batch, long columns, matmul_end *end,
                        const void *context) {
     const int most = vector_sums(8), width = most * MOST_LANES;
@@ -104,27 +105,30 @@ INLINE void matmul_row(const struct matmul *p, long batch, long columns, matmul_
     if (rest) matmul_tile(p, batch, 0, column, 1, rest, MOST_LANES, end, context);
 }
 
-/* --- Few sums to share what is loaded ----------------------------------------------------------
+/* --- Vectors along k ---------------------------------------------------------------------------
  *
- * With few rows and b transposed, or with a single column, vectors run along k, where a and b are
- * contiguous: element i of a vector sums the products of k = i, i + lanes, i + 2 * lanes... in
- * ascending order, from 0, and vfredusum adds up the elements.
+ * With few rows and b transposed, or with a single column, few elements would share what is loaded.
+ * Then vectors run along k, where a and b are contiguous. Element i of a vector starts from 0 and
+ * adds the products of k = i, i + DOT_LANES, i + 2 * DOT_LANES ... in this order; vfredusum adds up
+ * the elements. DOTS is how many elements of the product share a vector of a, DOT_COLUMNS how many
+ * are handed to a matmul_end at once.
  */
 enum { DOTS = 4, DOT_LANES = 4 * LANES, DOT_COLUMNS = 4 * LANES };
 
-/* The elements of a sum behind `count` stay. */
+/* Adds `count` products to a vector of sums. The elements behind them stay as they are. */
 INLINE vfloat32m4_t matmul_dot(vfloat32m4_t sum, vfloat32m4_t left, const float *right, int count) {
     vfloat32m4_t b = __riscv_vle32_v_f32m4(right, count);
     if (count < DOT_LANES) return __riscv_vfmacc_vv_f32m4_tu(sum, left, b, count);
     return __riscv_vfmacc_vv_f32m4(sum, left, b, count);
 }
 
+/* The sum of all elements. */
 INLINE float matmul_total(vfloat32m4_t sum) {
     vfloat32m1_t zero = __riscv_vfmv_s_f_f32m1(0.0f, 1);
     return __riscv_vfmv_f_s_f32m1_f32(__riscv_vfredusum_vs_f32m4_f32m1(sum, zero, DOT_LANES));
 }
 
-/* `columns`, at most DOTS, sums from `column` on. */
+/* Computes the elements of a row from `column` on; there are `columns`, at most DOTS. */
 INLINE void matmul_dots(const struct matmul *p, long row, long column, int columns, float *sums) {
     const float *left = p->a + row * p->a_row, *right = p->b + column * p->b_column;
     const int rest = (int)(p->k % DOT_LANES);
@@ -170,6 +174,7 @@ INLINE void matmul_dot_row(const struct matmul *p, long batch, long row, matmul_
 
 /* --- The whole product ------------------------------------------------------------------------ */
 
+/* Computes one product. */
 INLINE void matmul_one(const struct matmul *p, long batch, matmul_end *end, const void *context) {
     const int is_transposed = p->b_column != 1;
     const int is_contiguous = p->a_step == 1 && p->b_step == 1 && p->k >= DOT_LANES;
@@ -177,7 +182,8 @@ INLINE void matmul_one(const struct matmul *p, long batch, matmul_end *end, cons
         for (long row = 0; row < p->m; row++) matmul_dot_row(p, batch, row, end, context);
         return;
     }
-    /* Strided loads take a cycle an element: shorter vectors let more rows share them. */
+    /* A strided load takes a cycle for each element. Shorter vectors leave registers for more rows,
+     * which share what is loaded. */
     const int lanes = is_transposed && p->m > 1 ? MOST_LANES / 2 : MOST_LANES;
     const long whole = p->n / lanes * lanes;
     if (p->m == 1) {

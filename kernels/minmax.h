@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The larger and the smaller of two, of NaN and a number the number. gcc 12 would call the library.
+ * The larger and the smaller of two floats. Of NaN and a number, that is the number. For the
+ * builtins gcc 12 would call the C library.
  */
 #ifndef ACALSIM_MINMAX_H
 #define ACALSIM_MINMAX_H

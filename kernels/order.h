@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first elements of rows in order, and where they were; equal ones stay in their order, NaN is
- * the largest, as in PyTorch. x is [outer, size, inner], the result [outer, count, inner].
+ * Sorting: the first `count` elements in order along a dimension, and their places. As in PyTorch,
+ * equal elements keep their order, and NaN counts as the largest. x is [outer, size, inner], the
+ * result [outer, count, inner].
  */
 #ifndef ACALSIM_ORDER_H
 #define ACALSIM_ORDER_H
@@ -14,8 +15,8 @@
     ((descending) ? (a) > (b) || ((a) != (a) && (b) == (b)) \
                   : (a) < (b) || ((b) != (b) && (a) == (a)))
 
-/* The element behind (value, place) in order: the next best among those that are not yet taken.
- * Takes count * size steps and no memory of its own. */
+/* next_place: the place of the element that follows the one at `last` in order; with -1, of the
+ * first one. Sorting by it takes count * size steps and no memory. */
 #define DEFINE_SORTED(type, suffix)                                                               \
     INLINE long next_place_##suffix(const type *x, long size, long inner, long last,              \
                                     int descending) {                                             \

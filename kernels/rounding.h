@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * float32 to whole numbers, as float32, int64 and int8.
+ * Rounds float32 to whole numbers, which are float32, int64 or int8.
  *
- * Without the vector conversions that truncate: QEMU 7.2 ends with a failed assertion when
- * vfcvt.rtz, or one of its narrowing and widening kin, is a block's first vector instruction of
- * floats. And without the C library, whose functions do not vectorise.
+ * The C library is not called, because its functions do not vectorise. Vector conversions that
+ * truncate are not used, because QEMU 7.2 ends with a failed assertion where vfcvt.rtz, or its
+ * narrowing or widening form, is the first vector instruction of floats in a block.
  */
 #ifndef ACALSIM_ROUNDING_H
 #define ACALSIM_ROUNDING_H
@@ -15,9 +15,9 @@
 #include "inline.h"
 #include "minmax.h"
 
-#define NO_FRACTION 8388608.0f /* 2^23: floats from here on are whole */
+#define NO_FRACTION 8388608.0f /* 2^23: floats from there on are whole numbers */
 
-/* To nearest, halves to even. */
+/* Rounds to nearest, halves to even. */
 INLINE float rounded(float x) {
     const float size = magnitude(x), whole = (size + NO_FRACTION) - NO_FRACTION;
     return size < NO_FRACTION ? with_sign_of(whole, x) : x;
@@ -33,13 +33,13 @@ INLINE float floored(float x) {
     return whole > x ? whole - 1 : whole;
 }
 
-/* Of what lies between -1 and 0: -0. */
+/* Values between -1 and 0 become -0. */
 INLINE float ceiled(float x) {
     const float whole = rounded(x);
     return whole < x ? with_sign_of(whole + 1, x) : whole;
 }
 
-/* Towards zero, saturated. */
+/* Rounds towards zero and saturates. */
 INLINE int64_t whole_of(float x) {
 #ifdef __riscv
     int64_t result;
@@ -50,7 +50,7 @@ INLINE int64_t whole_of(float x) {
 #endif
 }
 
-/* To nearest, halves to even, saturated; NaN becomes the lowest. */
+/* Rounds to nearest, halves to even, and saturates. NaN becomes -128. */
 INLINE int8_t quantise_i8(float x) {
     const float inside = smaller(larger(x, -128.0f), 127.0f);
 #if defined(__riscv) && !defined(__clang__)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reset. The image is entered at RAM's origin, in machine mode, with nothing set up. */
+/* Reset code. The image is entered at RAM's origin, in machine mode, with nothing set up. */
 
 #include "machine.h"
 #include "runtime.h"
@@ -8,7 +8,8 @@
 #define MSTATUS_VS_INITIAL (1 << 9)
 #define MTVEC_VECTORED 1
 
-/* Of entry 1: from pmpaddr0 to pmpaddr1 nothing may be read, written or executed, by anybody. */
+/* For entry 1 of physical memory protection: addresses from pmpaddr0 to pmpaddr1 may not be read,
+ * written or executed, not even in machine mode. */
 #define PMP_LOCKED_RANGE 0x88
 
     .section .text.init, "ax"
@@ -22,7 +23,7 @@ park:
     wfi
     j       park
 run:
-    /* 2. The stack grows down from its top; at its bottom memory protection waits for it. */
+    /* 2. The stack grows down from its top. Memory protection stops it at its bottom. */
     la      sp, __stack_top
     la      t0, __stack_bottom
     srli    t1, t0, 2
@@ -33,7 +34,7 @@ run:
     li      t0, PMP_LOCKED_RANGE << 8
     csrw    pmpcfg0, t0
 
-    /* 3. Floating point and, where there are any, vectors are switched on; traps are reported. */
+    /* 3. Floating point and, if there are any, vectors are switched on. Traps go to trap_entry. */
     li      t0, MSTATUS_FS_INITIAL | MSTATUS_VS_INITIAL
     csrs    mstatus, t0
     csrw    fcsr, zero
@@ -44,7 +45,7 @@ run:
 #endif
     csrw    mtvec, t0
 
-    /* 4. Static data that C promises to be zero is made zero, 8 bytes at a time. */
+    /* 4. The static data that C requires to be zero is cleared, 8 bytes at a time. */
     la      t0, __bss_start
     la      t1, __bss_end
     bgeu    t0, t1, cleared
@@ -66,8 +67,8 @@ failed:
     .size _start, . - _start
 
 #if DEVICE_COMPLETION == COMPLETION_INTERRUPT
-/* Where traps go: exceptions to the first entry, interrupts to that of their cause. 11 is the
- * external interrupt; nobody switches on the others. */
+/* Exceptions go to the first entry, interrupts to the entry of their cause. Cause 11 is the external
+ * interrupt; the others are never switched on. */
     .balign 64
 trap_vectors:
     .option push
@@ -79,8 +80,8 @@ trap_vectors:
     .option pop
 #endif
 
-/* A trap's own small stack: the program's may be what went wrong. A trap within the report is
- * not reported again, it only ends the run. */
+/* Traps are reported on a small stack of their own, because the program's may be what went wrong. A
+ * trap during the report is not reported; it ends the run. */
     .global trap_entry
     .balign 4
 trap_entry:

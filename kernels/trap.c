@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a run ends: in good order through the Echo device, else with a status through the test
- * device. */
+/* Ends a run: in good order through the Echo device, or with an exit status through virt's test
+ * device; and reports traps. */
 #include "console.h"
 #include "mmio.h"
 #include "runtime.h"
 
-/* virt's test device ends QEMU: status in the upper half, this word in the lower. */
+/* virt's test device ends QEMU when this value, with the exit status in the upper 16 bits, is
+ * written. */
 #define TEST_DEVICE_BASE 0x100000
 #define TEST_DEVICE_FAIL 0x3333
 
@@ -72,7 +73,7 @@ static void print_place(uint64_t address) {
     }
 }
 
-/* Says what start.S found in mcause, mepc, mtval and sp, and ends the run. */
+/* Prints what start.S found in mcause, mepc, mtval and sp, and ends the run. */
 _Noreturn void report_trap(uint64_t cause, uint64_t address, uint64_t value, uint64_t stack) {
     print("trap: ");
     print(cause_name(cause));
@@ -87,7 +88,7 @@ _Noreturn void report_trap(uint64_t cause, uint64_t address, uint64_t value, uin
                                                  : EXIT_TRAP_INTERRUPT);
 }
 
-/* What a program says whose input points beyond the tensor that it indexes. */
+/* Called where an index that is an element of a tensor is out of range. */
 _Noreturn void index_error(int64_t index, int64_t size) {
     print("index ");
     if (index < 0) print("-");

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from acalsim_backend.host import engine
+from acalsim_backend.host.library import load
 from acalsim_backend.machine.file import load_machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ def engine_library():
 @pytest.fixture(scope="session")
 def embedded(engine_library):
     """The engine's Python module."""
-    return engine.load(engine_library)
+    return load(engine_library)
 
 
 @pytest.fixture

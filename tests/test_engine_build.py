@@ -4,6 +4,7 @@
 import pytest
 from acalsim_backend.errors import ServeError, ToolchainError
 from acalsim_backend.host import engine
+from acalsim_backend.host.library import load
 from simulator_fixtures import ROOT
 
 
@@ -32,4 +33,4 @@ def test_a_missing_compiler_is_named(tmp_path, monkeypatch):
 def test_a_library_that_is_none_is_refused(tmp_path):
     (tmp_path / "x.so").write_text("no library")
     with pytest.raises(ServeError, match="cannot load the engine"):
-        engine.load(tmp_path / "x.so")
+        load(tmp_path / "x.so")

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from acalsim_backend.errors import TimingError
-from acalsim_backend.host import engine
+from acalsim_backend.host import library
 from acalsim_backend.timing import LARGEST_SIZE
 from array_formulas import MODES, NO_FETCH, OVERLAPS, expected
 from hypothesis import given, settings
@@ -291,10 +291,10 @@ def test_what_is_not_there_is_one_line(run, tmp_path):
 
 
 def test_an_engine_that_is_too_old_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "find_library", lambda given: tmp_path / "old.so")
-    monkeypatch.setattr(engine, "load", lambda path: object())
+    monkeypatch.setattr(library, "find_library", lambda given: tmp_path / "old.so")
+    monkeypatch.setattr(library, "load", lambda path: object())
     with pytest.raises(TimingError, match="old.so' is older than this command; build it: ./run scons host"):
-        engine.timing_engine(None)
+        library.timing_engine(None)
 
 
 def test_help_shows_an_example_that_is_true(run):

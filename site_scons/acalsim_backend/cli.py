@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines whose complaints are errors of their room, one line each."""
+"""Command lines in, options out; a wrong command line is an error of its room, in one line."""
 
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .errors import AcalsimError
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises `error_type` instead of printing its usage and leaving."""
+    """An ArgumentParser that raises `error_type` where argparse would print its usage and end the process."""
 
-    def __init__(self, error_type: type[AcalsimError], **options):
+    def __init__(self, error_type: type[AcalsimError], **options: Any):
         super().__init__(**options)
         self.error_type = error_type
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class AcalsimError(Exception):
-    """What was found and what would be right, in one line. `room` names who stopped it."""
+    """What was found and what would be right, in one line. `room` names the stage that found it."""
 
     room = "acalsim"
 
@@ -70,11 +70,10 @@ class VerifyError(AcalsimError):
 
 
 def run_room(main: Callable[[list[str]], int | None]) -> None:
-    """Run a room's command line and leave the process with its status.
+    """Run a room's command line, then end the process with its exit status.
 
-    An AcalsimError becomes `room: message` on stderr and status 1, line by line where a room
-    found several things wrong; Ctrl-C becomes status 130. Other exceptions are bugs and show
-    their traceback.
+    An AcalsimError becomes `room: message` on stderr and status 1; a message of several lines becomes
+    as many such lines. Ctrl-C becomes status 130. Any other exception is a bug and shows its traceback.
     """
     try:
         status = main(sys.argv[1:])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files as doors between rooms: written whole or not at all, hashed the same way everywhere."""
+"""Files that one room writes and another reads: written whole or not at all, and hashed in one way."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+StrPath = str | os.PathLike[str]
 
-def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
+
+def write_atomic(path: StrPath, content: str | bytes) -> None:
     """Write `content` to `path` so that no reader ever sees half of it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,12 +29,21 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
-    """Write files, content by name, into `folder`; returns their paths."""
+    """Write files, given as content by name, into `folder`. Returns their paths."""
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
+def short_digest(*paths: Path) -> str:
+    """16 hexadecimal digits that differ where the contents of the files do."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def sha256(path: StrPath) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

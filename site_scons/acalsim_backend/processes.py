@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every child process of ours needs."""
+"""What child processes have in common: they end when their parent does."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import signal
 
 
 def die_with_parent() -> None:
-    """In a child: be killed when the parent is, however that happens."""
+    """Have this process killed when its parent ends. A child calls it before it runs its program."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

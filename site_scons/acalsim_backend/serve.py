@@ -29,7 +29,7 @@ from typing import Any
 from . import doors
 from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
-from .host.engine import find_library, load
+from .host.library import find_library, load
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
 from .machine.machine import Machine

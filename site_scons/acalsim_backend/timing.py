@@ -21,7 +21,7 @@ from types import ModuleType
 
 from .cli import Parser
 from .errors import TimingError, run_room
-from .host.engine import timing_engine
+from .host.library import timing_engine
 
 LARGEST_SIZE = 2**32 - 1
 LARGEST_DEPTH = 2**16

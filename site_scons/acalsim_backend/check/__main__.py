@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.check ELF LINKER_SCRIPT: the placement check by hand."""
+"""The command line of the placement check: python -m acalsim_backend.check ELF LINKER_SCRIPT."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _write(path: Path, placement: PlacementFile) -> None:
 
 
 def table(placement: Placement) -> Iterator[str]:
-    """Region fill and sections as lines for a person."""
+    """The regions with their sections, as lines to read."""
     for row in placement.regions:
         yield _region_line(row)
         for section in row.sections:

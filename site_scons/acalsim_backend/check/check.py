@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The placement check, the gate between link and simulation: an ELF and the linker script that made
-it go in, region fill comes out, or CheckError with one line for every broken rule.
+"""The placement check: an ELF and its linker script in, the contents of the memory regions out.
+
+Where the ELF breaks rules, a CheckError comes out that has one line for each break.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from .rules import violations
 from .script import Region, read_script
 
 MAX_LINES = 100
-"""Violations that one CheckError names."""
+"""The most violations that one CheckError names."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where everything lies. `left_out` says in sentences what was not checked, `flags` maps sections to
-    readelf's letters."""
+    """Where everything lies. `left_out` says in sentences what was not checked, and `flags` has readelf's
+    letters for each section."""
 
     entry: int
     regions: tuple[RegionRow, ...]
@@ -34,10 +35,10 @@ class Placement:
 
 
 def check(elf_path: str | Path, script_path: str | Path, plan: Mapping[str, Any] | None = None) -> Placement:
-    """Hold the ELF against its linker script and plan.
+    """Check the ELF against its linker script and, if it is given, the plan.
 
-    Raises CheckError: one line for a file that cannot be read, else a line for every violation,
-    by address.
+    Raises CheckError with one line for a file that cannot be read, or else with a line for each violation, in
+    the order of addresses.
     """
     promised = read_plan(plan)
     elf = read_elf(elf_path, promised.elf.elf_class if promised.elf else 64)

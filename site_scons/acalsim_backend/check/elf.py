@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ELF file: bytes in, its headers, sections, segments and symbols out as frozen data.
+"""Reads ELF files: the path in, headers, sections, segments and symbols out as frozen data.
 
-Names and values are those of the ELF standard; pyelftools reads them. Every offset and count is
-held against the file's size first, so that a damaged file costs one line and no time.
+Names and values are those of the ELF standard. pyelftools reads the file. Every offset and count is checked
+against the file's size first, so that a damaged file is refused at once, in one line.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ class Section:
 
     @property
     def occupies_memory(self) -> bool:
-        """Allocated and not empty; .tbss is only a template, the standard gives it no memory."""
+        """Whether it is allocated and not empty. A .tbss is a template, which takes no memory."""
         is_tbss = self.sh_flags & SH_FLAGS.SHF_TLS and not self.has_content
         return bool(self.sh_flags & SH_FLAGS.SHF_ALLOC and self.sh_size and not is_tbss)
 
     @property
     def has_content(self) -> bool:
+        """Whether its bytes are in the file; those of .bss are not."""
         return self.sh_type != "SHT_NOBITS"
 
     @property
     def flag_letters(self) -> str:
-        """As readelf prints them."""
+        """The flags as readelf prints them: W, A, X."""
         letters = (("W", SH_FLAGS.SHF_WRITE), ("A", SH_FLAGS.SHF_ALLOC), ("X", SH_FLAGS.SHF_EXECINSTR))
         return "".join(letter for letter, flag in letters if self.sh_flags & flag)
 
@@ -95,7 +96,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Elf:
-    """`symbols` by name; of several with one name the global one."""
+    """What is read from the file. `symbols` are by name; a global one hides local ones of the same name."""
 
     e_flags: int
     e_entry: int
@@ -125,6 +126,7 @@ class Elf:
         return bool(self.e_flags & E_FLAGS.EF_RISCV_RVC)
 
     def value(self, name: str) -> int | None:
+        """A symbol's value; None if there is no such symbol."""
         symbol = self.symbols.get(name)
         return None if symbol is None else symbol.st_value
 
@@ -138,12 +140,13 @@ _FLOAT_ABIS = {
 
 
 def flag_letters(p_flags: int) -> str:
+    """A segment's flags as three letters, as in `R-X`."""
     letters = (("R", P_FLAGS.PF_R), ("W", P_FLAGS.PF_W), ("X", P_FLAGS.PF_X))
     return "".join(letter if p_flags & flag else "-" for letter, flag in letters)
 
 
 def regular_file(path: Path, what: str) -> BinaryIO:
-    """Open `path` for reading, or raise CheckError; never waits, as opening a pipe would."""
+    """Open a file for reading. Raises CheckError for a pipe and the like: opening one might wait for ever."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise CheckError(f"{path}: not a regular file, expected the {what}")
@@ -154,9 +157,10 @@ def regular_file(path: Path, what: str) -> BinaryIO:
 
 
 def read_elf(path: str | Path, elf_class: int = 64) -> Elf:
-    """Read the RISC-V executable at `path`.
+    """Read the RISC-V executable at `path`; `elf_class` is 32 or 64.
 
-    Raises CheckError, one line, for what is no ELF file, damaged, or of another kind or machine.
+    Raises CheckError, in one line, where the file is no ELF file, is damaged, or is of another class, machine
+    or type.
     """
     with regular_file(Path(path), "ELF file") as stream:
         size_bytes = os.fstat(stream.fileno()).st_size
@@ -176,7 +180,7 @@ def _read(path: str | Path, stream: BinaryIO, file_bytes: int, elf_class: int) -
         return Elf(elf["e_flags"], elf["e_entry"], sections, segments, _symbols(elf))
     except CheckError as error:
         raise CheckError(f"{path}: {error}") from None
-    except Exception as error:  # pyelftools raises a dozen kinds on damaged files
+    except Exception as error:  # a damaged file can make pyelftools raise a dozen types
         detail = " ".join(str(error).split())[:100]
         raise CheckError(f"{path}: damaged ELF file ({type(error).__name__}: {detail})") from None
 
@@ -241,7 +245,7 @@ def _segments(elf: ELFFile, file_bytes: int) -> Iterator[Segment]:
 
 
 def _symbols(elf: ELFFile) -> dict[str, Symbol]:
-    """Locals come first in the table, so that globals of the same name replace them."""
+    """The symbols by name. In the table local ones come first, so that global ones replace them here."""
     table = elf.get_section_by_name(".symtab")
     if not isinstance(table, SymbolTableSection):
         return {}

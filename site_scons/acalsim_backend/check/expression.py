@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expressions of a linker script: trees in, unsigned 64-bit numbers out, computed as GNU ld does."""
+"""Expressions of a linker script: trees in, unsigned 64-bit numbers out, as GNU ld computes them."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import CheckError
@@ -14,16 +14,25 @@ WORD_MASK = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Expr:
-    """`operation` on `operands`; a leaf is a 'number', 'symbol' or 'string' and holds its text."""
+    """A node of an expression. `where` is its file, line and column.
+
+    `operation` is an operator, 'call', 'number', 'symbol' or 'string'. Operators and calls have `operands`.
+    `text` is a number as written, a symbol's name, what a string says, or the called function's name.
+    """
 
     operation: str
-    operands: tuple[Expr | str, ...]
     where: str
+    operands: tuple[Expr, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What names stand for. The script's own assignments win over the ELF's symbols."""
+    """What names stand for.
+
+    A name is looked up in `assigned`, the script's assignments, then in `symbols`, the ELF's, then in
+    `provided`, the script's PROVIDEs. `regions` has (origin, length) of each region.
+    """
 
     assigned: Mapping[str, Expr] = field(default_factory=dict)
     provided: Mapping[str, Expr] = field(default_factory=dict)
@@ -31,6 +40,7 @@ class Scope:
     symbols: Mapping[str, int] = field(default_factory=dict)
 
     def value_of(self, name: str, where: str) -> int:
+        """The value of a name. Raises CheckError, with `where`, if it has none."""
         if name in self.assigned:
             return evaluate(self.assigned[name], self)
         if name in self.symbols:
@@ -40,24 +50,26 @@ class Scope:
         raise CheckError(f"{where}: symbol '{name}' has a value neither in the script nor in the ELF")
 
     def defines(self, name: str) -> bool:
+        """What DEFINED(name) says."""
         return name in self.assigned or name in self.symbols
 
 
 def evaluate(expr: Expr, scope: Scope) -> int:
-    """The value of `expr`, or CheckError naming file, line and column of what has none."""
-    match expr.operation, expr.operands:
-        case "number", (text,):
-            return number(text)
-        case "symbol", (name,):
-            return scope.value_of(name, expr.where)
-        case "?", (condition, yes, no):
+    """The value of `expr`. Raises CheckError naming file, line and column of what has no value."""
+    match expr.operation:
+        case "number":
+            return number(expr.text)
+        case "symbol":
+            return scope.value_of(expr.text, expr.where)
+        case "?":
+            condition, yes, no = expr.operands
             return evaluate(yes if evaluate(condition, scope) else no, scope)
-        case "call", (name, *arguments):
-            return _call(name, arguments, expr.where, scope)
-        case "string", _:
+        case "call":
+            return _call(expr.text, expr.operands, expr.where, scope)
+        case "string":
             raise CheckError(f"{expr.where}: expected a number, found a string")
     values = [evaluate(operand, scope) for operand in expr.operands]
-    function = BINARY[expr.operation][1] if len(values) == 2 else UNARY[expr.operation]
+    function: Callable[..., int] = BINARY[expr.operation][1] if len(values) == 2 else UNARY[expr.operation]
     try:
         return int(function(*values)) & WORD_MASK
     except ZeroDivisionError:
@@ -76,7 +88,7 @@ def number(text: str) -> int:
     return int(text, 8 if text.startswith("0") else 10) & WORD_MASK
 
 
-def _call(name: str, arguments: list[Expr], where: str, scope: Scope) -> int:
+def _call(name: str, arguments: Sequence[Expr], where: str, scope: Scope) -> int:
     if name in ("ORIGIN", "LENGTH"):
         region = _only_name(name, arguments, where)
         if region not in scope.regions:
@@ -92,9 +104,9 @@ def _call(name: str, arguments: list[Expr], where: str, scope: Scope) -> int:
     return function(*(evaluate(argument, scope) for argument in arguments)) & WORD_MASK
 
 
-def _only_name(function: str, arguments: list[Expr], where: str) -> str:
+def _only_name(function: str, arguments: Sequence[Expr], where: str) -> str:
     if len(arguments) == 1 and arguments[0].operation in ("symbol", "string"):
-        return arguments[0].operands[0]
+        return arguments[0].text
     raise CheckError(f"{where}: {function}() takes one name")
 
 
@@ -135,4 +147,4 @@ BINARY: Mapping[str, tuple[int, Callable[[int, int], int]]] = {
     "/": (10, operator.floordiv),
     "%": (10, operator.mod),
 }
-"""How tightly each operator binds, and what it does."""
+"""(precedence, function) of each operator; a higher precedence binds more tightly."""

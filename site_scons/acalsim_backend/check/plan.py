@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the plan promises about the ELF: a JSON object in, frozen data out; all of it optional."""
+"""What the plan promises about the ELF: plan.json's object in, frozen data out. Every part is optional."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PlannedSymbol:
 
 @dataclass(frozen=True)
 class Window:
-    """A device's addresses base..end, end excluded."""
+    """A device's addresses base..end; `end` is excluded."""
 
     name: str
     base: int
@@ -41,8 +41,8 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """None means that the plan does not say, so that nothing is checked there."""
+class Promises:
+    """What the plan promises. What is None is not promised, and so not checked."""
 
     elf: PlannedElf | None = None
     stack_bytes: int | None = None
@@ -51,6 +51,7 @@ class Plan:
 
     @property
     def left_out(self) -> list[str]:
+        """A sentence for each thing that is not checked because the plan does not promise it."""
         return [sentence for key, sentence in _LEFT_OUT.items() if getattr(self, key) is None]
 
 
@@ -62,16 +63,16 @@ _LEFT_OUT = {
 }
 
 
-def read_plan(plan: Mapping[str, Any] | None) -> Plan:
-    """The plan's promises; keys that are not known here are ignored.
+def read_plan(plan: Mapping[str, Any] | None) -> Promises:
+    """The promises of a plan; None, for no plan, promises nothing. Unknown keys are ignored.
 
-    Raises CheckError naming the key when a known one has the wrong form.
+    Raises CheckError naming the key where a value has the wrong form.
     """
     if plan is None:
-        return Plan()
+        return Promises()
     if not isinstance(plan, Mapping):
         raise CheckError(f"plan: expected an object, found {type(plan).__name__}")
-    return Plan(
+    return Promises(
         _elf(plan["elf"]) if "elf" in plan else None,
         _get(plan, "plan", "stack_bytes", int) if "stack_bytes" in plan else None,
         _rows(plan, "symbols", _symbol),

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on what the plan promises: flags, stack, symbols and the distance from devices."""
+"""Rules on what the plan promises: ELF flags, the stack, symbols, and no section in a device's window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from .layout import Layout, Violation, find_stack, span
-from .plan import Plan, PlannedSymbol
+from .plan import PlannedSymbol, Promises
 
 STACK_ALIGNMENT = 16
-"""Of the stack pointer, in bytes: RISC-V psABI, integer calling convention."""
+"""Alignment of the stack pointer in bytes. Source: RISC-V psABI, integer calling convention."""
 
 
-def flags_are_as_planned(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    if plan.elf is None:
+def flags_are_as_planned(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    if promises.elf is None:
         return
     found = f"float ABI {layout.elf.float_abi}, RVC {_yes(layout.elf.rvc)}"
-    right = f"float ABI {plan.elf.float_abi}, RVC {_yes(plan.elf.rvc)}"
+    right = f"float ABI {promises.elf.float_abi}, RVC {_yes(promises.elf.rvc)}"
     if found != right:
         yield Violation(0, f"e_flags 0x{layout.elf.e_flags:x} say {found}; planned is {right}")
 
@@ -25,17 +25,18 @@ def _yes(flag: bool) -> str:
     return "yes" if flag else "no"
 
 
-def stack_fits(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    stack = find_stack(layout.elf, plan)
+def stack_fits(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    stack = find_stack(layout.elf, promises)
     if stack is None:
-        if plan.stack_bytes is not None:
+        if promises.stack_bytes is not None:
             yield Violation(0, "stack is missing: the ELF has neither section '.stack' nor '__stack_top'")
         return
     start, end = stack
-    if plan.stack_bytes is not None and end - start < plan.stack_bytes:
+    if promises.stack_bytes is not None and end - start < promises.stack_bytes:
         yield Violation(
             start,
-            f"stack at {span(start, end)} has 0x{end - start:x} bytes, planned are 0x{plan.stack_bytes:x}",
+            f"stack at {span(start, end)} has 0x{end - start:x} bytes, "
+            f"planned are 0x{promises.stack_bytes:x}",
         )
     if end % STACK_ALIGNMENT:
         yield Violation(end, f"stack top 0x{end:x} should be a multiple of 0x{STACK_ALIGNMENT:x}")
@@ -46,15 +47,17 @@ def stack_fits(layout: Layout, plan: Plan) -> Iterator[Violation]:
 
 
 def _stack_homes(layout: Layout) -> list[tuple[str, int, int]]:
-    """Where a stack may be: in its section, or anywhere in a region when it has none."""
+    """(name, start, end) of the places where the stack may be: its own section, or else any region."""
     section = next((section for section in layout.elf.occupying if section.name == ".stack"), None)
     if section:
         return [("section '.stack'", section.sh_addr, section.end)]
     return [(f"region {region.name}", region.origin, region.end) for region in layout.script.regions.values()]
 
 
-def stack_stays_off_data(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    stack = find_stack(layout.elf, plan)
+def stack_stays_off_data(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    stack = find_stack(layout.elf, promises)
+    if stack is None:
+        return
     obstacles = [
         (f"section '{section.name}'", section.sh_addr, section.end)
         for section in layout.elf.occupying
@@ -63,13 +66,13 @@ def stack_stays_off_data(layout: Layout, plan: Plan) -> Iterator[Violation]:
     bss_start, bss_end = layout.elf.value("__bss_start"), layout.elf.value("__bss_end")
     if bss_start is not None and bss_end is not None:
         obstacles.append(("__bss_start..__bss_end", bss_start, bss_end))
-    for name, start, end in obstacles if stack else ():
+    for name, start, end in obstacles:
         if stack[0] < end and start < stack[1]:
             yield Violation(stack[0], f"stack at {span(*stack)} reaches {name} at {span(start, end)}")
 
 
-def symbols_are_as_planned(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    for planned in plan.symbols or ():
+def symbols_are_as_planned(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    for planned in promises.symbols or ():
         symbol = layout.elf.symbols.get(planned.name)
         if symbol is None:
             yield Violation(
@@ -96,8 +99,8 @@ def _differences(layout: Layout, planned: PlannedSymbol) -> Iterator[str]:
         yield f"at {span(start, end)} reaches out of section '{home.name}' at {span(home.sh_addr, home.end)}"
 
 
-def sections_stay_off_devices(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    for window in plan.windows or ():
+def sections_stay_off_devices(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    for window in promises.windows or ():
         for section in layout.elf.occupying:
             if section.sh_addr < window.end and window.base < section.end:
                 yield Violation(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A linker script's text, read token by token, each token of the kind that its place asks for.
+"""Reads a linker script's text: the kind of token that may come next in, the token out.
 
-GNU ld's lexer has modes (`a-b` is a difference in an expression, a file name in a pattern), so the
-parser says which kind of token it wants next.
+The kind must be asked for because GNU ld's lexer has modes: `a-b` is a difference in an expression, but a
+file name in a pattern.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BLANKS = re.compile(r"(?:\s+|/\*.*?\*/|#[^\n]*)*", re.DOTALL)
 _FOUND = re.compile(r"[\w.$-]+|\S")
 
 NAME = re.compile(r'/DISCARD/|"[^"\n]*"|[A-Za-z_.$~\\](?:[\w.$~\\]|-(?!=))*')
-"""A section, region, segment or assigned symbol."""
+"""The name of a section, a region, a segment, or a symbol that is assigned."""
 WORD = re.compile(r'"[^"\n]*"|(?!/\*)(?:[\w.$~\\/*?\[\]!&|^+-]|:(?=[\w.*?/]))+')
 """A file or section pattern, a file name, an option."""
 STRING = re.compile(r'"[^"\n]*"')
@@ -34,8 +34,8 @@ _UNARY = re.compile(r"[-+~!]")
 _BINARY = re.compile(r"\|\||&&|<<(?!=)|>>(?!=)|[<>!=]=|/(?!DISCARD/)|[-+*%<>&|^]")
 
 
-class Reader:
-    """A position in a script's text; blanks and comments after each token are passed over."""
+class ScriptReader:
+    """A position in a script's text. After each token, blanks and comments are skipped."""
 
     def __init__(self, path: Path, included_by: tuple[Path, ...] = ()):
         self.path = path
@@ -46,10 +46,15 @@ class Reader:
             raise CheckError(f"{path}: more than 0x{MAX_SCRIPT_BYTES:x} bytes are no linker script")
         self._text = data.decode(errors="replace")
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
-        self._position = _BLANKS.match(self._text).end()
+        self._position = self._after_blanks(0)
+
+    def _after_blanks(self, position: int) -> int:
+        blanks = _BLANKS.match(self._text, position)
+        return blanks.end() if blanks else position
 
     @property
     def where(self) -> str:
+        """The file, line and column of the next token."""
         line = bisect_right(self._line_starts, self._position)
         column = self._position - self._line_starts[line - 1] + 1
         return f"{self.path}, line {line}, column {column}"
@@ -59,12 +64,13 @@ class Reader:
         return self._position == len(self._text)
 
     def error(self, expected: str) -> CheckError:
+        """The error that says what was expected and what comes instead."""
         match = _FOUND.match(self._text, self._position)
         found = ascii(match[0][:40]) if match else "the end of the file"
         return CheckError(f"{self.where}: expected {expected}, found {found}")
 
-    def take(self, pattern: re.Pattern | str) -> str | None:
-        """The next token without its quotes if it is of this kind, else None and nothing is read."""
+    def take(self, pattern: re.Pattern[str] | str) -> str | None:
+        """Read the next token, without its quotes, if it is of that kind; else return None."""
         if isinstance(pattern, str):
             matched = pattern if self._text.startswith(pattern, self._position) else None
         else:
@@ -72,25 +78,26 @@ class Reader:
             matched = match[0] if match else None
         if matched is None:
             return None
-        self._position = _BLANKS.match(self._text, self._position + len(matched)).end()
+        self._position = self._after_blanks(self._position + len(matched))
         return matched.strip('"')
 
-    def need(self, pattern: re.Pattern | str, expected: str = "") -> str:
+    def need(self, pattern: re.Pattern[str] | str, expected: str = "") -> str:
+        """Read the next token. Raises CheckError, naming what was `expected`, if it is of another kind."""
         token = self.take(pattern)
         if token is None:
             raise self.error(expected or f"'{pattern}'")
         return token
 
     def expression(self, loosest: int = 0) -> Expr:
-        """An expression whose operators bind at least as tightly as `loosest`; 0 takes `?:` too."""
+        """Read an expression whose operators have at least the precedence `loosest`; 0 includes `?:`."""
         left = self._operand()
         while operation := self._operator(max(loosest, 1)):
             where = self.where
-            left = Expr(operation, (left, self.expression(BINARY[operation][0] + 1)), where)
+            left = Expr(operation, where, (left, self.expression(BINARY[operation][0] + 1)))
         if loosest == 0 and self.take("?"):
             yes = self.expression()
             self.need(":")
-            return Expr("?", (left, yes, self.expression()), left.where)
+            return Expr("?", left.where, (left, yes, self.expression()))
         return left
 
     def _operator(self, loosest: int) -> str | None:
@@ -102,18 +109,18 @@ class Reader:
     def _operand(self) -> Expr:
         where = self.where
         if operation := self.take(_UNARY):
-            return Expr(operation, (self._operand(),), where)
+            return Expr(operation, where, (self._operand(),))
         if self.take("("):
             inner = self.expression()
             self.need(")")
             return inner
         if (text := self.take(_NUMBER)) is not None:
-            return Expr("number", (text,), where)
+            return Expr("number", where, text=text)
         if (text := self.take(STRING)) is not None:
-            return Expr("string", (text,), where)
+            return Expr("string", where, text=text)
         if name := self.take(_FUNCTION):
-            return Expr("call", (name, *self._arguments()), where)
-        return Expr("symbol", (self.need(_SYMBOL, "an expression"),), where)
+            return Expr("call", where, tuple(self._arguments()), name)
+        return Expr("symbol", where, text=self.need(_SYMBOL, "an expression"))
 
     def _arguments(self) -> list[Expr]:
         self.need("(")
@@ -126,7 +133,7 @@ class Reader:
         return arguments
 
     def skip_words(self) -> None:
-        """Pass over `( ... )` with patterns, names and parentheses inside, if it comes next."""
+        """Skip `( ... )` if it comes next, with the patterns, names and parentheses inside."""
         if not self.take("("):
             return
         depth = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All rules of placement in one table."""
+"""All rules of placement: an ELF with its linker script and the plan's promises in, broken rules out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from . import promise_rules, section_rules, segment_rules
 from .layout import Layout, Violation
-from .plan import Plan
+from .plan import Promises
 
-Rule = Callable[[Layout, Plan], Iterator[Violation]]
+Rule = Callable[[Layout, Promises], Iterator[Violation]]
 
 RULES: tuple[Rule, ...] = (
     promise_rules.flags_are_as_planned,
@@ -34,6 +34,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def violations(layout: Layout, plan: Plan) -> list[Violation]:
-    """Everything that breaks a rule, by address."""
-    return sorted({violation for rule in RULES for violation in rule(layout, plan)})
+def violations(layout: Layout, promises: Promises) -> list[Violation]:
+    """Everything that breaks a rule, in the order of addresses."""
+    return sorted({violation for rule in RULES for violation in rule(layout, promises)})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GNU ld's linker script: a file in, its MEMORY, PHDRS and SECTIONS out as frozen data.
+"""Parses GNU ld's linker scripts: a file in, its MEMORY, PHDRS and SECTIONS out as frozen data.
 
-What GNU ld accepts is parsed; input patterns are passed over, nothing here depends on them.
-Syntax: GNU ld manual, chapter 3 (Linker Scripts).
+What GNU ld accepts is parsed. Patterns of input sections are skipped: no rule needs them. Syntax: GNU ld
+manual, chapter 3 (Linker Scripts).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import CheckError
 from .expression import Expr, Scope, evaluate
-from .reader import NAME, STRING, WORD, Reader
+from .reader import NAME, STRING, WORD, ScriptReader
 
 _ASSIGN = re.compile(r"(?:<<|>>|[-+*/&|^])?=(?!=)")
 _TYPE = re.compile(r"\(\s*(?:NOLOAD|DSECT|COPY|INFO|OVERLAY|READONLY|TYPE)\b[^()]*(?:\([^()]*\)\s*)?\)")
@@ -36,7 +36,7 @@ _END = re.compile(r"[;,]")
 
 @dataclass(frozen=True)
 class Region:
-    """A row of MEMORY: addresses origin..end (end excluded), attributes as written."""
+    """A row of MEMORY: the addresses origin..end, without `end`, and the attributes as written."""
 
     name: str
     origin: int
@@ -51,7 +51,7 @@ class Region:
         return self.origin <= start and end <= self.end
 
     def permits(self, attribute: str) -> bool:
-        """Whether sections of this kind (r, w, x) are meant to live here; no attributes permit all."""
+        """Whether sections with the attribute r, w or x may be here. Without attributes all may."""
         wanted, _, refused = self.attributes.lower().partition("!")
         return attribute in wanted or (attribute not in refused and not wanted.strip())
 
@@ -68,7 +68,7 @@ class ProgramHeader:
 
 @dataclass(frozen=True)
 class Output:
-    """An output section of SECTIONS; `moved` when the script lets its load address differ."""
+    """An output section of SECTIONS. `moved` says whether its load address may differ from its address."""
 
     name: str
     region: str | None = None
@@ -79,7 +79,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Script:
-    """What a linker script says; `regions` includes aliases, under their own names."""
+    """What a linker script says. `regions` has aliases too, under their own names."""
 
     path: Path
     entry: str | None
@@ -89,13 +89,13 @@ class Script:
 
 
 def read_script(path: str | Path, symbols: Mapping[str, int]) -> Script:
-    """Parse the script at `path`; `symbols` give values to names the script uses but does not set.
+    """Parse the script at `path`. `symbols` gives values to the names that the script uses but does not set.
 
-    Raises CheckError with file, line and column of what GNU ld would not understand either.
+    Raises CheckError with file, line and column of what is not understood.
     """
     parser = _Parser()
     try:
-        parser.items(Reader(Path(path)), parser.command)
+        parser.items(ScriptReader(Path(path)), parser.command)
         return parser.script(Path(path), symbols)
     except RecursionError:
         raise CheckError(
@@ -104,7 +104,7 @@ def read_script(path: str | Path, symbols: Mapping[str, int]) -> Script:
 
 
 class _Parser:
-    """Collects what the commands of a script say, in their order."""
+    """Collects what the commands of a script say, in their order. A method reads what its name says."""
 
     def __init__(self) -> None:
         self._entry: str | None = None
@@ -129,8 +129,8 @@ class _Parser:
         )
         return Script(path, self._entry, regions, phdrs, tuple(self._outputs))
 
-    def items(self, reader: Reader, item: Callable[[Reader], None], closing: str = "") -> None:
-        """Read items up to `closing` (the file's end when empty), and those of included files."""
+    def items(self, reader: ScriptReader, item: Callable[[ScriptReader], None], closing: str = "") -> None:
+        """Read items up to `closing`, or to the file's end if it is empty, and those of included files."""
         while not (reader.take(closing) if closing else reader.at_end):
             if reader.take(_INCLUDE):
                 self.items(_included(reader), item)
@@ -139,7 +139,7 @@ class _Parser:
 
     # top level
 
-    def command(self, reader: Reader) -> None:
+    def command(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         where, name = reader.where, reader.need(NAME, "a command or an assignment")
@@ -153,15 +153,15 @@ class _Parser:
 
     def _assign(self, name: str, operation: str, value: Expr, where: str) -> None:
         if operation != "=":
-            before = self._assigned.get(name, Expr("symbol", (name,), where))
-            value = Expr(operation[:-1], (before, value), where)
+            before = self._assigned.get(name, Expr("symbol", where, text=name))
+            value = Expr(operation[:-1], where, (before, value))
         self._assigned[name] = value
 
-    def _memory(self, reader: Reader) -> None:
+    def _memory(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._region, "}")
 
-    def _region(self, reader: Reader) -> None:
+    def _region(self, reader: ScriptReader) -> None:
         where, name = reader.where, reader.need(NAME, "a region's name or '}'")
         if name in self._regions:
             raise CheckError(f"{where}: region '{name}' is declared twice")
@@ -174,14 +174,14 @@ class _Parser:
         self._regions[name] = origin, self._region_value(reader, _LENGTH, "LENGTH =")
         self._attributes[name] = attributes
 
-    def _region_value(self, reader: Reader, keyword: re.Pattern, expected: str) -> Expr:
+    def _region_value(self, reader: ScriptReader, keyword: re.Pattern[str], expected: str) -> Expr:
         reader.need(keyword, f"'{expected}'")
         reader.need("=")
         value = reader.expression()
         reader.take(",")
         return value
 
-    def _alias(self, reader: Reader) -> None:
+    def _alias(self, reader: ScriptReader) -> None:
         reader.need("(")
         alias = reader.need(NAME, "an alias")
         reader.take(",")
@@ -192,11 +192,11 @@ class _Parser:
         self._regions[alias] = self._regions[name]
         self._aliases[alias] = self._aliases.get(name, name)
 
-    def _program_headers(self, reader: Reader) -> None:
+    def _program_headers(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._program_header, "}")
 
-    def _program_header(self, reader: Reader) -> None:
+    def _program_header(self, reader: ScriptReader) -> None:
         name = reader.need(NAME, "a segment's name or '}'")
         kind = reader.expression()
         flags, has_at = None, False
@@ -207,9 +207,9 @@ class _Parser:
                 value = reader.expression()
                 reader.need(")")
                 flags, has_at = (value, has_at) if word == "FLAGS" else (flags, True)
-        self._phdrs.append((name, str(kind.operands[0]), flags, has_at))
+        self._phdrs.append((name, kind.text, flags, has_at))
 
-    def _version(self, reader: Reader) -> None:
+    def _version(self, reader: ScriptReader) -> None:
         reader.need("{")
         depth = 1
         while depth:
@@ -222,11 +222,11 @@ class _Parser:
 
     # SECTIONS
 
-    def _sections(self, reader: Reader) -> None:
+    def _sections(self, reader: ScriptReader) -> None:
         reader.need("{")
         self.items(reader, self._section_item, "}")
 
-    def _section_item(self, reader: Reader) -> None:
+    def _section_item(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         if reader.take(_OVERLAY):
@@ -241,7 +241,7 @@ class _Parser:
             self.items(reader, self._body_item, "}")
             self._place(reader, [Output(name, moved=has_at)])
 
-    def _overlay(self, reader: Reader) -> None:
+    def _overlay(self, reader: ScriptReader) -> None:
         number = len(self._outputs)
         self._heading(reader)
         members: list[Output] = []
@@ -252,8 +252,8 @@ class _Parser:
             self._segments_and_fill(reader)
         self._place(reader, members)
 
-    def _heading(self, reader: Reader) -> bool:
-        """Read `[address] [(type)] : [attributes] {`; whether AT(address) is among the attributes."""
+    def _heading(self, reader: ScriptReader) -> bool:
+        """Read `[address] [(type)] : [attributes] {`; return whether AT(address) is among the attributes."""
         if not reader.take(":"):
             if not reader.take(_TYPE):
                 reader.expression()
@@ -268,10 +268,11 @@ class _Parser:
                 reader.need(")")
         return has_at
 
-    def _place(self, reader: Reader, outputs: list[Output]) -> None:
-        """Read `[> region] [AT> region] [:segment...] [= fill]` and keep `outputs` with it.
+    def _place(self, reader: ScriptReader, outputs: list[Output]) -> None:
+        """Read `[> region] [AT> region] [:segment...] [= fill]`, and keep `outputs` with these regions.
 
-        Load addresses differ for what says AT, and for what follows it in the same region.
+        The load address may differ from the address in a section with AT, and in those that follow it in the
+        same region.
         """
         region = reader.need(NAME, "a region") if reader.take(">") else None
         load_region = reader.need(NAME, "a region") if reader.take(_AT_REGION) else None
@@ -281,14 +282,14 @@ class _Parser:
             moved = output.moved or load_region is not None or follows
             self._outputs.append(replace(output, region=region, load_region=load_region, moved=moved))
 
-    def _segments_and_fill(self, reader: Reader) -> None:
+    def _segments_and_fill(self, reader: ScriptReader) -> None:
         while reader.take(":"):
             reader.need(NAME, "a segment")
         if reader.take("="):
             reader.expression()
         reader.take(",")
 
-    def _body_item(self, reader: Reader) -> None:
+    def _body_item(self, reader: ScriptReader) -> None:
         if self._statement(reader):
             return
         if reader.take(_DATA):
@@ -305,8 +306,8 @@ class _Parser:
             else:
                 reader.skip_words()
 
-    def _statement(self, reader: Reader) -> bool:
-        """Read ENTRY, ASSERT or PROVIDE, which may stand anywhere, if one comes next."""
+    def _statement(self, reader: ScriptReader) -> bool:
+        """Read ENTRY, ASSERT or PROVIDE, which may stand anywhere, if it comes next; return whether."""
         if reader.take(_ENTRY):
             reader.need("(")
             self._entry = reader.need(NAME, "a symbol")
@@ -330,15 +331,15 @@ class _Parser:
 
 
 def _flags(flags: Expr | None, scope: Scope) -> int | None:
-    """FLAGS as a number; GNU ld takes names that have no value (SHF_ALLOC) without a word."""
+    """FLAGS as a number. None without FLAGS, or if a name in it has no value, which GNU ld accepts."""
     try:
         return None if flags is None else evaluate(flags, scope)
     except CheckError:
         return None
 
 
-def _included(reader: Reader) -> Reader:
-    """A reader of the file that INCLUDE names: beside the including script, or as it stands."""
+def _included(reader: ScriptReader) -> ScriptReader:
+    """A reader of the file that INCLUDE names, looked for beside the including script, then as a path."""
     where, name = reader.where, reader.need(_FILE, "a file name")
     path = reader.path.parent / name
     path = path if path.exists() else Path(name)
@@ -346,10 +347,10 @@ def _included(reader: Reader) -> Reader:
         raise CheckError(f"{where}: INCLUDE names '{name}', which is neither beside the script nor here")
     if path in reader.files:
         raise CheckError(f"{where}: {path} includes itself")
-    return Reader(path, reader.files)
+    return ScriptReader(path, reader.files)
 
 
-_COMMANDS: Mapping[str, Callable[[_Parser, Reader], None]] = {
+_COMMANDS: Mapping[str, Callable[[_Parser, ScriptReader], None]] = {
     "MEMORY": _Parser._memory,
     "PHDRS": _Parser._program_headers,
     "REGION_ALIAS": _Parser._alias,

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on sections: each lies alone in its region, aligned, with the entry at the origin."""
+"""Rules on sections: each lies in its region, overlaps no other, and is aligned; the entry is the origin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from .elf import Section
 from .layout import Layout, Violation, misaligned, span
-from .plan import Plan
+from .plan import Promises
 from .script import Region
 
 
-def sections_have_a_region(layout: Layout, plan: Plan) -> Iterator[Violation]:
+class Extent(NamedTuple):
+    """The addresses start..end of a section, where it runs or where it is loaded; `end` is excluded."""
+
+    start: int
+    end: int
+    section: Section
+
+
+def sections_have_a_region(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         subject = f"section '{section.name}' at {span(section.sh_addr, section.end)} is an orphan"
         outputs = layout.outputs(section)
@@ -23,7 +32,7 @@ def sections_have_a_region(layout: Layout, plan: Plan) -> Iterator[Violation]:
             yield Violation(section.sh_addr, f"{subject}: the linker script assigns it to {reason}")
 
 
-def sections_lie_in_their_region(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def sections_lie_in_their_region(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         regions = layout.regions(section)
         if regions and not any(region.holds(section.sh_addr, section.end) for region in regions):
@@ -31,7 +40,7 @@ def sections_lie_in_their_region(layout: Layout, plan: Plan) -> Iterator[Violati
             yield Violation(section.sh_addr, f"section '{section.name}' needs {text}")
 
 
-def loads_lie_in_their_region(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def loads_lie_in_their_region(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         start, regions = layout.load_address(section), layout.load_regions(section)
         if start is None or not regions:
@@ -51,42 +60,47 @@ def _misfit(start: int, end: int, region: Region) -> str:
     return f"{span(start, end)}, outside region {region.name} at {span(region.origin, region.end)}"
 
 
-def sections_never_overlap(layout: Layout, plan: Plan) -> Iterator[Violation]:
-    rows = [(section.sh_addr, section.end, section) for section in layout.elf.occupying]
-    for low, high in _overlaps(rows):
-        if layout.overlay(low) is None or layout.overlay(low) != layout.overlay(high):
+def sections_never_overlap(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    extents = [Extent(section.sh_addr, section.end, section) for section in layout.elf.occupying]
+    for low, high in _overlaps(extents):
+        overlay = layout.overlay(low.section)
+        if overlay is None or overlay != layout.overlay(high.section):
             yield Violation(
-                high.sh_addr,
-                f"sections '{low.name}' at {span(low.sh_addr, low.end)} "
-                f"and '{high.name}' at {span(high.sh_addr, high.end)} overlap",
+                high.start,
+                f"sections '{low.section.name}' at {span(low.start, low.end)} "
+                f"and '{high.section.name}' at {span(high.start, high.end)} overlap",
             )
 
 
-def loads_never_overlap(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def loads_never_overlap(layout: Layout, promises: Promises) -> Iterator[Violation]:
     starts = [(layout.load_address(section), section) for section in layout.elf.occupying]
-    rows = [(start, start + section.sh_size, section) for start, section in starts if start is not None]
-    for low, high in _overlaps(sorted(rows, key=lambda row: row[:2])):
-        start, low_start = layout.load_address(high), layout.load_address(low)
-        if (low_start, start) == (low.sh_addr, high.sh_addr):
-            continue  # sections_never_overlap says it already
+    extents = [
+        Extent(start, start + section.sh_size, section) for start, section in starts if start is not None
+    ]
+    for low, high in _overlaps(sorted(extents, key=lambda extent: extent[:2])):
+        if (low.start, high.start) == (low.section.sh_addr, high.section.sh_addr):
+            continue  # sections_never_overlap has reported it
         yield Violation(
-            start,
-            f"sections '{low.name}' loaded at {span(low_start, low_start + low.sh_size)} "
-            f"and '{high.name}' loaded at {span(start, start + high.sh_size)} (p_paddr) overlap",
+            high.start,
+            f"sections '{low.section.name}' loaded at {span(low.start, low.end)} "
+            f"and '{high.section.name}' loaded at {span(high.start, high.end)} (p_paddr) overlap",
         )
 
 
-def _overlaps(rows: Sequence[tuple[int, int, Section]]) -> Iterator[tuple[Section, Section]]:
-    """Each row that begins below the highest end before it, with the row that has this end."""
-    reach: tuple[int, Section] | None = None
-    for start, end, section in rows:
-        if reach and start < reach[0]:
-            yield reach[1], section
-        if reach is None or end > reach[0]:
-            reach = end, section
+def _overlaps(extents: Sequence[Extent]) -> Iterator[tuple[Extent, Extent]]:
+    """Each extent that begins below the highest end before it, behind the extent that has this end.
+
+    `extents` are sorted by address.
+    """
+    highest: Extent | None = None
+    for extent in extents:
+        if highest and extent.start < highest.end:
+            yield highest, extent
+        if highest is None or extent.end > highest.end:
+            highest = extent
 
 
-def sections_are_aligned(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def sections_are_aligned(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         if misaligned(section.sh_addr, section.sh_addralign):
             yield Violation(
@@ -96,7 +110,7 @@ def sections_are_aligned(layout: Layout, plan: Plan) -> Iterator[Violation]:
             )
 
 
-def entry_is_the_origin(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def entry_is_the_origin(layout: Layout, promises: Promises) -> Iterator[Violation]:
     e_entry, name = layout.elf.e_entry, layout.script.entry
     start, region = layout.elf.value(name or ""), _boot_region(layout)
     subject = f"entry is 0x{e_entry:x}" + (f" ('{name}')" if start == e_entry else "")
@@ -109,7 +123,7 @@ def entry_is_the_origin(layout: Layout, plan: Plan) -> Iterator[Violation]:
 
 
 def _boot_region(layout: Layout) -> Region | None:
-    """Where a machine starts: RAM when code may live there, else wherever the entry symbol is."""
+    """The region where the machine starts: RAM if it may hold code, else the region of the entry symbol."""
     ram = layout.script.regions.get("RAM")
     if ram and ram.permits("x"):
         return ram

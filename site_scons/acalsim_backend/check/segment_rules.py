@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules on PT_LOAD segments: they hold the sections and nothing else, with the right rights."""
+"""Rules on PT_LOAD segments: they hold the sections, lie in regions, and permit what is needed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from elftools.elf.constants import P_FLAGS, SH_FLAGS
 
 from .elf import Section, Segment, flag_letters
 from .layout import Layout, Violation, misaligned, span
-from .plan import Plan
+from .plan import Promises
 from .script import Script
 
 _WX = P_FLAGS.PF_W | P_FLAGS.PF_X
 
 
-def loads_are_where_they_run(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def loads_are_where_they_run(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for segment in layout.elf.loads:
         if segment.p_paddr == segment.p_vaddr or _may_move(layout, segment):
             continue
@@ -34,7 +34,7 @@ def _may_move(layout: Layout, segment: Segment) -> bool:
     return bool(inside) and all(layout.moved(section) for section in inside if section.has_content)
 
 
-def segments_are_aligned(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def segments_are_aligned(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for segment in layout.elf.loads:
         if misaligned(segment.p_vaddr - segment.p_offset, segment.p_align):
             yield Violation(
@@ -44,7 +44,7 @@ def segments_are_aligned(layout: Layout, plan: Plan) -> Iterator[Violation]:
             )
 
 
-def sections_lie_in_one_segment(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def sections_lie_in_one_segment(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         covering = [segment.index for segment in layout.covering(section)]
         if len(covering) != 1:
@@ -56,7 +56,7 @@ def sections_lie_in_one_segment(layout: Layout, plan: Plan) -> Iterator[Violatio
             )
 
 
-def segments_hold_their_sections(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def segments_hold_their_sections(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for section in layout.elf.occupying:
         for segment in layout.covering(section):
             if problem := _mismatch(segment, section):
@@ -73,7 +73,8 @@ def _mismatch(segment: Segment, section: Section) -> str | None:
         if section.sh_offset != expected:
             return f"has sh_offset 0x{section.sh_offset:x}, expected 0x{expected:x} from p_offset"
         if section.sh_offset + section.sh_size > file_end:
-            return f"needs file offsets up to 0x{section.sh_offset + section.sh_size:x}, past 0x{file_end:x}, the end"
+            end = section.sh_offset + section.sh_size
+            return f"needs file offsets up to 0x{end:x}, past 0x{file_end:x}, the end"
     wanted = P_FLAGS.PF_R
     wanted |= P_FLAGS.PF_W if section.sh_flags & SH_FLAGS.SHF_WRITE else 0
     wanted |= P_FLAGS.PF_X if section.sh_flags & SH_FLAGS.SHF_EXECINSTR else 0
@@ -82,7 +83,7 @@ def _mismatch(segment: Segment, section: Section) -> str | None:
     return None
 
 
-def segments_lie_in_regions(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def segments_lie_in_regions(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for segment in layout.elf.loads:
         if segment.p_filesz > segment.p_memsz:
             yield Violation(
@@ -98,19 +99,20 @@ def segments_lie_in_regions(layout: Layout, plan: Plan) -> Iterator[Violation]:
             if outside is not None:
                 yield Violation(
                     outside,
-                    f"PT_LOAD segment {segment.index} covers {span(start, end)}, but no region holds 0x{outside:x}",
+                    f"PT_LOAD segment {segment.index} covers {span(start, end)}, "
+                    f"but no region holds 0x{outside:x}",
                 )
 
 
 def _first_outside(start: int, end: int, script: Script) -> int | None:
-    """The first address of start..end in no region; regions that touch count as one."""
+    """The first address of start..end that is in no region, if there is one. Adjacent regions are one."""
     for region in sorted(script.regions.values(), key=lambda region: region.origin):
         if region.origin <= start < region.end:
             start = region.end
     return start if start < end else None
 
 
-def segment_flags_follow_the_script(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def segment_flags_follow_the_script(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for segment in layout.elf.loads:
         header = layout.header(segment)
         if header and header.p_flags is not None and header.p_flags != segment.p_flags:
@@ -121,7 +123,7 @@ def segment_flags_follow_the_script(layout: Layout, plan: Plan) -> Iterator[Viol
             )
 
 
-def writable_is_never_executable(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def writable_is_never_executable(layout: Layout, promises: Promises) -> Iterator[Violation]:
     reason = _separation(layout.script)
     for segment in layout.elf.loads if reason else ():
         if segment.p_flags & _WX == _WX and segment.p_memsz:
@@ -133,11 +135,12 @@ def writable_is_never_executable(layout: Layout, plan: Plan) -> Iterator[Violati
 
 
 def _separation(script: Script) -> str | None:
-    """What in the script separates writable from executable memory, if anything does."""
+    """What in the script says that no memory is both writable and executable; None if nothing does."""
     flags = [header.p_flags for header in script.phdrs if header.p_type in ("PT_LOAD", "1")]
     if flags and all(flag is not None and flag & _WX != _WX for flag in flags):
         return "the PHDRS"
-    used = [script.regions[output.region] for output in script.outputs if output.region in script.regions]
+    named = {output.region for output in script.outputs}
+    used = [region for name, region in script.regions.items() if name in named]
     if used and not any(region.permits("w") and region.permits("x") for region in used):
         return "the regions' attributes"
     return None

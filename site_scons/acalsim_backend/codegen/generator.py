@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .. import doors
 from ..files import write_files
-from ..host.engine import library_for_compiling, timing_engine
+from ..host.engine import library_for_compiling
+from ..host.library import timing_engine
 from ..ir.graph import ACALSimIR
 from ..ir.verify import verify
 from ..machine.file import load_machine

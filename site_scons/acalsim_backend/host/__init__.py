@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on this computer: engines, QEMU, compilers, and how they are built."""
+"""The host's side: finding and building the engines, QEMU's plugin and the compilers of the firmware."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What QEMU and the simulator load, built once into the user's cache, for who comes without SCons."""
+"""QEMU's plugin and the embedded engine, built once in the user's cache, where SCons does not build them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..machine.headers import registers_header, tables_header
 from ..paths import SIM, cache_folder
 from . import engine as embedded
 from . import qemu
+from .library import LIBRARY_NAME
 from .tools import Tools
 
 
@@ -33,10 +34,10 @@ class BuiltFile:
 
 @functools.cache
 def host_tools() -> Tools:
-    """QEMU's plugin and the embedded engine, built once for each state of their sources.
+    """QEMU's plugin and the embedded engine, built if the cache does not hold them for the present sources.
 
-    They lie in $XDG_CACHE_HOME/acalsim, else ~/.cache/acalsim; several processes may ask at once.
-    Raises QemuError or ToolchainError where they can't be built or QEMU does not take the plugin.
+    The cache is $XDG_CACHE_HOME/acalsim, or else ~/.cache/acalsim. Several processes may call this at once.
+    Raises QemuError or ToolchainError where something cannot be built or QEMU does not take the plugin.
     """
     cache = cache_folder()
     index = cache / f"{_tools_key()}.json"
@@ -51,13 +52,13 @@ def host_tools() -> Tools:
 
 
 def _tools_key() -> str:
-    """A digest of all that the tools are made from and for."""
+    """A digest of the sources, flags and versions that the tools are made from."""
     parts = [
         registers_header(),
         tables_header(),
         str(embedded.ENGINE_CXXFLAGS),
         str(qemu.PLUGIN_CFLAGS),
-        embedded.LIBRARY_NAME,
+        LIBRARY_NAME,
     ]
     parts += [sys.prefix, package_version("nanobind"), qemu.installed_version()]
     digest = hashlib.sha256("\n".join(parts).encode())
@@ -74,7 +75,7 @@ def _is_whole(index: Path) -> bool:
 
 
 def _build_tools(cache: Path, index: Path) -> None:
-    """Build both, try the plugin out on QEMU, and note where they lie: last, so that the note is true."""
+    """Build both, try the plugin on QEMU, then write `index`: it exists only when both are usable."""
     if shutil.which("gcc") is None:
         raise ToolchainError("no C compiler 'gcc'; install it (Debian: apt install gcc g++)")
     folder = cache / index.stem

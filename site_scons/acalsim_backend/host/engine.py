@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded engine as a Python extension: C++ sources in, the library `_embedded` out.
+"""Builds the embedded engine: C++ sources in, the Python extension `_embedded` out.
 
     python -m acalsim_backend.host.engine build OUTDIR    builds it there, by hand
 
-SCons drives the same constants; nothing here knows of it. nanobind is compiled along, so that
-neither CMake nor a second library is needed.
+SCons builds it by the same constants and functions. nanobind's own source is compiled with the engine's, so
+that neither CMake nor a second library is needed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 
 import nanobind
 
-from ..errors import ServeError, TimingError, ToolchainError, run_room
-from ..files import write_atomic
+from ..errors import ServeError, ToolchainError, run_room
+from ..files import StrPath, short_digest, write_atomic
 from ..machine.headers import registers_header, tables_header
-from ..paths import ROOT, SIM, cache_folder
+from ..paths import SIM, cache_folder
+from .library import LIBRARY_NAME, find_library
 
 CXX = os.environ.get("CXX", "g++")
-LIBRARY_NAME = "_embedded" + sysconfig.get_config_var("EXT_SUFFIX")
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
-"""A device model is one file in sim/model; it needs no other mention here."""
+"""All of sim/model and sim/embedded: a new device model is compiled without being named here."""
 
 ENGINE_CXXFLAGS = (
     "-std=c++17",
     "-O3",
-    # A product and a sum are rounded one by one, whatever the CPU could fuse: results are the same everywhere.
+    # Products and sums are rounded one by one, even where the host could fuse them: results are the same
+    # on every host.
     "-ffp-contract=off",
     "-fPIC",
     "-fvisibility=hidden",
@@ -61,139 +61,85 @@ def nanobind_source() -> Path:
 
 
 def system_include_dirs() -> tuple[Path, ...]:
-    """Header folders of nanobind and Python; our own are sim/ and the one with registers.h and tables.h."""
+    """The header folders of nanobind, of what it includes, and of Python."""
     root = Path(nanobind.include_dir())
     return (root, root.parent / "ext/robin_map/include", Path(sysconfig.get_path("include")))
 
 
 def sources() -> tuple[Path, ...]:
-    """Everything that is compiled, the slowest first."""
+    """Everything that is compiled, the largest file first, so that the longest compilation starts first."""
     return tuple(sorted((nanobind_source(), *ENGINE_SOURCES), key=lambda path: -path.stat().st_size))
 
 
 def cxxflags(source: Path) -> tuple[str, ...]:
-    """Compiler flags of one source, include folders apart."""
+    """The compiler flags of one source, without include folders."""
     return NANOBIND_CXXFLAGS if source == nanobind_source() else ENGINE_CXXFLAGS
 
 
 def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
-    """How one source becomes one object; `headers` is the folder of registers.h and tables.h."""
+    """The command that compiles one source to one object. `headers` holds registers.h and tables.h."""
     includes = [f"-I{SIM}", f"-I{headers}", *(f"-isystem{path}" for path in system_include_dirs())]
     return [CXX, *cxxflags(source), *includes, "-c", str(source), "-o", str(target)]
 
 
 def link_command(objects: list[Path], library: Path) -> list[str]:
+    """The command that links the objects to the library."""
     return [CXX, *ENGINE_LINKFLAGS, *map(str, objects), "-o", str(library)]
 
 
-def find_library(given: str | None = None) -> Path:
-    """The library: as given, as the environment says, or as the build makes it."""
-    path = Path(given or os.environ.get("ACALSIM_ENGINE") or ROOT / "build/host" / LIBRARY_NAME)
-    if path.is_file():
-        return path
-    raise ServeError(f"no engine at '{path}'; build it: ./run scons host")
-
-
 def library_for_compiling() -> Path:
-    """The library as the environment says or as the build makes it, else one of the user's cache folder, built if need be."""
+    """The library that find_library finds; where there is none, one that is built in the user's cache."""
     try:
         return find_library()
     except ServeError:
         return build(cache_folder() / "engine")
 
 
-_modules: dict[str, ModuleType] = {}
-"""By the digest of their file: nanobind does not bear a second copy of the same types in one process."""
+def build(folder: StrPath) -> Path:
+    """Build the library in `folder` and return its path.
 
-
-def load(path: str | os.PathLike) -> ModuleType:
-    """Import the engine from exactly that file. Raises ServeError where it cannot be."""
-    try:
-        digest = _digest(Path(path))
-    except OSError as error:
-        raise ServeError(f"cannot load the engine '{path}': {error.strerror}") from None
-    if digest not in _modules:
-        _modules[digest] = _import(path)
-    return _modules[digest]
-
-
-def _import(path: str | os.PathLike) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_embedded", os.fspath(path))
-    try:
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    except (ImportError, AttributeError) as error:
-        raise ServeError(f"cannot load the engine '{path}': {_first_line(error)}") from None
-    return module
-
-
-def timing_engine(library: str | os.PathLike | None = None) -> ModuleType:
-    """The engine, as what times products and command lists. Raises TimingError where there is none."""
-    try:
-        path = find_library(library)
-        engine = load(path)
-    except ServeError as error:
-        raise TimingError(str(error)) from None
-    if not hasattr(engine, "array_cycles"):
-        raise TimingError(f"the engine '{path}' is older than this command; build it: ./run scons host")
-    return engine
-
-
-def build(folder: str | os.PathLike) -> Path:
-    """Build the library in `folder`, compiling only what that folder does not hold yet.
-
-    An object's name carries the digest of all that went into it. Returns the library's path;
-    raises ToolchainError with the compiler's first complaint.
+    The names of objects hold a digest of all that they are made from, so that only what changed is compiled.
+    Raises ToolchainError with the compiler's first error.
     """
     folder = Path(folder).absolute()
     write_if_changed(folder / "registers.h", registers_header())
     write_if_changed(folder / "tables.h", tables_header())
-    headers = _digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
+    headers = short_digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
-    library = folder / _digest(*objects) / LIBRARY_NAME
+    library = folder / short_digest(*objects) / LIBRARY_NAME
     if not library.exists():
         library.parent.mkdir(exist_ok=True)
-        _run(link_command, objects, library)
+        _make(library, lambda temporary: link_command(objects, temporary))
     return library
 
 
 def write_if_changed(path: Path, text: str) -> None:
+    """Write the file unless it holds that text already, so that its time does not change."""
     if not path.exists() or path.read_text() != text:
         write_atomic(path, text)
 
 
 def _compile(source: Path, folder: Path, headers: str) -> Path:
     command = " ".join(compile_command(source, folder, folder))
-    key = hashlib.sha256(f"{_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{short_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
     target = folder / f"{source.stem}-{key}.o"
     if not target.exists():
-        _run(lambda source, target: compile_command(source, target, folder), source, target)
+        _make(target, lambda temporary: compile_command(source, temporary, folder))
     return target
 
 
-def _run(command, source, target: Path) -> None:
-    """Make `target` with `command(source, temporary)`, whole or not at all."""
+def _make(target: Path, command: Callable[[Path], list[str]]) -> None:
+    """Make `target` by `command` of a temporary path: it appears whole or not at all."""
     temporary = target.with_name(f".{os.getpid()}-{target.name}")
     try:
-        done = subprocess.run(command(source, temporary), capture_output=True, text=True)
+        done = subprocess.run(command(temporary), capture_output=True, text=True)
     except FileNotFoundError:
         raise ToolchainError(f"no C++ compiler '{CXX}' (Debian's package is g++)") from None
     if done.returncode:
         complaint = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
         raise ToolchainError(f"{target.name} cannot be built: {complaint.strip()}")
     os.replace(temporary, target)
-
-
-def _digest(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def main(arguments: list[str]) -> int:

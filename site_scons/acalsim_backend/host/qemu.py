@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU and its plugin: which QEMU is installed, and whether it takes the device plugin.
+"""QEMU and its plugin: finds QEMU, compiles the plugin, and tries whether that QEMU works with it.
 
-    python -m acalsim_backend.host.qemu check PLUGIN.so OUT.json   try it out, note QEMU's version
+    python -m acalsim_backend.host.qemu check PLUGIN.so OUT.json   try the plugin, write down QEMU's version
     python -m acalsim_backend.host.qemu build OUTDIR               compile the plugin there, by hand
 
-SCons drives the same constants; nothing here knows of it.
+SCons compiles the plugin by the same constants.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from .. import doors
 from ..errors import AcalsimError, QemuError, run_room
@@ -39,7 +40,7 @@ PLUGIN_CFLAGS = (
     "-O2",
     "-fPIC",
     "-pthread",
-    # QEMU exports 17,000 names of its own, and would be called where one of ours were the same.
+    # QEMU exports 17,000 names: a name of ours that is one of them would resolve to QEMU's function.
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
@@ -51,7 +52,7 @@ TIMEOUT_S = 60
 
 
 def find_qemu() -> Path:
-    """The QEMU to use: what the environment variable QEMU names, else what PATH has."""
+    """The program that the variable QEMU names, else QEMU_NAME on PATH. Raises QemuError if there is none."""
     wanted = os.environ.get("QEMU") or QEMU_NAME
     found = shutil.which(wanted)
     if found is None:
@@ -62,7 +63,7 @@ def find_qemu() -> Path:
 
 
 def version(qemu: Path) -> str:
-    """What QEMU calls itself, the distribution's own version included."""
+    """The version that QEMU prints, with the distribution's own part."""
     try:
         said = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -82,10 +83,10 @@ def installed_version() -> str:
 
 
 def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
-    """Compile the plugin into `folder`, outside any build system."""
+    """Compile the plugin into `folder`; return its path. Raises QemuError with the compiler's last line."""
     write_atomic(folder / "registers.h", registers_header())
     plugin = folder / PLUGIN_NAME
-    command = [
+    command: list[str | Path] = [
         compiler,
         *PLUGIN_CFLAGS,
         *PLUGIN_LINKFLAGS,
@@ -101,8 +102,8 @@ def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
     return plugin
 
 
-# What check_plugin runs: reads DATA_OUT of the echo device, writes what it got to SIZE, and ends the
-# simulation. Seven instructions, in words.
+# The program that check_plugin runs, one instruction a word: it reads the Echo device's DATA_OUT, writes that
+# value to SIZE, and ends the simulation.
 ANSWER = 0x5A5A1234
 PROBE = (
     DEFAULT_BASES["echo"] | 0x2B7,  # lui t0, echo
@@ -117,28 +118,17 @@ DESCRIPTION = f"device echo {DEFAULT_BASES['echo']:#x} 0x1000\n".encode()
 
 
 def check_plugin(qemu: Path, plugin: Path) -> None:
-    """Really run a few instructions on `qemu` with `plugin`; raise QemuError when anything is off.
+    """Run a few instructions on `qemu` with `plugin`. Raises QemuError, in one line, if anything goes wrong.
 
-    The plugin uses functions of QEMU that nobody promises, so nothing less than a device access that
-    arrives, a value that comes back and a right count of instructions shows that it works.
+    The plugin calls functions of QEMU that no version of it promises. That it works is shown only by running
+    it: a device access arrives, its answer comes back, and the count of instructions is right.
     """
     with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
         probe = Path(folder) / "probe.bin"
         probe.write_bytes(struct.pack(f"<{len(PROBE)}I", *PROBE))
         simulator = _Simulator(Path(folder) / "socket")
-        command = [
-            qemu,
-            "-M",
-            "virt",
-            "-bios",
-            "none",
-            "-display",
-            "none",
-            "-serial",
-            "none",
-            "-monitor",
-            "none",
-        ]
+        command: list[str | Path] = [qemu, "-M", "virt", "-bios", "none"]
+        command += ["-display", "none", "-serial", "none", "-monitor", "none"]
         command += ["-device", f"loader,file={probe},addr=0x80000000,force-raw=on"]
         command += ["-plugin", plugin.absolute(), "-device", f"sst-device,socket={simulator.path}"]
         try:
@@ -155,11 +145,13 @@ def check_plugin(qemu: Path, plugin: Path) -> None:
 
 
 class _Simulator(threading.Thread):
-    """Serves one client with one device, and remembers what the client did."""
+    """A simulator of one device for one client: it answers reads with ANSWER and notes what is written."""
 
     def __init__(self, path: Path):
         super().__init__(daemon=True)
-        self.path, self.written, self.statistics = path, [], None
+        self.path = path
+        self.written: list[int] = []
+        self.statistics: dict[str, Any] | None = None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen()
@@ -172,9 +164,9 @@ class _Simulator(threading.Thread):
                 while self.statistics is None:
                     self.serve(link, stream)
         except (OSError, struct.error, ValueError):
-            return  # QEMU is gone, or speaks otherwise; what is missing says so
+            return  # QEMU ended, or does not speak the protocol: judge() finds what is missing
 
-    def serve(self, link: socket.socket, stream) -> None:
+    def serve(self, link: socket.socket, stream: BinaryIO) -> None:
         kind, size, _, _, data = struct.unpack("<BBHQQ", stream.read(20))
         if kind == 3:
             link.sendall(bytes([1]) + bytes(7) + struct.pack("<Q", len(DESCRIPTION)) + DESCRIPTION)
@@ -199,16 +191,16 @@ class _Simulator(threading.Thread):
             raise QemuError(f"'{qemu}' counts {counted} instructions where {len(PROBE)} ran; {ADVICE}")
 
 
-def _explain(qemu: Path, done: subprocess.CompletedProcess) -> str:
-    """One line for what QEMU said when it refused."""
+def _explain(qemu: Path, done: subprocess.CompletedProcess[str]) -> str:
+    """Why QEMU ended with an error, in one line."""
     said = done.stderr
     if re.search(r"-plugin: invalid option|plugin interface not enabled", said):
         return f"'{qemu}' was built without plugins; {ADVICE}"
     if missing := re.search(r"undefined symbol: (\w+)", said):
         return f"'{qemu}' does not offer the plugin its function '{missing.group(1)}'; {ADVICE}"
     if api := re.search(r"requires API version (\d+), but this QEMU supports only (.+)", said):
-        newest = api.group(2).split()[-1]
-        return f"'{qemu}' takes plugins of API version {newest}; this one has {api.group(1)}; {ADVICE}"
+        taken = api.group(2).split()[-1]
+        return f"'{qemu}' takes plugins of API version {taken}; this one has {api.group(1)}; {ADVICE}"
     return f"'{qemu}' with the plugin ended with status {done.returncode}: {_last_line(said)}"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SST as this host has it: its programs, its version, and how its element library is compiled.
+"""SST on this host: finds its programs, checks their version, and says how our element library is compiled.
 
-SCons drives the same constants; nothing here knows of it.
+SCons compiles the library by the constants and commands that are given here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from ..errors import ToolchainError
 from ..paths import ROOT, SIM
 
 OLDEST = 16
-"""The oldest release of SST whose interfaces sim/sst uses: handlers by template under their present
-name, and TimeConverter by value everywhere. SST's development branch calls itself `-dev` and is taken."""
+"""The oldest release of SST that sim/sst compiles with: it uses Handler2 and passes TimeConverter by value.
+
+SST's development branch has no release number, calls itself `-dev`, and is accepted.
+"""
 
 CONFIG = SIM / "sst/config.py"
 LIBRARY_NAME = "libacalsim.so"
@@ -26,11 +28,11 @@ SOURCES = (
     *sorted(SIM.glob("model/*.cc")),
     *(SIM / "embedded" / name for name in ("client.cc", "connection.cc", "guest_ram.cc")),
 )
-"""The models and the protocol are the embedded engine's own."""
+"""The device models and the protocol are compiled from the same sources as in the embedded engine."""
 
 CXXFLAGS = (
     "-O3",
-    # As for the embedded engine: results are the same bits in both.
+    # As in the embedded engine, so that results are the same to the bit.
     "-ffp-contract=off",
     "-Wall",
     "-Wextra",
@@ -39,8 +41,10 @@ CXXFLAGS = (
 
 def find_sst() -> str:
     """The `sst` program. Raises ToolchainError where SST is missing or too old."""
-    missing = [tool for tool in ("sst", "sst-config") if not shutil.which(tool)]
-    if missing:
+    found = {tool: shutil.which(tool) for tool in ("sst", "sst-config")}
+    program = found["sst"]
+    missing = [tool for tool, path in found.items() if path is None]
+    if program is None or missing:
         raise ToolchainError(
             f"ENGINE=sst needs SST's `sst` and `sst-config` on PATH; not found: {', '.join(missing)}; "
             "how to get SST: https://sst-simulator.org, or use ENGINE=embedded"
@@ -48,16 +52,17 @@ def find_sst() -> str:
     text = ask("sst", "--version")
     if is_too_old(text):
         raise ToolchainError(f"ENGINE=sst needs SST {OLDEST} or later; found '{text}'")
-    return shutil.which("sst")
+    return program
 
 
 def is_too_old(version: str) -> bool:
+    """Whether what `sst --version` prints names a release before OLDEST."""
     number = re.search(r"(\d+)\.\d+", version)
-    return bool(number) and int(number[1]) < OLDEST
+    return number is not None and int(number[1]) < OLDEST
 
 
 def find_sst_library() -> Path:
-    """The element library, as the environment says or as the build makes it."""
+    """The library of $ACALSIM_SST_LIBRARY, else that of the build. Raises ToolchainError if none."""
     path = Path(os.environ.get("ACALSIM_SST_LIBRARY") or ROOT / "build/host-sst" / LIBRARY_NAME)
     if path.is_file():
         return path
@@ -65,18 +70,19 @@ def find_sst_library() -> Path:
 
 
 def compiler() -> str:
-    """SST's own C++ compiler with the flags that its headers want."""
-    flags = re.sub(
-        r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS")
-    )  # warnings are for our own
+    """The C++ compiler that SST was built with, and the flags that its headers and our sources need."""
+    # Warnings are for our own code: SST's headers are system headers.
+    flags = re.sub(r"(^|\s)-I", r"\1-isystem ", ask("sst-config", "--ELEMENT_CXXFLAGS"))
     return f"{ask('sst-config', '--CXX')} {flags} {' '.join(CXXFLAGS)}"
 
 
 def linker() -> str:
+    """The command, without files, that links an element library."""
     return f"{ask('sst-config', '--CXX')} {ask('sst-config', '--ELEMENT_LDFLAGS')}"
 
 
 def ask(*command: str) -> str:
+    """What the command prints. Raises ToolchainError if it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise ToolchainError(f"`{' '.join(command)}` ended with status {done.returncode}")

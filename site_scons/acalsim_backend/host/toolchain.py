@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cross compilers and their flags, said once: SCons, the generated Makefile and the backend read them here.
+"""The cross compilers and their flags, for SCons, the generated Makefile and the backend alike.
 
-gcc compiles for scalar machines. It neither vectorises nor knows the vector intrinsics, so that C for
-machines with vectors is compiled by clang; gcc assembles and links there too.
+gcc compiles, assembles and links for scalar machines. gcc 12 neither vectorises for RISC-V nor knows the
+vector intrinsics; for machines with vectors clang compiles the C, and gcc still assembles and links.
 
-    python -m acalsim_backend.host.toolchain check [ISA]    ends with one line where a compiler is missing
+    python -m acalsim_backend.host.toolchain check [ISA]    prints the compiler's version, or what is missing
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..machine.machine import Cpu
 PREFIX = os.environ.get("CROSS_COMPILE") or "riscv64-unknown-elf-"
 PACKAGES = "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
 CLANG = "clang-16"
-"""The program and Debian's package."""
+"""The program's name, which is also that of Debian's package."""
 PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf"
-"""Where Debian's picolibc is; gcc knows it by its specs."""
+"""Where Debian installs picolibc, for clang; gcc finds it by its specs file."""
 
 RUNTIME_SOURCES = ("start.S", "trap.c", "console.c", "compute.c", "completion.c")
-"""Files of kernels/ that every firmware is linked with; the first holds the reset code."""
+"""The files of kernels/ that every firmware is linked with. The first one holds the reset code."""
 GENERATED_SOURCES = ("graph_0.c", "graph_0_weights.c", "graph_0_inputs.c")
 
 COMMON_FLAGS = (
@@ -32,7 +32,7 @@ COMMON_FLAGS = (
     "-mcmodel=medany",
     "-std=gnu11",
     "-O3",
-    # One rounding a multiply-add, as the machine has it.
+    # A multiply-add is rounded once, as by the machine's fmadd.
     "-ffp-contract=fast",
     "-fno-strict-aliasing",
     # Integers overflow as PyTorch's do.
@@ -47,73 +47,75 @@ COMMON_FLAGS = (
 )
 GCC_FLAGS = (
     "--specs=picolibc.specs",
-    # gcc spills register tiles otherwise.
+    # With it, gcc spills the registers of matrix tiles to memory.
     "-fno-schedule-insns",
-    # Lets loads be scheduled ahead of their use although registers are assigned.
+    # More registers let the scheduler that runs after their assignment move loads ahead of their use.
     "-frename-registers",
-    # Loops that copy or clear a few rows are not to become calls of picolibc's bytewise functions.
+    # Without it, gcc turns loops that copy or clear rows into calls of picolibc's byte-by-byte functions.
     "-fno-tree-loop-distribute-patterns",
     # Each op keeps a function, and so a symbol, of its own.
     "-fno-ipa-icf",
-    # gcc 12 has taken functions for pure that write a tensor, and dropped the calls.
+    # gcc 12 takes some functions that write a tensor for pure ones, and drops their calls.
     "-fno-ipa-pure-const",
     "-fno-ipa-modref",
     "-gno-record-gcc-switches",
 )
 CFLAGS = (*COMMON_FLAGS, *GCC_FLAGS)
-"""gcc's, but for -march."""
+"""gcc's flags without -march."""
 CLANG_FLAGS = (
     "--target=riscv64-unknown-elf",
     *("-isystem", f"{PICOLIBC}/include"),
     "-ftls-model=local-exec",
-    # Loops that copy or clear are to become vector code, not calls of picolibc's scalar functions.
+    # Loops that copy or clear become vector code instead of calls of picolibc's scalar functions.
     "-fno-builtin-memcpy",
     "-fno-builtin-memset",
-    # Generated code has a model's constants as they are, whatever they meet.
+    # Generated code compares and converts a model's constants as they are.
     "-Wno-tautological-bitwise-compare",
     "-Wno-implicit-const-int-float-conversion",
-    # A loop that is too short for what its pragma asks is no mistake.
+    # A loop may be too short for the unrolling that its pragma asks for.
     "-Wno-pass-failed",
-    # Loops take vectors of four registers, and as many elements as just suit their count.
+    # Loops use groups of four vector registers, with a fixed number of elements a step.
     *("-mllvm", "-riscv-v-register-bit-width-lmul=4"),
     *("-mllvm", "-scalable-vectorization=off"),
-    # clang's scheduler moves vector loads up until it must spill.
+    # With it, clang moves vector loads ahead until registers are spilled.
     *("-mllvm", "-enable-misched=false"),
 )
 ASFLAGS = ("-g0",)
-"""For .S files: the assembler's debug information would carry the build's own paths."""
+"""For .S files: no debug information, which would hold the paths of the build."""
 BUILD_FOLDER = "/acalsim"
-"""What debug information calls the folder of the generated sources, wherever it lies."""
+"""The name in debug information of the folder of generated sources, so that no real path is in the ELF."""
 LDFLAGS = ("-nostartfiles", "-static", "-Wl,--gc-sections", "-Wl,--fatal-warnings")
 LIBRARIES = ("-lm",)
 
 
 def has_vectors(isa: str) -> bool:
+    """Whether a CPU of that ISA has the vector extension."""
     return isa == "rv64gcv"
 
 
 def gcc_flags() -> tuple[str, ...]:
-    """What gcc is given to assemble, to link and, on scalar machines, to compile.
+    """gcc's flags to assemble, to link and, for scalar machines, to compile.
 
-    Always for rv64gc: there is no C library for anything else.
+    They always say rv64gc, because picolibc is not built for anything else.
     """
     return ("-march=rv64gc", *CFLAGS)
 
 
 def as_flags(cpu: Cpu) -> tuple[str, ...]:
-    """Added for .S files. Their -march tells disassemblers which instructions are in the ELF."""
+    """More flags for .S files. Their -march lets disassemblers know the instructions of the whole ELF."""
     return (*ASFLAGS, f"-march={cpu.isa}")
 
 
 def c_compiler(cpu: Cpu) -> str:
-    """The C compiler's name, gcc's without the prefix that a user chooses."""
+    """The C compiler's name: clang's, or gcc's without its prefix, which the user may choose."""
     return CLANG if has_vectors(cpu.isa) else "gcc"
 
 
 def c_flags(cpu: Cpu) -> tuple[str, ...]:
+    """The C compiler's flags."""
     if not has_vectors(cpu.isa):
         return gcc_flags()
-    # VLEN as a minimum (Zvl) and, in units of 64 bits, as all there is.
+    # Zvl says that VLEN is at least so long; vscale, in units of 64 bits, that it is exactly so long.
     units = cpu.vlen // 64
     length = ("-Xclang", f"-mvscale-min={units}", "-Xclang", f"-mvscale-max={units}")
     return (f"-march=rv64gcv_zvl{cpu.vlen}b", *length, *COMMON_FLAGS, *CLANG_FLAGS)
@@ -138,7 +140,8 @@ def find_compiler(isa: str = "rv64gc") -> str:
     found = shutil.which(CLANG)
     if found is None:
         raise ToolchainError(
-            f"no compiler '{CLANG}', which machines with vectors need; install it (Debian: apt install {CLANG})"
+            f"no compiler '{CLANG}', which machines with vectors need; "
+            f"install it (Debian: apt install {CLANG})"
         )
     return found
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was built for this host, as its users are given it."""
+"""The two files that a simulation loads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Tools:
-    """What a simulation loads: QEMU's plugin and the embedded engine's library."""
+    """QEMU's plugin and the library of the embedded engine."""
 
     plugin: Path
     library: Path

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pointwise ops as C: an expression of {0}, {1} ... an element each, for floats and for integers."""
+"""Pointwise ops as C: the operands' elements as C text in, a C expression of the result's element out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .graph import ITEM_BYTES, ACALSimOpType, TensorDesc
 from .literals import C_TYPES, literal
@@ -18,11 +18,20 @@ WHOLE = ("int64", "int32", "int8", "bool")
 FLOATS = ("float32",)
 BOOL = ("bool",)
 
+Result = tuple[str, ...] | Literal["promoted", "first", "attr"]
+"""The dtypes that a result may have, or where they come from: row.promoted, operand 0, or the attr dtype."""
+
+Formula = Callable[[Sequence[str], Attrs, Sequence[TensorDesc], TensorDesc], str]
+"""(the operands' elements as C text, attrs, the operands' tensors, the result) -> a C expression."""
+
 
 @dataclass(frozen=True)
 class Expression:
-    """C text with {0}, {1} ... for the operands: `floats` where one of them or the result is a float,
-    else `integers` (the same unless given); {alpha} is the attr alpha as a factor, or nothing."""
+    """A formula that is a template: {0}, {1} ... stand for the operands' elements.
+
+    `floats` is used where an operand or the result is float32; `integers`, if it is given, where none is.
+    {alpha} stands for `alpha * ` where the op has that attr, else for nothing.
+    """
 
     floats: str
     integers: str | None = None
@@ -38,12 +47,13 @@ class Expression:
 
 
 def function(name: str) -> Expression:
+    """A call of a C function of one float."""
     return Expression(f"{name}((float){{0}})")
 
 
 E = Expression
-UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]] = {
-    # type: expression, header, dtypes, dtype of the result
+UNARY: Mapping[ACALSimOpType, tuple[Formula, str | None, tuple[str, ...], Result]] = {
+    # op type: expression, header, dtypes, dtype of the result
     T.NEG: (E("-{0}"), None, NUMBERS, "promoted"),
     T.ABS: (E("magnitude({0})", "{0} < 0 ? -{0} : {0}"), "bits.h", NUMBERS, "promoted"),
     T.SIGN: (E("({0} > 0) - ({0} < 0)"), None, NUMBERS, "promoted"),
@@ -93,8 +103,8 @@ UNARY: Mapping[ACALSimOpType, tuple[Callable, str | None, tuple[str, ...], Any]]
     },
 }
 
-BINARY: Mapping[ACALSimOpType, tuple[str, Callable, tuple[str, ...], Any, tuple[str, ...]]] = {
-    # type: ATen's name, expression, dtypes, dtype of the result, attrs
+BINARY: Mapping[ACALSimOpType, tuple[str, Formula, tuple[str, ...], Result, tuple[str, ...]]] = {
+    # op type: ATen's name, expression, dtypes, dtype of the result, attrs
     T.ADD: ("add", E("{0} + {alpha}{1}"), ANY, "promoted", ("alpha",)),
     T.SUB: ("sub", E("{0} - {alpha}{1}"), ANY, "promoted", ("alpha",)),
     T.MUL: ("mul", E("{0} * {1}"), ANY, "promoted", ()),
@@ -138,18 +148,19 @@ def bitwise_not(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDe
 
 
 def left_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    """0 where more is shifted than there are bits."""
+    """As PyTorch: 0 where the shift is negative or as wide as the integer."""
     bits = 8 * ITEM_BYTES[out.dtype]
     return f"(uint64_t)({operands[1]}) < {bits} ? (int64_t)((uint64_t){operands[0]} << {operands[1]}) : 0"
 
 
 def right_shift(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    """The sign where more is shifted than there are bits."""
+    """As PyTorch: the sign (0 or -1) where the shift is negative or as wide as the integer."""
     last = 8 * ITEM_BYTES[out.dtype] - 1
     return f"{operands[0]} >> ((uint64_t)({operands[1]}) < {last} ? {operands[1]} : {last})"
 
 
 def shifts(side: str, operator: str) -> tuple[str, ...]:
+    """ATen's names of a shift to one side."""
     named = (f"aten.bitwise_{side}_shift.{overload}" for overload in ("Tensor", "Tensor_Scalar"))
     return (*named, f"aten.{operator}.Tensor", f"aten.{operator}.Scalar")
 
@@ -170,8 +181,7 @@ def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], ou
 
 
 def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    """As PyTorch: NaN stays, and where the bounds cross the upper one holds."""
-
+    """As PyTorch: NaN stays NaN, and the upper bound wins where it is below the lower one."""
     low, high = (attrs.get(name, attrs.get(f"{name}_val")) for name in ("min", "max"))
     text = operands[0]
     if low is not None:
@@ -182,11 +192,13 @@ def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 
 
 def quantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """The int8 nearest to a float times the attr scale, saturated (quantise_i8 in kernels/rounding.h)."""
     factor = "" if attrs["scale"] == 1 else f" * {literal(float(attrs['scale']))}"
     return f"quantise_i8({operands[0]}{factor})"
 
 
 def dequantise(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    """The float of an int8: the int8 times the attr scale."""
     return f"(float){operands[0]} * {literal(float(attrs['scale']))}"
 
 
@@ -197,7 +209,8 @@ def gelu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], ou
 
 
 def leaky_relu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    return f"{operands[0]} > 0 ? {operands[0]} : {operands[0]} * {literal(float(attrs.get('negative_slope', 0.01)))}"
+    slope = literal(float(attrs.get("negative_slope", 0.01)))
+    return f"{operands[0]} > 0 ? {operands[0]} : {operands[0]} * {slope}"
 
 
 def elu(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
@@ -219,7 +232,7 @@ POWERS = {
     -1.0: "1.0f / {0}",
     -2.0: "1.0f / ({0} * {0})",
 }
-"""The exponents that PyTorch computes without pow()."""
+"""C by exponent, for the exponents that PyTorch computes without pow()."""
 
 
 def power(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The intermediate representation: tensors and the ops between them, which print themselves as text.
+"""The intermediate representation: tensors, the ops that compute them, and the graph's text form.
 
-The text carries all but the constants' values, so that a graph whose weights change stays the same text.
-text.py reads it back, verify.py holds a graph to the op table.
+str() prints a graph as text, and text.py reads that text back. The text leaves out the values of constants,
+so that it stays the same when only weights change. verify.py holds a graph to the op table.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from ..errors import IRError
 
 ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
-"""The dtypes there are, and the bytes of one element of each."""
+"""Every dtype, and the bytes of one of its elements."""
 
 ROLES = ("input", "param", "output")
 
 
 class ACALSimOpType(Enum):
-    """What an op does; the report's `type` is the member's name."""
+    """What an op computes. The report's `type` is the member's name."""
 
     MATMUL = auto()
     GEMM = auto()
@@ -159,7 +159,7 @@ class ACALSimOpType(Enum):
 
 @dataclass(frozen=True)
 class TensorDesc:
-    """One dense, row-major tensor. `memory_addr` is its guest address, where one is known."""
+    """One dense, row-major tensor. `memory_addr` is its address in guest memory, if it is known."""
 
     name: str
     shape: tuple[int, ...]
@@ -184,11 +184,11 @@ class TensorDesc:
 
 @dataclass(frozen=True)
 class ACALSimOp:
-    """One op: `outputs` = op_type(`inputs`, `attrs`); `source` is the user's line, `models/mlp.py:17`,
-    and `aten` names the core ATen ops that it came from.
+    """One op: `outputs` = `op_type`(`inputs`, `attrs`).
 
-    `compute_cycles` is the number of multiply-accumulates, or of result elements where there are
-    none: an estimate for orientation. The cycles of a report are simulated.
+    `source` is the user's line, as in `models/mlp.py:17`; `aten` names the core ATen ops that the op came
+    from. `compute_cycles` is only an estimate of the op's size: its multiply-accumulates, or the elements of
+    its result where it has none. A report's cycles come from the simulation instead.
     """
 
     op_type: ACALSimOpType
@@ -206,7 +206,11 @@ class ACALSimOp:
 
 
 class ACALSimIR:
-    """A graph: tensors by name, ops in order of execution, the parameters' values (numpy) by name."""
+    """A graph: tensors by name, ops in order of execution, and the parameters' values by name.
+
+    The values in `constants` are numpy arrays. `outputs` names the output tensors in the order in which the
+    model returns them.
+    """
 
     def __init__(self, name: str):
         self.name = name
@@ -224,40 +228,42 @@ class ACALSimIR:
         return [name for name, desc in self.tensors.items() if desc.is_param]
 
     def add_tensor(self, desc: TensorDesc) -> TensorDesc:
+        """Declare a tensor and return it. Raises IRError where its name is taken."""
         if desc.name in self.tensors:
             raise IRError(f"{self.name}: tensor '{desc.name}' is declared twice")
         self.tensors[desc.name] = desc
         return desc
 
     def add_op(self, op: ACALSimOp) -> ACALSimOp:
+        """Append an op and return it."""
         self.ops.append(op)
         return op
 
     def set_outputs(self, names: Iterable[str]) -> None:
-        """Make these tensors, and no others, the outputs, in this order."""
+        """Make exactly these tensors the outputs, in this order."""
         self.outputs = list(names)
         for name, desc in self.tensors.items():
             if desc.is_output != (name in self.outputs):
                 self.tensors[name] = replace(desc, is_output=not desc.is_output)
 
     def replace(self, old: ACALSimOp, *new: ACALSimOp) -> None:
-        """Put `new`, in order, where the op named as `old` is; nothing at all removes it."""
+        """Put the ops `new` in the place of the op named as `old` is. Without `new`, that op is removed."""
         place = next(index for index, op in enumerate(self.ops) if op.name == old.name)
         self.ops[place : place + 1] = new
 
     def copy(self) -> ACALSimIR:
-        """The same graph in containers of its own; ops, tensors and constants are shared."""
+        """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
         copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
         copy.outputs = list(self.outputs)
         return copy
 
     def producers(self) -> dict[str, ACALSimOp]:
-        """The op that computes each tensor that is computed."""
+        """For each tensor that an op computes: that op."""
         return {name: op for op in self.ops for name in op.outputs}
 
     def readers(self) -> dict[str, list[ACALSimOp]]:
-        """The ops that read each tensor that is read, in order of execution, each once."""
+        """For each tensor that ops read: these ops, in order of execution, each once."""
         readers: dict[str, list[ACALSimOp]] = {}
         for op in self.ops:
             for name in dict.fromkeys(op.inputs):

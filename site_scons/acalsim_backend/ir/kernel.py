@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One C function of the program: the ops that it computes and the tensors that it leaves in memory."""
+"""A kernel: the ops that one C function of the program computes, and the tensors that it writes to memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from .row import Row
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """The ops fused into its operand, its anchor, the ops fused behind it; `results` stay in memory.
+    """Ops that are computed together, element by element.
 
-    `device` computes it; None stands for the CPU, and `reason` says why then.
+    `anchor` is the op that decides how the kernel walks through memory. `before` are the pointwise ops that
+    compute its operand, `after` the pointwise ops on its result. Of all their results only `results` are
+    written to memory. `device` names the device that computes the kernel; it is None for the CPU, and then
+    `reason` may say why no device does.
     """
 
     anchor: ACALSimOp
@@ -38,19 +41,19 @@ class Kernel:
 
     @property
     def written(self) -> set[str]:
-        """The results of all its ops, in memory or not."""
+        """The results of all its ops, whether they are written to memory or not."""
         return {op.outputs[0] for op in self.ops}
 
     @property
     def read(self) -> list[str]:
-        """Operands that none of its ops computes under that name."""
+        """The tensors that its ops read and that none of its ops computes, each once."""
         written = self.written
         return list(dict.fromkeys(name for op in self.ops for name in op.inputs if name not in written))
 
     def is_in_passing(self, op: ACALSimOp) -> bool:
-        """Whether there is never a tensor of what `op` computes.
+        """Whether the result of `op` can never be written to memory.
 
-        A device converts an int8 residual where it adds it.
+        That is so for an int8 residual that a device converts to float32 within the addition itself.
         """
         return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
 

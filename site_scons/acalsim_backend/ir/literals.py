@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""C's names for the dtypes, and C literals for numbers."""
+"""Dtypes and numbers in, their names and literals in C out."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import struct
 C_TYPES = {"float32": "float", "int64": "int64_t", "int32": "int32_t", "int8": "int8_t", "bool": "uint8_t"}
 
 LEAST_INT64 = -(1 << 63)
-"""C has no literal for it."""
+"""The one int64 that C has no literal for."""
 
 
 def as_float32(value: float) -> float:
-    """The nearest float32; beyond the largest one an infinity."""
+    """The nearest float32. Values beyond the largest float32 become infinities."""
     try:
-        return struct.unpack("f", struct.pack("f", value))[0]
+        (rounded,) = struct.unpack("f", struct.pack("f", value))
+        return float(rounded)
     except OverflowError:
         return math.copysign(math.inf, value)
 
 
 def literal(value: float | int | bool) -> str:
-    """The C literal of an integer, or of a float rounded to float32: hexadecimal, so exact."""
+    """The C literal of an integer or of a float32. Floats are rounded to float32 and printed in hexadecimal,
+    which is exact."""
     if isinstance(value, bool | int):
         return f"({int(value) + 1} - 1)" if value == LEAST_INT64 else str(int(value))
     if math.isnan(value):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ops that only say where elements are: movements from one access to another, and lookups.
+"""Movements and lookups: accesses to the operands in, accesses to the same memory along the result out.
 
-A lookup's value lies at a base, walked along the result, plus for each index tensor its element times
-the stride of a dimension of the source; `..._steps` give that dimension's size and number.
+A movement returns the access to its result, or None where no strides describe it. A lookup returns one access
+for operand 0, the source, and one for each index tensor, all walked along the result. The address of an
+element is that of the source's access plus, for each index, the index times the stride of one dimension of
+the source. `..._steps` returns (size, number) of that dimension for each index.
 """
 
 from __future__ import annotations
@@ -87,7 +89,10 @@ def as_strided(access: Access, attrs: Attrs, shape: Shape) -> Access | None:
 
 
 def _without(access: Access, dims: list[int], shape: Shape, places: list[int]) -> Access:
-    """The walk along `shape` of all dimensions of `access` but `dims`; they stand at `places` there."""
+    """The access along `shape` to what `access` has without the dimensions `dims`.
+
+    `places` says which dimension of `shape` each of the other dimensions becomes.
+    """
     strides = [0] * len(shape)
     kept = [dim for dim in range(len(access.shape)) if dim not in dims]
     for dim, place in zip(kept, places, strict=True):
@@ -96,7 +101,7 @@ def _without(access: Access, dims: list[int], shape: Shape, places: list[int]) -
 
 
 def _placed(access: Access, shape: Shape, first: int) -> Access:
-    """An index tensor's walk along `shape`, its dimensions standing from `first` on."""
+    """The access along `shape` to an index tensor whose dimensions are those of `shape` from `first` on."""
     strides = [0] * len(shape)
     for dim, (size, step) in enumerate(zip(access.shape, access.strides, strict=True)):
         strides[first + dim] = 0 if size == 1 else step

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shape rules: the shapes of an op's inputs and its attrs in, the shape of its result out.
+"""Shape rules: the shapes of an op's operands and its attrs in, the shape of its result out.
 
-Each raises ValueError, IndexError or KeyError (a missing attr) where PyTorch would not take them.
+A rule raises ValueError or IndexError where PyTorch would refuse the shapes, and KeyError for a missing attr.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ ShapeRule = Callable[[list[Shape], Attrs], Shape]
 
 
 def padded(shape: Shape, rank: int) -> Shape:
+    """The shape with sizes of 1 in front, up to `rank` dimensions."""
     return (1,) * (rank - len(shape)) + shape
 
 
 def broadcast(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """PyTorch's broadcasting: sizes agree from the right, or are 1."""
+    """PyTorch's broadcasting: counted from the last dimension, sizes are equal or 1."""
     result = []
     for sizes in zip(*(padded(shape, max(map(len, shapes), default=0)) for shape in shapes), strict=True):
         wide = {size for size in sizes if size != 1}
@@ -35,7 +36,7 @@ def same(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def dimension(shape: Shape, dim: int) -> int:
-    """`dim` counted from the front; a 0-d tensor has a dimension 0 too."""
+    """The number of dimension `dim`, which may be negative; as in PyTorch, a 0-d tensor has a dimension 0."""
     rank = max(len(shape), 1)
     if not -rank <= dim < rank:
         raise ValueError(f"there is no dimension {dim}")
@@ -43,7 +44,7 @@ def dimension(shape: Shape, dim: int) -> int:
 
 
 def along(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """The input's shape; the attr dim is one of its dimensions."""
+    """The input's own shape, if the attr dim is one of its dimensions."""
     dimension(shapes[0], attrs["dim"])
     return shapes[0]
 
@@ -52,7 +53,7 @@ def along(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def matmul(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """[..., m, k] @ [..., k, n] -> [..., m, n], the leading sizes equal."""
+    """[..., m, k] @ [..., k, n] -> [..., m, n]. The leading sizes are equal."""
     (*batch, m, k), (*other, k2, n) = shapes[:2]
     if k != k2 or batch != other:
         raise ValueError("inner or batch sizes differ")
@@ -74,11 +75,12 @@ def _of_rank(rank: int, shape: Shape) -> Shape:
 
 
 def first_two(rule: ShapeRule) -> ShapeRule:
-    """The rule of the operands before scales and bias."""
+    """The rule applied to the first two operands, without the scales and the bias behind them."""
     return lambda shapes, attrs: rule(shapes[:2], attrs)
 
 
 def gemm(shapes: list[Shape], attrs: Attrs) -> Shape:
+    """[m, k] @ [k, n] + a bias that broadcasts to [m, n]."""
     product = flat_matmul(shapes, attrs)
     if broadcast([shapes[2], product], attrs) != product:
         raise ValueError("the bias is larger than the product")
@@ -86,7 +88,7 @@ def gemm(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def pair(value: Any, rank: int = 2, default: int = 0) -> tuple[int, ...]:
-    """A window's attr, one number a dimension; one number stands for all of them."""
+    """An attr of a window with one number for each of `rank` dimensions. A single number stands for all."""
     values = (
         [default] if value is None or value == [] else value if isinstance(value, list | tuple) else [value]
     )
@@ -94,7 +96,11 @@ def pair(value: Any, rank: int = 2, default: int = 0) -> tuple[int, ...]:
 
 
 def convolution(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """[n, c, *sizes] with a weight [o, c / groups, *kernel] (transposed: [c, o / groups, *kernel])."""
+    """[n, c, *sizes] with a weight [o, c / groups, *kernel] -> [n, o, *result sizes].
+
+    A transposed convolution has a weight [c, o / groups, *kernel]. Formulas: torch.nn.Conv2d,
+    ConvTranspose2d.
+    """
     (n, channels, *sizes), (out, group_channels, *kernel) = shapes[:2]
     rank, groups = len(kernel), attrs.get("groups", 1)
     if rank not in (1, 2) or len(sizes) != rank:
@@ -121,7 +127,10 @@ def convolution(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def convolution_border(sizes: Shape, kernel: Shape, output: Shape, attrs: Attrs) -> list[tuple[int, int]]:
-    """(before, after) of each dimension: how far beyond the input the taps of a convolution reach."""
+    """How far the taps of a convolution reach beyond its input: (before, after) for each dimension.
+
+    `sizes`, `kernel` and `output` are the spatial sizes of the input, the weight and the result.
+    """
     rank = len(kernel)
     stride, padding, dilation = (
         pair(attrs.get(key), rank, least) for key, least in (("stride", 1), ("padding", 0), ("dilation", 1))
@@ -137,7 +146,7 @@ def convolution_border(sizes: Shape, kernel: Shape, output: Shape, attrs: Attrs)
 
 
 def pooled(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """Windows over the last two dimensions; with ceil_mode a last one that begins inside counts."""
+    """The number of windows over each of the last two dimensions; see window_count."""
     *planes, rows, columns = shapes[0]
     return (
         *planes,
@@ -146,7 +155,7 @@ def pooled(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def windows(attrs: Attrs) -> list[tuple[int, int, int, int, bool]]:
-    """(kernel, stride, padding, dilation, ceil_mode) of rows and of columns."""
+    """(kernel, stride, padding, dilation, ceil_mode), for rows and for columns."""
     kernel = pair(attrs["kernel_size"])
     stride, padding, dilation = (
         pair(attrs.get(key) or None, 2, least)
@@ -157,13 +166,18 @@ def windows(attrs: Attrs) -> list[tuple[int, int, int, int, bool]]:
 
 
 def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """Pooling windows along one dimension (formula: torch.nn.MaxPool2d).
+
+    With ceil_mode a last window may reach beyond the padded input.
+    """
     span = size + 2 * padding - dilation * (kernel - 1) - 1
     count = (span + (stride - 1 if ceil_mode else 0)) // stride + 1
-    # The last window begins inside of the input or its left padding.
+    # PyTorch drops a last window that would begin behind the input, in its right padding.
     return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
 
 
 def adaptive(shapes: list[Shape], attrs: Attrs) -> Shape:
+    """As many windows over the last two dimensions as the attr output_size says."""
     return (*shapes[0][:-2], *pair(attrs["output_size"]))
 
 
@@ -171,7 +185,7 @@ def adaptive(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def reduced_dims(shape: Shape, attrs: Attrs) -> list[int]:
-    """The dimensions that a reduction removes: all of them unless attr dim says which."""
+    """The dimensions that a reduction removes: those of the attr dim, or all of them without it."""
     dims = attrs.get("dim")
     if dims is None or dims == []:
         return list(range(len(shape)))
@@ -185,7 +199,7 @@ def reduced(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def ordered(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """topk's and sort's result: attr k of the elements along dim, all of them unless given."""
+    """The result of topk and sort: the attr k says how many elements along dim; without it all of them."""
     shape = list(shapes[0])
     if shape and "k" in attrs:
         shape[dimension(shapes[0], attrs.get("dim", -1))] = attrs["k"]
@@ -203,7 +217,10 @@ def viewed(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def viewed_anywhere(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """as_strided: whatever of a dense tensor's elements, some of them maybe repeatedly."""
+    """as_strided: the attrs size, stride and storage_offset choose among a dense tensor's elements.
+
+    An element may be chosen several times.
+    """
     size, stride = tuple(attrs["size"]), tuple(attrs["stride"])
     last = (attrs.get("storage_offset") or 0) + sum(
         (each - 1) * step for each, step in zip(size, stride, strict=True)
@@ -261,14 +278,14 @@ def diagonal(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def unfolded(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """Overlapping slices of `size`, `step` apart, along `dimension`; they become a last dimension."""
+    """Slices of `size` elements along `dimension`, `step` apart; a new last dimension walks along a slice."""
     dim, size, step = dimension(shapes[0], attrs["dimension"]), attrs["size"], attrs["step"]
     count = (shapes[0][dim] - size) // step + 1
     return (*shapes[0][:dim], count, *shapes[0][dim + 1 :], size)
 
 
 def concatenated(shapes: list[Shape], attrs: Attrs) -> Shape:
-    # PyTorch lets empty 1-d tensors stand for nothing.
+    # PyTorch leaves out empty 1-d tensors, whatever the other operands' shapes are.
     real = [shape for shape in shapes if shape != (0,)] or shapes[:1]
     dim = dimension(real[0], attrs.get("dim", 0))
     for shape in real:
@@ -278,7 +295,7 @@ def concatenated(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def pads(shape: Shape, attrs: Attrs) -> list[tuple[int, int]]:
-    """(before, after) of every dimension; attr pad lists them from the last dimension on."""
+    """(before, after) for every dimension. The attr pad lists such pairs from the last dimension on."""
     pad = list(attrs["pad"])
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     return [(0, 0)] * (len(shape) - len(pairs)) + pairs
@@ -302,7 +319,7 @@ def gathered(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def rows_of(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """embedding: [rows, width] looked up with indices of any shape."""
+    """embedding: a table [rows, width] and indices of any shape -> [*indices' shape, width]."""
     return (*shapes[1], *shapes[0][1:])
 
 
@@ -314,7 +331,7 @@ def index_selected(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def indexed(shapes: list[Shape], attrs: Attrs) -> Shape:
-    """x[i, :, j ...]: attr dims says which dimensions the index tensors stand for, together broadcast."""
+    """x[i, :, j ...]: the index tensors, broadcast together, replace the dimensions in the attr dims."""
     source, dims = shapes[0], attrs["dims"]
     found = broadcast(shapes[1 : 1 + len(dims)], {})
     front = [size for dim, size in enumerate(source) if dim not in dims and dim < dims[0]]
@@ -328,5 +345,8 @@ def indexed(shapes: list[Shape], attrs: Attrs) -> Shape:
 
 
 def index_position(source: Shape, dims: Sequence[int]) -> int:
-    """Where the index tensors' dimensions stand in the result of `indexed`."""
+    """The first dimension of `indexed`'s result that comes from the index tensors.
+
+    As in NumPy: it is 0 where the indexed dimensions `dims` are not neighbours.
+    """
     return dims[0] if list(dims) == list(range(dims[0], dims[0] + len(dims))) else 0

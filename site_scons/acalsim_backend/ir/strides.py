@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the elements of a tensor lie in memory: a storage, an offset and a stride for each dimension.
+"""Accesses: a tensor's place in memory, given by a storage, an offset and a stride for each dimension.
 
-Movement ops (views, permutations, expansions, slices) are functions from one Access to another, so
-they cost nothing wherever the reader can follow strides.
+A movement op (a view, a permutation, an expansion, a slice) turns an access into another one. It costs
+nothing where the reader of its result can walk the strides.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def merged(shape: Sequence[int], steps: Sequence[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...]]]:
-    """(size, steps) of the dimensions of some walks, outermost first, as few as can be.
+    """The fewest dimensions that describe several walks over one shape: their (size, steps), outermost first.
 
-    `steps` has the step of each walk, dimension by dimension. Dimensions of size 1 are dropped;
-    neighbours that every walk crosses in one stride become one.
+    `steps` has, for each dimension, the stride of every walk. Dimensions of size 1 are dropped. Neighbouring
+    dimensions become one where every walk goes through both of them with a single stride.
     """
     found: list[tuple[int, tuple[int, ...]]] = []
     for size, each in zip(shape, steps, strict=True):
@@ -38,7 +38,10 @@ def merged(shape: Sequence[int], steps: Sequence[tuple[int, ...]]) -> list[tuple
 
 @dataclass(frozen=True)
 class Access:
-    """Element i of a tensor is element `offset + sum(i * strides)` of `storage`."""
+    """Element i of a tensor is element `offset + sum(i * strides)` of the tensor `storage`.
+
+    Offset and strides count elements.
+    """
 
     storage: str
     shape: Shape
@@ -51,7 +54,7 @@ class Access:
 
     @property
     def is_dense(self) -> bool:
-        """Whether the elements follow each other in row-major order, without gaps."""
+        """Whether the elements follow each other in row-major order and without gaps, from the offset on."""
         if 0 in self.shape:
             return True
         return all(
@@ -68,19 +71,19 @@ class Access:
         )
 
     def expanded(self, shape: Sequence[int]) -> Access:
-        """Repeats sizes of 1, and the whole along new leading dimensions."""
+        """The elements repeated as in PyTorch's expand: along sizes of 1 and along new leading dimensions."""
         new = len(shape) - len(self.shape)
         own = tuple(0 if size == 1 else step for size, step in zip(self.shape, self.strides, strict=True))
         return replace(self, shape=tuple(shape), strides=(0,) * new + own)
 
     def sliced(self, dim: int, start: int, step: int, size: int) -> Access:
-        """`size` indices of `dim`: start, start + step ..."""
+        """`size` of the indices of dimension `dim`: start, start + step ..."""
         shape, strides = list(self.shape), list(self.strides)
         shape[dim], strides[dim] = size, strides[dim] * step
         return Access(self.storage, tuple(shape), tuple(strides), self.offset + start * self.strides[dim])
 
     def without(self, dim: int) -> Access:
-        """Index 0 of `dim`, which goes."""
+        """Index 0 of dimension `dim`, which is dropped."""
         keep = [each for each in range(len(self.shape)) if each != dim]
         return replace(
             self,
@@ -95,7 +98,7 @@ class Access:
         return found
 
     def viewed(self, shape: Sequence[int]) -> Access | None:
-        """The same elements in row-major order as another shape; None where no strides do it."""
+        """The same elements, in row-major order, in another shape; None where no strides describe that."""
         shape = tuple(shape)
         if 0 in shape:
             return replace(self, shape=shape, strides=row_major(shape))
@@ -116,5 +119,6 @@ class Access:
 
 
 def inverse_permutation(dims: Sequence[int]) -> list[int]:
+    """The permutation that undoes `dims`, whose numbers may be negative."""
     order = [dim % len(dims) for dim in dims]
     return [order.index(dim) for dim in range(len(order))]

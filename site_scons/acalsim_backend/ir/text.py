@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the text form of a graph back: `parse(str(ir))` is the same graph, without its constants' values."""
+"""The text form of a graph in, the graph out; only the values of its constants are not in the text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"  (\d+): (\S+) (.+?)(?: \[([\w.:#, ]*)\])?")
 
 
 def parse(text: str) -> ACALSimIR:
-    """Read the text form back. Raises IRError naming the line that does not fit."""
+    """Read the text form of a graph. Raises IRError naming a line that is not understood or what is wrong."""
     lines = text.splitlines()
     title = re.fullmatch(r"=== ACALSim IR: (\S+) ===", lines[0] if lines else "")
     if not title:
@@ -60,14 +60,15 @@ def _read_tensor(ir: ACALSimIR, line: str) -> bool:
 def _read_op(ir: ACALSimIR, line: str) -> bool:
     found = _OP.fullmatch(line)
     if found and found[2] in ACALSimOpType.__members__:
-        names = [tuple(filter(None, text.split(", "))) for text in (found[3], found[1])]
-        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", *names, _literal(ir, found[4] or "{}", json.loads)))
+        inputs, outputs = (tuple(filter(None, text.split(", "))) for text in (found[3], found[1]))
+        attrs = _literal(ir, found[4] or "{}", json.loads)
+        ir.add_op(ACALSimOp(ACALSimOpType[found[2]], "", inputs, outputs, attrs))
         return True
     return False
 
 
 def _read_source(ir: ACALSimIR, line: str) -> bool:
-    """Completes an op: its name, its source, and the estimate that follows from its row."""
+    """Give an op what stands in the last section: its name, source and ATen names; and its estimated size."""
     found = _SOURCE.fullmatch(line)
     if found and int(found[1]) >= len(ir.ops):
         return False

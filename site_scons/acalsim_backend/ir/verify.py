@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a graph is well-formed: names, tensors, ops and outputs, each held to its row of the op table."""
+"""A graph in, the same graph out if it is well-formed: names, tensors, ops and outputs; else an IRError."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from ..errors import IRError
 from .graph import ITEM_BYTES, ACALSimIR, ACALSimOp, TensorDesc
@@ -11,7 +12,7 @@ from .ops import ROWS
 
 
 def verify(ir: ACALSimIR) -> ACALSimIR:
-    """Return the graph itself if it is well-formed; raise IRError naming op and tensor if not."""
+    """Return the graph itself if it is well-formed; raise IRError naming the op or tensor if it is not."""
     written = {name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param}
     _verify_names(ir)
     for desc in ir.tensors.values():
@@ -24,7 +25,7 @@ def verify(ir: ACALSimIR) -> ACALSimIR:
 
 
 def _verify_names(ir: ACALSimIR) -> None:
-    """Names become C identifiers, an op's a function's and a report's."""
+    """Names become C identifiers. An op's name is also its function's and its row's in the report."""
     names = [op.name for op in ir.ops]
     for kind, name in (
         ("graph", ir.name),
@@ -33,9 +34,9 @@ def _verify_names(ir: ACALSimIR) -> None:
     ):
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             raise IRError(f"{ir.name}: {kind} name {name!r} is not a C identifier")
-    for name in names:
-        if names.count(name) > 1:
-            raise IRError(f"{ir.name}: {names.count(name)} ops are named '{name}'")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise IRError(f"{ir.name}: {count} ops are named '{name}'")
 
 
 def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:

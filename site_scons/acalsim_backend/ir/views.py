@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walks back from a tensor through the views that it is seen by."""
+"""From a tensor back to the tensors that it is a view of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Producers = Mapping[str, ACALSimOp]
 
 
 def viewed(name: str, producers: Producers) -> Iterator[str]:
-    """The tensor, the one that it is a view of, the one that this is a view of, and so on."""
+    """The tensor itself, then the tensor that it is a view of, and so on back to one that is no view."""
     yield name
     while (op := producers.get(name)) is not None and op.op_type is ACALSimOpType.VIEW:
         name = op.inputs[0]
@@ -22,13 +22,13 @@ def viewed(name: str, producers: Producers) -> Iterator[str]:
 
 
 def is_view(name: str, producers: Producers, access: Mapping[str, Access]) -> bool:
-    """Whether a tensor is another one in a different shape, in memory as well."""
+    """Whether a tensor is computed by a VIEW that copies nothing: it shares its operand's memory."""
     op = producers.get(name)
     return op is not None and op.op_type is ACALSimOpType.VIEW and access[name].storage != name
 
 
 def source_of(name: str, producers: Producers, access: Mapping[str, Access]) -> str:
-    """The tensor that `name` is a view of, in memory as well; itself where it is none."""
+    """The tensor whose memory `name` shares through views alone; `name` itself where it is no view."""
     while is_view(name, producers, access):
         name = producers[name].inputs[0]
     return name

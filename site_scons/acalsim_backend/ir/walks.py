@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How kernels walk their operands: index spaces, and which accesses a kernel can read as they lie."""
+"""How kernels walk through memory: in which shapes, and which accesses they can read and write."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .strides import Access
 
 
 def matrix_space(shape: Shape) -> Shape:
-    """(batches, rows, columns)"""
+    """(batches, rows, columns): all leading dimensions are one."""
     return (math.prod(shape[:-2]), *shape[-2:])
 
 
 def reads_matrix(index: int, access: Access, attrs: Attrs) -> bool:
-    """Any two strides will do, and one for all batches together."""
+    """A matrix may have any two strides, with one stride from batch to batch; a bias may lie anyhow."""
     return index > 1 or access.viewed(matrix_space(access.shape)) is not None
 
 
 def image_space(shape: Shape) -> Shape:
-    """(images, channels, rows, columns); one row where there is one dimension."""
+    """(images, channels, rows, columns); images of one dimension have one row."""
     return (
         shape
         if len(shape) == 4
@@ -36,12 +36,12 @@ def plane_space(shape: Shape) -> Shape:
 
 
 def adjacent(access: Access) -> bool:
-    """Whether the elements of a row are next to each other."""
+    """Whether neighbours in the last dimension are neighbours in memory."""
     return access.shape[-1] == 1 or access.strides[-1] == 1
 
 
 def reads_image(index: int, access: Access, attrs: Attrs) -> bool:
-    """Operand 0 by rows whose elements are next to each other, a weight as it is stored, a bias anyhow."""
+    """The image needs rows without gaps, the weight must be dense, and a bias may lie anyhow."""
     return adjacent(access) if index == 0 else index > 1 or access.is_dense
 
 

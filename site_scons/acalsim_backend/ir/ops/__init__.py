@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row an op: its ATen overloads and operands, its shape rule, its C, its multiply-accumulates.
+"""The op table: one row for each type of op, with its ATen overloads, operands, shape rule, C and size.
 
-Capture, the IR's verification, the passes and the code generator all read these rows; a new op is a row
-here, its C (an expression, a walk through memory, or a printer in codegen/printers), and a test.
+Capture, the IR's verification, the passes and the code generator all read these rows. docs/howto.md shows how
+to add one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import elementwise, movement, products, reductions, windows
 ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
     {row.type: row for rows in (products, elementwise, reductions, windows, movement) for row in rows.ROWS}
 )
-"""Every op there is, by type."""
+"""Every row, by its op type."""
 
 ATEN: Mapping[str, Row] = MappingProxyType({name: row for row in ROWS.values() for name in row.aten})
-"""The same rows by the names of ATen's overloads, `#number` behind them where there are several results."""
+"""The same rows by their ATen overloads; `#number` follows the name of one that has several results."""

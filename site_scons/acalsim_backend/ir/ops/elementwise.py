@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ops that compute each element of their result from one element of each operand."""
+"""Rows of ops that compute each element of their result from one element of each operand."""
 
 from __future__ import annotations
 
 from .. import expressions
-from ..expressions import BINARY, UNARY, Expression
+from ..expressions import BINARY, FLOATS, UNARY, WHOLE, Expression
 from ..graph import ACALSimOpType
 from ..row import Row
-from .kinds import FLOATS, binary, pointwise, unary
+from .kinds import binary, pointwise, unary
 
 T = ACALSimOpType
 
@@ -42,14 +42,14 @@ ROWS: tuple[Row, ...] = (
         expressions.shifts("left", "__lshift__"),
         ("self", "other"),
         expressions.left_shift,
-        dtypes=expressions.WHOLE,
+        dtypes=WHOLE,
     ),
     pointwise(
         T.BITWISE_RIGHT_SHIFT,
         expressions.shifts("right", "__rshift__"),
         ("self", "other"),
         expressions.right_shift,
-        dtypes=expressions.WHOLE,
+        dtypes=WHOLE,
     ),
     pointwise(T.WHERE, ("aten.where.self",), ("condition", "self", "other"), expressions.where),
     pointwise(T.CLAMP, ("aten.clamp.default",), ("self",), expressions.clamp, attrs=("min", "max")),

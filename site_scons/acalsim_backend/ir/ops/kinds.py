@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of rows: what the rows of one kind have in common is said once."""
+"""Kinds of rows: what distinguishes a row of its kind in, the whole row out."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import shapes
-from ..expressions import BINARY, UNARY, Expression
+from ..expressions import BINARY, UNARY, Formula
 from ..graph import ACALSimOpType
-from ..row import Row
+from ..row import Lookup, LookupSteps, Movement, Row
 from ..shapes import ShapeRule
 from ..walks import anywhere, everywhere
 
 T = ACALSimOpType
-NUMBERS = ("float32", "int64", "int32", "int8")
-FLOATS = ("float32",)
 
 
 def pointwise(
-    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Expression, **more
+    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], expression: Formula, **more: Any
 ) -> Row:
+    """An op whose element is a C expression of one element of each operand."""
     return Row(
         type,
         aten,
@@ -33,6 +34,7 @@ def pointwise(
 
 
 def unary(type: ACALSimOpType) -> Row:
+    """A pointwise op of expressions.UNARY."""
     expression, header, dtypes, result = UNARY[type]
     return pointwise(
         type,
@@ -45,29 +47,22 @@ def unary(type: ACALSimOpType) -> Row:
     )
 
 
+ONE_OVERLOAD = {
+    *("maximum", "minimum", "fmax", "fmin"),
+    *("logical_and", "logical_or", "logical_xor"),
+    *("atan2", "hypot"),
+}
+"""ATen's binary ops that take no number as their second operand; their only overload is `default`."""
+
+
 def binary(type: ACALSimOpType) -> Row:
+    """A pointwise op of expressions.BINARY."""
     name, expression, dtypes, result, attrs = BINARY[type]
     header = "divide.h" if type is T.REMAINDER else None
-    packet = f"aten.{name}"
-    overloads = (
-        (f"{packet}.Tensor", f"{packet}.Scalar")
-        if name
-        not in (
-            "maximum",
-            "minimum",
-            "logical_and",
-            "logical_or",
-            "logical_xor",
-            "atan2",
-            "fmax",
-            "fmin",
-            "hypot",
-        )
-        else (f"{packet}.default",)
-    )
+    overloads = ("default",) if name in ONE_OVERLOAD else ("Tensor", "Scalar")
     return pointwise(
         type,
-        overloads,
+        tuple(f"aten.{name}.{overload}" for overload in overloads),
         ("self", "other"),
         expression,
         dtypes=dtypes,
@@ -78,8 +73,9 @@ def binary(type: ACALSimOpType) -> Row:
 
 
 def moving(
-    type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move, attrs: tuple[str, ...] = ()
+    type: ACALSimOpType, aten: tuple[str, ...], rule: ShapeRule, move: Movement, attrs: tuple[str, ...] = ()
 ) -> Row:
+    """An op that only moves the elements of its operand."""
     return Row(
         type,
         aten,
@@ -93,7 +89,8 @@ def moving(
     )
 
 
-def reducing(type: ACALSimOpType, aten: tuple[str, ...], **more) -> Row:
+def reducing(type: ACALSimOpType, aten: tuple[str, ...], **more: Any) -> Row:
+    """An op that makes one element of all elements along the dimensions of the attr dim."""
     return Row(
         type,
         aten,
@@ -113,11 +110,12 @@ def looking_up(
     aten: tuple[str, ...],
     operands: tuple[str, ...],
     rule: ShapeRule,
-    walk,
-    steps,
-    attrs=(),
-    **more,
+    walk: Lookup,
+    steps: LookupSteps,
+    attrs: tuple[str, ...] = (),
+    **more: Any,
 ) -> Row:
+    """An op that finds elements of its operand 0 by indices, the elements of its other operands."""
     return Row(
         type,
         aten,
@@ -134,7 +132,7 @@ def looking_up(
 
 
 def computing(
-    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more
+    type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more: Any
 ) -> Row:
-    """A kernel whose results others may take further, and which reads its first operands as they lie."""
+    """An op with a printer, whose kernel can compute pointwise ops on its result and write anywhere."""
     return Row(type, aten, operands, rule, **{"is_followed": True, "writes": everywhere, **more})

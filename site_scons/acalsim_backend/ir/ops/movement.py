@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ops that only say where elements are, and those that bring them there."""
+"""Rows of ops that move elements: views and copies, joining and padding, lookups, and writing into a copy."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ ROWS: tuple[Row, ...] = (
         ("dims",),
         result="first",
     ),
-    # A tensor with parts of it written over.
+    # Copies of operand 0 in which some elements are replaced.
     Row(
         T.SLICE_SCATTER,
         ("aten.slice_scatter.default",),

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products and convolutions, as float32 and as int8."""
+"""Rows of matrix products and convolutions, in float32 and in int8."""
 
 from __future__ import annotations
 
 import math
 
 from .. import expressions, shapes
+from ..expressions import FLOATS
 from ..graph import ACALSimOpType
 from ..row import Row
 from ..shapes import Attrs, Shape
 from ..walks import image_space, matrix_space, reads_image, reads_matrix
-from .kinds import FLOATS, computing, pointwise
+from .kinds import computing, pointwise
 
 T = ACALSimOpType
 CONV_ATTRS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
@@ -21,7 +22,7 @@ def matrix_macs(inputs: list[Shape], output: Shape, attrs: Attrs) -> int:
 
 
 def conv_macs(inputs: list[Shape], output: Shape, attrs: Attrs) -> int:
-    """Products of a weight and an element of the input or of its padding; transposed, one each weight and element."""
+    """Taps in the padding count; a transposed convolution multiplies each weight with each element."""
     if attrs.get("transposed"):
         return math.prod(inputs[0]) * math.prod(inputs[1][1:])
     return math.prod(output) * math.prod(inputs[1][1:])
@@ -75,7 +76,7 @@ ROWS: tuple[Row, ...] = (
         macs=conv_macs,
         dtypes=FLOATS,
     ),
-    # Products of int8, made by capture's quantisation: sums * scales[channel] + bias[channel].
+    # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel].
     computing(
         T.GEMM_INT8,
         (),

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reductions, normalisations, sorting: ops that go along some dimensions."""
+"""Rows of reductions, cumulative sums, normalisations and sorting: ops along some dimensions."""
 
 from __future__ import annotations
 
 from .. import shapes
+from ..expressions import FLOATS
 from ..graph import ACALSimOpType
 from ..row import Row
 from ..walks import anywhere
-from .kinds import FLOATS, computing, reducing
+from .kinds import computing, reducing
 
 T = ACALSimOpType
 

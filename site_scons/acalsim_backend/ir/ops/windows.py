@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pooling."""
+"""Rows of pooling ops."""
 
 from __future__ import annotations
 
 from .. import shapes
+from ..expressions import FLOATS
 from ..graph import ACALSimOpType
 from ..row import Row
 from ..walks import adjacent, reads_image
-from .kinds import FLOATS, computing
+from .kinds import computing
 
 T = ACALSimOpType
 POOL_ATTRS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
