@@ -25,7 +25,7 @@ T = ACALSimOpType
 def strided(builder: Builder, node: fx.Node) -> None:
     """aten.as_strided and as_strided_copy: elements out of the memory of the tensor that owns it."""
     given = builder.given(node)
-    owner = _owner(given["self"])
+    owner = owner_of(given["self"])
     lying, order = owner.meta["val"], _order(owner.meta["val"])
     size, stride, offset = list(given["size"]), list(given["stride"]), _offset(given, lying)
     last = offset + sum((count - 1) * step for count, step in zip(size, stride, strict=True))
@@ -83,7 +83,13 @@ def _refusal(owner: fx.Node) -> str:
     )
 
 
-def _owner(node: fx.Node) -> fx.Node:
+def read_as_they_lie(graph: fx.Graph) -> set[fx.Node]:
+    """The nodes whose memory some as_strided of the graph reads or writes."""
+    calls = (node for node in graph.nodes if "as_strided" in str(node.target))
+    return {owner_of(call.all_input_nodes[0]) for call in calls}
+
+
+def owner_of(node: fx.Node) -> fx.Node:
     """The node whose memory a node's value lies in."""
     while _is_view(node):
         node = call_of(node).all_input_nodes[0]

@@ -28,6 +28,11 @@ def _copy(builder: Builder, node: fx.Node) -> None:
         builder.add_op(node, T.EXPAND, (name,), {"shape": list(target.shape)})
 
 
+def _same(builder: Builder, node: fx.Node) -> None:
+    """What only changes how a tensor lies in PyTorch's memory."""
+    builder.names[node] = builder.name(node.all_input_nodes[0])
+
+
 def _repeat(builder: Builder, node: fx.Node) -> None:
     given = builder.given(node)
     first, wide, last = repeated(tuple(given["self"].meta["val"].shape), list(given["repeats"]))
@@ -91,5 +96,6 @@ REWRITTEN: Mapping[str, Callable[[Builder, fx.Node], None]] = {
     "aten.as_strided_copy.default": strided,
     "aten.as_strided_scatter.default": strided_scatter,
     "aten._local_scalar_dense.default": item,
+    "prims.copy_strided.default": _same,
 }
 """By ATen overload."""
