@@ -39,14 +39,28 @@ INLINE float ceiled(float x) {
     return whole < x ? with_sign_of(whole + 1, x) : whole;
 }
 
-/* Towards zero, saturated. */
+/*
+ * Towards zero. NaN and what does not fit become the lowest number, as they do on x86, where PyTorch's
+ * values come from. RISC-V gives the highest for NaN and for what is too large; no float is that number.
+ */
 INLINE int64_t whole_of(float x) {
 #ifdef __riscv
     int64_t result;
     __asm__("fcvt.l.s %0, %1, rtz" : "=r"(result) : "f"(x));
-    return result;
+    return result == INT64_MAX ? INT64_MIN : result;
 #else
-    return (int64_t)x;
+    return x >= -0x1p63f && x < 0x1p63f ? (int64_t)x : INT64_MIN;
+#endif
+}
+
+/* The same in 32 bits; of what goes on to int8, PyTorch keeps the low ones of these. */
+INLINE int32_t whole_i32_of(float x) {
+#ifdef __riscv
+    int32_t result;
+    __asm__("fcvt.w.s %0, %1, rtz" : "=r"(result) : "f"(x));
+    return result == INT32_MAX ? INT32_MIN : result;
+#else
+    return x >= -0x1p31f && x < 0x1p31f ? (int32_t)x : INT32_MIN;
 #endif
 }
 
