@@ -180,7 +180,7 @@ BROKEN = {
     ),
     "a stack inside bss": (
         broken_link(
-            "__stack_top = .; }", "__stack_top = .; __bss_end = .; }", PROJECT.replace("__bss_end = .;", "")
+            "__stack_top = .;", "__stack_top = .; __bss_end = .;", PROJECT.replace("__bss_end = .;", "")
         ),
         "stack at 0x80002200..0x80006200 reaches __bss_start..__bss_end at 0x80002048..0x80006200",
     ),

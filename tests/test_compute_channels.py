@@ -61,7 +61,7 @@ def test_two_devices_share_the_channel_in_order(embedded, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_what_the_cpus_caches_move_holds_the_channels(embedded, tmp_path, channels):
-    """The list is asked for in the cycle of START; the CPU's bytes come behind it, a share on each channel."""
+    """The list is asked for in the cycle of START; the CPU's bytes come behind it, shared among channels."""
     stalls = []
     for moved in (0, 8000):
         matrices = machine_of(embedded, tmp_path, ram={"channels": channels})
