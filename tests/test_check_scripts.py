@@ -52,7 +52,7 @@ def test_sections_are_read_in_every_form(tmp_path):
         PHDRS { h PT_PHDR PHDRS; t PT_LOAD FILEHDR PHDRS AT(0x1000) FLAGS(4|1);
                 n 4; u PT_LOAD FLAGS(SHF_ALLOC); }
         SECTIONS {
-            . = 0x100; PROVIDE_HIDDEN(a$b = SIZEOF(.note.gnu.build-id) + ADDR(.text))
+            . = 0x100; PROVIDE_HIDDEN(a$b = SIZEOF(.note.gnu.build-id) + ADDR(.text));
             ASSERT(. < 1M, "too big")
             .text : { foo/*.o(.text*) /* c */ *lib.a:*(.x)
                       KEEP (*(EXCLUDE_FILE (*crt.o *b.o) .ctors SORT(.init.*)))
