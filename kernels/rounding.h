@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rounds float32 to whole numbers, which are float32, int64 or int8.
+ * float32 to whole numbers, as float32, int64 and int8.
  *
- * The C library is not called, because its functions do not vectorise. Vector conversions that
- * truncate are not used, because QEMU 7.2 ends with a failed assertion where vfcvt.rtz, or its
- * narrowing or widening form, is the first vector instruction of floats in a block.
+ * Without the vector conversions that truncate: QEMU 7.2 ends with a failed assertion when
+ * vfcvt.rtz, or one of its narrowing and widening kin, is a block's first vector instruction of
+ * floats. And without the C library, whose functions do not vectorise.
  */
 #ifndef ACALSIM_ROUNDING_H
 #define ACALSIM_ROUNDING_H
@@ -15,9 +15,9 @@
 #include "inline.h"
 #include "minmax.h"
 
-#define NO_FRACTION 8388608.0f /* 2^23: floats from there on are whole numbers */
+#define NO_FRACTION 8388608.0f /* 2^23: floats from here on are whole */
 
-/* Rounds to nearest, halves to even. */
+/* To nearest, halves to even. */
 INLINE float rounded(float x) {
     const float size = magnitude(x), whole = (size + NO_FRACTION) - NO_FRACTION;
     return size < NO_FRACTION ? with_sign_of(whole, x) : x;
@@ -33,24 +33,38 @@ INLINE float floored(float x) {
     return whole > x ? whole - 1 : whole;
 }
 
-/* Values between -1 and 0 become -0. */
+/* Of what lies between -1 and 0: -0. */
 INLINE float ceiled(float x) {
     const float whole = rounded(x);
     return whole < x ? with_sign_of(whole + 1, x) : whole;
 }
 
-/* Rounds towards zero and saturates. */
+/*
+ * Towards zero. NaN and what does not fit become the lowest number, as they do on x86, where PyTorch's
+ * values come from. RISC-V gives the highest for NaN and for what is too large; no float is that number.
+ */
 INLINE int64_t whole_of(float x) {
 #ifdef __riscv
     int64_t result;
     __asm__("fcvt.l.s %0, %1, rtz" : "=r"(result) : "f"(x));
-    return result;
+    return result == INT64_MAX ? INT64_MIN : result;
 #else
-    return (int64_t)x;
+    return x >= -0x1p63f && x < 0x1p63f ? (int64_t)x : INT64_MIN;
 #endif
 }
 
-/* Rounds to nearest, halves to even, and saturates. NaN becomes -128. */
+/* The same in 32 bits; of what goes on to int8, PyTorch keeps the low ones of these. */
+INLINE int32_t whole_i32_of(float x) {
+#ifdef __riscv
+    int32_t result;
+    __asm__("fcvt.w.s %0, %1, rtz" : "=r"(result) : "f"(x));
+    return result == INT32_MAX ? INT32_MIN : result;
+#else
+    return x >= -0x1p31f && x < 0x1p31f ? (int32_t)x : INT32_MIN;
+#endif
+}
+
+/* To nearest, halves to even, saturated; NaN becomes the lowest. */
 INLINE int8_t quantise_i8(float x) {
     const float inside = smaller(larger(x, -128.0f), 127.0f);
 #if defined(__riscv) && !defined(__clang__)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The array's cycles by closed formulas and recurrences, written down once more in Python; nothing is taken from the model.
+"""The array's cycles by closed formulas and recurrences, written down once more in Python.
 
-The formulas of operands always ready, and the recurrences of both double-buffered dataflows behind a DMA channel, are those
-that were confirmed on RTL (docs/timing.md); the ones without overlap follow from the same rules.
+Nothing is taken from the model. The formulas of operands always ready, and the recurrences of both
+double-buffered dataflows behind a DMA channel, are those that were confirmed on RTL (docs/timing.md); the
+ones without overlap follow from the same rules.
 """
 
 import itertools

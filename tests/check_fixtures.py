@@ -31,7 +31,9 @@ SECTIONS {
     .bss (NOLOAD) : { __bss_start = .; *(.bss .bss.* .sbss .sbss.* COMMON) __bss_end = .; } > RAM :data
     .buffers (NOLOAD) : ALIGN(64) { *(.buffers) } > RAM :data
     .outputs (NOLOAD) : ALIGN(64) { *(.outputs) } > RAM :data
-    .stack (NOLOAD) : { . = ALIGN(16); __stack_bottom = .; . += 0x4000; . = ALIGN(16); __stack_top = .; } > RAM :data
+    .stack (NOLOAD) : {
+        . = ALIGN(16); __stack_bottom = .; . += 0x4000; . = ALIGN(16); __stack_top = .;
+    } > RAM :data
 }
 """
 """The form of script that code generation prints."""
@@ -159,13 +161,16 @@ def bench(tmp_path_factory) -> Bench:
     return Bench(tmp_path_factory.mktemp("check"))
 
 
-HEADER_FIELDS = {"e_machine": (18, "H"), "e_entry": (24, "Q"), "e_shoff": (40, "Q"), "e_flags": (48, "I"), "e_phnum": (56, "H"),
+HEADER_FIELDS = {"e_machine": (18, "H"), "e_entry": (24, "Q"), "e_shoff": (40, "Q"), "e_flags": (48, "I"),
+                 "e_phnum": (56, "H"),
                  "e_shentsize": (58, "H"), "e_shnum": (60, "H"), "e_shstrndx": (62, "H")}  # fmt: skip
 
-SEGMENT_FIELDS = {"p_flags": (4, "I"), "p_offset": (8, "Q"), "p_vaddr": (16, "Q"), "p_paddr": (24, "Q"), "p_filesz": (32, "Q"),
+SEGMENT_FIELDS = {"p_flags": (4, "I"), "p_offset": (8, "Q"), "p_vaddr": (16, "Q"), "p_paddr": (24, "Q"),
+                  "p_filesz": (32, "Q"),
                   "p_memsz": (40, "Q"), "p_align": (48, "Q")}  # fmt: skip
 
-SECTION_FIELDS = {"sh_flags": (8, "Q"), "sh_addr": (16, "Q"), "sh_offset": (24, "Q"), "sh_size": (32, "Q"), "sh_addralign": (48, "Q"),
+SECTION_FIELDS = {"sh_flags": (8, "Q"), "sh_addr": (16, "Q"), "sh_offset": (24, "Q"), "sh_size": (32, "Q"),
+                  "sh_addralign": (48, "Q"),
                   "sh_entsize": (56, "Q")}  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def unwanted(folder, names):
 
 
 class Tree:
-    """A copy of the project's sources, of its smallest models only, in a folder of its own, where tests may edit and build."""
+    """A copy of the project's sources, with its smallest models only, where tests may edit and build."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -93,7 +93,10 @@ def host_tree(tmp_path_factory) -> Tree:
 
 @pytest.fixture(scope="module")
 def built_tree(host_tree) -> Tree:
-    """The tree with everything built from its sources as they are: tests that edit it leave what they built behind."""
+    """The tree with everything built from its sources as they are.
+
+    Tests that edit it leave behind what they built.
+    """
     host_tree.scons("-j2", "all-reports")
     return host_tree
 

@@ -19,7 +19,8 @@ __attribute__((section(".outputs"))) float c[N * N];
 static struct DeviceCommand list[6] __attribute__((aligned(8)));
 static void fill(void) {
     for (int i = 0; i < N * N; i++) a[i] = (float)(i % 7), b[i] = (float)(i % 5);
-    struct DeviceCommand load = {.code = COMMAND_LOAD, .rows = 1, .row_bytes = 4 * N * N, .a_inner_stride = 4 * N * N};
+    struct DeviceCommand load = {.code = COMMAND_LOAD, .rows = 1, .row_bytes = 4 * N * N,
+        .a_inner_stride = 4 * N * N};
     list[0] = list[1] = load;
     list[0].dram = (uintptr_t)a;
     list[1].dram = (uintptr_t)b, list[1].a = 4 * N * N;
@@ -28,7 +29,8 @@ static void fill(void) {
         .b_k_inner_stride = 4 * N};
     list[2] = product;
     struct DeviceCommand store = {.code = COMMAND_STORE, .m = N, .n = N, .rows = 1, .row_bytes = 4 * N * N,
-        .dram_row_stride = 4 * N * N, .c_row_stride = 4 * N, .a_inner_stride = 4 * N * N, .dram = (uintptr_t)c};
+        .dram_row_stride = 4 * N * N, .c_row_stride = 4 * N, .a_inner_stride = 4 * N * N,
+        .dram = (uintptr_t)c};
     list[3] = store;
 }
 GRAPH void op_product(void) { compute_run(COMPUTE_DEVICE_BASE, list, 4 * sizeof *list); }

@@ -14,7 +14,10 @@ from qemu_fixtures import KERNELS
 
 @dataclass(frozen=True)
 class Product:
-    """a[batches, m, k] @ b[batches, k, n]; transposed operands are stored so; b may be shared by all batches."""
+    """a[batches, m, k] @ b[batches, k, n]; transposed operands are stored so.
+
+    All batches may share one b.
+    """
 
     m: int
     n: int
@@ -46,7 +49,8 @@ class Product:
         """A function that computes 2 * product + column, and writes to y."""
         a_batch, a_row, a_step, b_batch, b_step, b_column = self.strides
         return f"""
-INLINE void {self.name}_end(const void *context, long batch, long row, long column, int count, const float *sums) {{
+INLINE void {self.name}_end(const void *context, long batch, long row, long column, int count,
+                            const float *sums) {{
     (void)context;
     UNROLL_SUMS
     for (int j = 0; j < count; j++)
@@ -97,7 +101,10 @@ FUNCTIONS = {
     "cos": (np.cos, 2, (-3e5, 3e5)),
 }
 GELUS = ("gelu", "gelu_tanh")
-LOOP = "void {0}_loop(const float *x, float *y, long n) {{ UNROLL_SCALAR(4)\n for (long i = 0; i < n; i++) y[i] = {0}_f32(x[i]); }}\n"
+LOOP = """\
+void {0}_loop(const float *x, float *y, long n) {{ UNROLL_SCALAR(4)
+ for (long i = 0; i < n; i++) y[i] = {0}_f32(x[i]); }}
+"""
 SOURCE += '#include "elementary.h"\n' + "".join(LOOP.format(name) for name in (*FUNCTIONS, *GELUS))
 
 

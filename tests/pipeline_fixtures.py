@@ -25,7 +25,8 @@ def model_file(folder, name, body="return x @ self.w", inputs="(torch.ones(2, 3)
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.py").write_text(
         "import torch\n\n\nclass M(torch.nn.Module):\n"
-        "    def __init__(self):\n        super().__init__()\n        self.w = torch.nn.Parameter(torch.ones(3, 4))\n\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.w = torch.nn.Parameter(torch.ones(3, 4))\n\n"
         f"    def forward(self, x):\n        {body}\n\n\n"
         f"def model():\n    return M()\n\n\ndef inputs():\n    return {inputs}\n{extra}"
     )

@@ -117,7 +117,7 @@ class Memory:
         return list(dict.fromkeys(name for op in kernel.ops for name in op.inputs if not computed(name)))
 
     def brought(self, kernel):
-        """Of each operand of a cat or a padding, whether it lies where it is to be already, and so is not touched."""
+        """Of each operand of a cat or a padding, whether it already lies where it is to be."""
         op = kernel.anchor
         if op.op_type not in (T.CAT, T.PAD):
             return [False] * len(op.inputs)
@@ -130,13 +130,13 @@ class Memory:
         ]
 
     def owners(self, op):
-        """For every element of a cat or a padding the number of the operand that it comes from; the border is -1."""
+        """For each element of a cat or a padding the number of the operand that it comes from; border: -1."""
         marks = [torch.full(self.ir.tensors[name].shape, number) for number, name in enumerate(op.inputs)]
         attrs = {**op.attrs, "value": -1} if op.op_type is T.PAD else op.attrs
         return INTERPRETED[op.op_type](attrs, *marks).contiguous().numpy().ravel()
 
     def untouched(self, kernel):
-        """The operands that a kernel need not read: those that are brought, every time that they are named."""
+        """The operands that a kernel need not read: those brought, every time that they are named."""
         brought = list(zip(kernel.anchor.inputs, self.brought(kernel), strict=True))
         return {
             name for name, _ in brought if all(is_brought for other, is_brought in brought if other == name)

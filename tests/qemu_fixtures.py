@@ -83,7 +83,7 @@ class Simulator(threading.Thread):
     text: str = field(default_factory=description)
     refuse: tuple = ()  # addresses answered with success = 0
     legacy: bool = False  # knows only reads and writes
-    sources: tuple = ()  # what the CPU's waits for interrupts are answered with; then it closes the connection
+    sources: tuple = ()  # answers to the CPU's waits for interrupts; then it closes the connection
     sleepless: bool = False  # never answers a wait
     die_at: int | None = None  # closes the connection instead of answering this access
     die_after_s: float | None = None  # closes it so long after the first access

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Graphs of the IR made at random, and what PyTorch makes of them: an interpreter of a few of the IR's ops."""
+"""Graphs of the IR made at random, and an interpreter that computes a few of the IR's ops with PyTorch."""
 
 from dataclasses import replace
 

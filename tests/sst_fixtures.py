@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SST as tests start it: the element library, `serve` on it, `sst` itself; and a machine and RAM to simulate."""
+"""SST as tests start it: the element library, `serve` on it, `sst` itself; a machine and RAM to simulate."""
 
 import json
 import random

@@ -41,7 +41,7 @@ walk:
 
 
 def walks(*spans, access="lw t3, 0(a0)"):
-    """A program that walks over (first byte, bytes, stride) of the array, and writes each walk's cycles to SIZE."""
+    """A program that walks over (first byte, bytes, stride) of the array; it writes the cycles to SIZE."""
     calls = [
         f"    li a0, {ARRAY + first}\n    li a1, {ARRAY + first + count}\n    li a2, {stride}\n    jal walk"
         for first, count, stride in spans
@@ -99,7 +99,7 @@ def test_an_access_across_the_border_of_lines_touches_both(firmware, run):
 
 
 def test_the_simulator_is_told_what_the_caches_move(firmware, run):
-    """Lines of 64 bytes in and, where they were written, out; with each access what has come since the last."""
+    """Lines of 64 bytes go in and, where written, out; each access tells what has come since the last."""
     elf = firmware(
         "moved", assembly=walks((0, 1024, 64), (1024, 1024, 64), (1024, 1024, 64), access="sw a0, 0(a0)")
     )

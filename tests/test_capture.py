@@ -13,7 +13,8 @@ def test_the_tutorials_model_becomes_the_tutorials_graph():
     text = str(captured(ROOT / "models/matmul.py").ir)
     assert "  0: t_2 = MATMUL(input_0, param_1)\n  1: t_4 = ADD(t_2, param_3)\n" in text
     assert text.endswith(
-        "  0: matmul_0 models/matmul.py:17 [aten.mm.default]\n  1: add_1 models/matmul.py:18 [aten.add.Tensor]\n"
+        "  0: matmul_0 models/matmul.py:17 [aten.mm.default]\n"
+        "  1: add_1 models/matmul.py:18 [aten.add.Tensor]\n"
     )
 
 
@@ -191,7 +192,8 @@ def test_an_op_names_the_line_that_made_it(capturing):
 def test_an_op_without_a_line_names_file_and_module(capturing):
     text = (
         "from torch import nn\nimport torch\ndef model():\n"
-        "    return nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.ReLU()))\ndef inputs(): return (torch.ones(2, 4),)\n"
+        "    return nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.ReLU()))\n"
+        "def inputs(): return (torch.ones(2, 4),)\n"
     )
     assert [op.source for op in capturing(text=text).ir.ops] == [
         "models/it.py (module 0)",

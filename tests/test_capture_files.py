@@ -70,7 +70,8 @@ def test_what_the_model_read_is_listed_and_nothing_else(write, models, tmp_path)
     path = write(
         "return x + self.table",
         head=(
-            "import json, fractions, tempfile, os\nfrom pathlib import Path\nimport numpy as np\nimport _reading_helper\n"
+            "import json, fractions, tempfile, os\nfrom pathlib import Path\n"
+            "import numpy as np\nimport _reading_helper\n"
             "here = Path(__file__).parent\n(here / 'words.txt').read_text()\n"
             "with tempfile.NamedTemporaryFile('w+') as gone:\n    open(gone.name).read()\n"
             "with open(here / 'log.txt', 'w') as log:\n    log.write('x')\n"

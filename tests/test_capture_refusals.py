@@ -77,7 +77,8 @@ BAD = [
     ),
     (
         dict(body="return x.to(torch.bfloat16)"),
-        r"dtype bfloat16 of the result of aten\._to_copy\.default is not supported; .* \(at models/it\.py:12\)",
+        r"dtype bfloat16 of the result of aten\._to_copy\.default is not supported; "
+        r".* \(at models/it\.py:12\)",
     ),
     (
         dict(body="return x + self.w.double()"),
@@ -126,7 +127,8 @@ def test_a_tolerance_that_is_no_number_is_refused(write, tolerance):
 def test_all_ops_that_are_not_supported_are_named_at_once(capturing):
     with pytest.raises(AcalsimError) as caught:
         capturing(
-            "a = torch.nonzero_static(x, size=4)\n        b, i = torch.linalg.eigh(x @ self.w)\n        return torch.linalg.svdvals(i), a, b"
+            "a = torch.nonzero_static(x, size=4)\n        b, i = torch.linalg.eigh(x @ self.w)\n"
+            "        return torch.linalg.svdvals(i), a, b"
         )
     assert str(caught.value).splitlines() == [
         "models/it.py: op aten.nonzero_static.default on (4, 4) is not supported (at models/it.py:12)",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The placement check on sound programs: what it finds agrees with the linker, with readelf and with the plan."""
+"""The placement check on sound programs: it finds what the linker, readelf and the plan say."""
 
 import re
 import subprocess

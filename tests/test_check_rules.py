@@ -45,7 +45,8 @@ def planned(name: str, **values):
 BROKEN = {
     "a section past its region's end names the excess": (
         broken_script("LENGTH = 0x10000000", "LENGTH = 0x1100"),
-        "section '.weights' needs 0x80001040..0x80001240 in region RAM, which ends at 0x80001100 (0x140 bytes too many)",
+        "section '.weights' needs 0x80001040..0x80001240 in region RAM, "
+        "which ends at 0x80001100 (0x140 bytes too many)",
     ),
     "a section in another region than the script says": (
         broken_script(
@@ -63,11 +64,13 @@ BROKEN = {
     ),
     "a section assigned to no region is an orphan": (
         broken_link("{ *(.outputs) } > RAM", "{ *(.outputs) }"),
-        "section '.outputs' at 0x800021c0..0x80002200 is an orphan: the linker script assigns it to no region",
+        "section '.outputs' at 0x800021c0..0x80002200 is an orphan: "
+        "the linker script assigns it to no region",
     ),
     "a section assigned to an undeclared region is an orphan": (
         broken_script("{ *(.outputs) } > RAM", "{ *(.outputs) } > ROM"),
-        "section '.outputs' at 0x800021c0..0x80002200 is an orphan: the linker script assigns it to undeclared region ROM",
+        "section '.outputs' at 0x800021c0..0x80002200 is an orphan: "
+        "the linker script assigns it to undeclared region ROM",
     ),
     "two sections overlap": (
         broken_elf(section(".weights", sh_addr=0x80001000)),
@@ -75,11 +78,13 @@ BROKEN = {
     ),
     "two load ranges overlap": (
         broken_elf(segment(2, p_paddr=0x20000000), script=FLASHED, plan=None),
-        "sections '.data' loaded at 0x20000000..0x20000010 and '.text' loaded at 0x20000000..0x20000240 (p_paddr) overlap",
+        "sections '.data' loaded at 0x20000000..0x20000010 and "
+        "'.text' loaded at 0x20000000..0x20000240 (p_paddr) overlap",
     ),
     "a load address that differs without AT>": (
         broken_elf(segment(3, p_paddr=0x80008000)),
-        "PT_LOAD segment 3 has p_paddr 0x80008000, expected its p_vaddr 0x80002000: the linker script says no AT> there",
+        "PT_LOAD segment 3 has p_paddr 0x80008000, expected its p_vaddr 0x80002000: "
+        "the linker script says no AT> there",
     ),
     "a misaligned section": (
         broken_elf(section(".weights", sh_addralign=0x80)),
@@ -87,7 +92,8 @@ BROKEN = {
     ),
     "a misaligned segment": (
         broken_elf(segment(2, p_align=0x10000)),
-        "PT_LOAD segment 2 has p_vaddr 0x80001000 and p_offset 0x2000, expected them equal modulo p_align 0x10000",
+        "PT_LOAD segment 2 has p_vaddr 0x80001000 and p_offset 0x2000, "
+        "expected them equal modulo p_align 0x10000",
     ),
     "an entry that is not RAM's origin": (
         broken_elf(header(e_entry=0x80000004)),
@@ -143,7 +149,8 @@ BROKEN = {
     ),
     "a writable and executable segment under PHDRS that separate": (
         broken_elf(segment(1, p_flags=7)),
-        "PT_LOAD segment 1 at 0x80000000..0x8000000a is writable and executable (RWX); the PHDRS of the linker script separate them",
+        "PT_LOAD segment 1 at 0x80000000..0x8000000a is writable and executable (RWX); "
+        "the PHDRS of the linker script separate them",
     ),
     "a writable and executable segment under regions that separate": (
         broken_elf(segment(2, p_flags=7), script=FLASHED, plan=None),
@@ -173,7 +180,7 @@ BROKEN = {
     ),
     "a stack inside bss": (
         broken_link(
-            "__stack_top = .; }", "__stack_top = .; __bss_end = .; }", PROJECT.replace("__bss_end = .;", "")
+            "__stack_top = .;", "__stack_top = .; __bss_end = .;", PROJECT.replace("__bss_end = .;", "")
         ),
         "stack at 0x80002200..0x80006200 reaches __bss_start..__bss_end at 0x80002048..0x80006200",
     ),
@@ -208,7 +215,8 @@ BROKEN = {
     ),
     "a symbol that reaches out of its section": (
         broken_elf(section(".weights", sh_size=0x100)),
-        "symbol 'param_1' at 0x80001040..0x80001240 reaches out of section '.weights' at 0x80001040..0x80001140",
+        "symbol 'param_1' at 0x80001040..0x80001240 reaches out of "
+        "section '.weights' at 0x80001040..0x80001140",
     ),
     "a section in a device's window": (
         broken_plan(windows=[{"name": "compute", "base": 0x80005000, "size_bytes": 0x1000}]),

@@ -49,12 +49,18 @@ def test_sections_are_read_in_every_form(tmp_path):
         OUTPUT_FORMAT("elf64-littleriscv", "elf64-bigriscv", "elf64-littleriscv") OUTPUT_ARCH(riscv)
         SEARCH_DIR("=/usr/lib"); GROUP(-lc AS_NEEDED(-lgcc)) EXTERN(a b) ENTRY(_start)
         MEMORY { RAM : ORIGIN = 0, LENGTH = 1M  ROM-1 (rx) : ORIGIN = 1M, LENGTH = 1M }
-        PHDRS { h PT_PHDR PHDRS; t PT_LOAD FILEHDR PHDRS AT(0x1000) FLAGS(4|1); n 4; u PT_LOAD FLAGS(SHF_ALLOC); }
+        PHDRS { h PT_PHDR PHDRS; t PT_LOAD FILEHDR PHDRS AT(0x1000) FLAGS(4|1);
+                n 4; u PT_LOAD FLAGS(SHF_ALLOC); }
         SECTIONS {
-            . = 0x100; PROVIDE_HIDDEN(a$b = SIZEOF(.note.gnu.build-id) + ADDR(.text)); ASSERT(. < 1M, "too big")
-            .text : { foo/*.o(.text*) /* c */ *lib.a:*(.x) KEEP (*(EXCLUDE_FILE (*crt.o *b.o) .ctors SORT(.init.*))) } >RAM AT>ROM-1 :t :NONE =0xff+1
-            .a 0x80001000 + 8 (NOLOAD) : AT(0x80002000) ALIGN(16) SUBALIGN(8) { BYTE(1) QUAD(. + 4); . += 4; c = .; }
-            .b . (READONLY (TYPE = SHT_PROGBITS)) : ALIGN_WITH_INPUT ONLY_IF_RO { INPUT_SECTION_FLAGS (SHF_ALLOC & !SHF_WRITE) *(.r*,.s*) FILL(0x90) }
+            . = 0x100; PROVIDE_HIDDEN(a$b = SIZEOF(.note.gnu.build-id) + ADDR(.text));
+            ASSERT(. < 1M, "too big")
+            .text : { foo/*.o(.text*) /* c */ *lib.a:*(.x)
+                      KEEP (*(EXCLUDE_FILE (*crt.o *b.o) .ctors SORT(.init.*)))
+            } >RAM AT>ROM-1 :t :NONE =0xff+1
+            .a 0x80001000 + 8 (NOLOAD) : AT(0x80002000) ALIGN(16) SUBALIGN(8)
+                { BYTE(1) QUAD(. + 4); . += 4; c = .; }
+            .b . (READONLY (TYPE = SHT_PROGBITS)) : ALIGN_WITH_INPUT ONLY_IF_RO
+                { INPUT_SECTION_FLAGS (SHF_ALLOC & !SHF_WRITE) *(.r*,.s*) FILL(0x90) }
             .c DEFINED(q) ? 1 : 2 : { *([a-z]*.o ?.o) CONSTRUCTORS SORT(CONSTRUCTORS); } > RAM
             OVERLAY 0x1000 : NOCROSSREFS AT(0x4000) { .o1 { *(.o1) } :t .o2 { *(.o2) } =0 } > RAM
             /DISCARD/ : { *(.note*) }

@@ -61,7 +61,7 @@ def test_two_devices_share_the_channel_in_order(embedded, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_what_the_cpus_caches_move_holds_the_channels(embedded, tmp_path, channels):
-    """The list is asked for in the cycle of START, behind which the CPU's bytes come first, on each channel its share."""
+    """The list is asked for in the cycle of START; the CPU's bytes come behind it, shared among channels."""
     stalls = []
     for moved in (0, 8000):
         matrices = machine_of(embedded, tmp_path, ram={"channels": channels})
@@ -109,10 +109,12 @@ class DramByHand:
     ram=st.fixed_dictionaries({
         "latency_cycles": st.integers(0, 30), "bytes_per_cycle": st.sampled_from([1, 4, 8, 64]),
         "channels": st.integers(1, 4), "interleave_bytes": st.sampled_from([16, 64, 256]),
-        "banks": st.integers(1, 3), "row_bytes": st.sampled_from([0, 128, 1000]), "row_miss_cycles": st.integers(0, 25),
+        "banks": st.integers(1, 3), "row_bytes": st.sampled_from([0, 128, 1000]),
+        "row_miss_cycles": st.integers(0, 25),
     }),
     tiles=st.lists(
-        st.tuples(st.integers(0, 4000), st.integers(1, 5), st.integers(1, 300), st.integers(0, 90)), min_size=1, max_size=6
+        st.tuples(st.integers(0, 4000), st.integers(1, 5), st.integers(1, 300), st.integers(0, 90)),
+        min_size=1, max_size=6
     ),
 )  # fmt: skip
 @relaxed

@@ -58,10 +58,13 @@ SCRATCHPAD, ACCUMULATOR = DEFAULTS["scratchpad_bytes"], DEFAULTS["accumulator_by
 
 WRONG = {
     "ERROR_COMMAND": [
-        {"code": 99}, {**NOP, "type": 1}, {**SYNC, "flags": 1}, {**GOOD[0], "flags": 2}, {**GOOD[0], "type": 1},
+        {"code": 99}, {**NOP, "type": 1}, {**SYNC, "flags": 1}, {**GOOD[0], "flags": 2},
+        {**GOOD[0], "type": 1},
         {**GOOD[2], "type": 2}, {**GOOD[2], "type": 77}, {**GOOD[2], "flags": 2}, {**GOOD[3], "flags": 1},
-        {**GOOD[3], "flags": 0x1000}, store(4, 4, C, "INT8_RESIDUAL"), store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", "SCALE_ROWS"),
-        store(4, 4, C, "SCALE_COLUMNS", "SCALE_ROWS"), store(4, 4, C, "POOL", "RESIDUAL"), {**GOOD[3], "type": 2},
+        {**GOOD[3], "flags": 0x1000}, store(4, 4, C, "INT8_RESIDUAL"),
+        store(4, 4, C, "BIAS_ROWS", "BIAS_COLUMNS"), store(4, 4, C, "SCALE", "SCALE_ROWS"),
+        store(4, 4, C, "SCALE_COLUMNS", "SCALE_ROWS"), store(4, 4, C, "POOL", "RESIDUAL"),
+        {**GOOD[3], "type": 2},
     ],
     "ERROR_ADDRESS": [
         load(0, RAM - 4, (4, 4)), load(0, LAST - 60, (4, 4)), load(0, 2**64 - 4, (1, 1)), load(0, 0, (1, 1)),
@@ -70,26 +73,31 @@ WRONG = {
     ],
     "ERROR_ALIGNMENT": [
         {**GOOD[2], "a": 2}, {**GOOD[2], "b": 1}, {**GOOD[2], "c": 2}, {**GOOD[2], "a_k_inner_stride": 2},
-        {**GOOD[2], "b_k_inner_stride": 6}, {**GOOD[2], "c_row_stride": 18}, store(4, 4, C + 2), store(4, 4, C, c=1),
+        {**GOOD[2], "b_k_inner_stride": 6}, {**GOOD[2], "c_row_stride": 18}, store(4, 4, C + 2),
+        store(4, 4, C, c=1),
         store(4, 4, C, dram_row_stride=18), store(4, 4, C, row_bytes=18), store(4, 4, C, "BIAS_ROWS", b=2),
         store(4, 4, C, "RESIDUAL", a=2), matmul(4, 4, 4, type="INT8", c=1), store(4, 4, C, c=2, type="INT8"),
     ],
     "ERROR_SIZE": [
         load(0, A, (0, 4)), load(0, A, (4, 0)), {**load(0, A, (4, 4)), "a_inner_stride": 0},
         {**load(0, A, (2, 4, 4)), "a_outer_stride": 0}, matmul(0, 4, 4), matmul(4, 0, 4), matmul(4, 4, 0),
-        matmul(4, 4, 4, a_inner_stride=0), matmul(4, 4, 4, b_inner_stride=0), matmul(4, 4, 4, a_k_inner_stride=0),
+        matmul(4, 4, 4, a_inner_stride=0), matmul(4, 4, 4, b_inner_stride=0),
+        matmul(4, 4, 4, a_k_inner_stride=0),
         matmul(4, 4, 4, b_k_inner_stride=0), matmul(4, 4, 4, c_row_stride=0), matmul(4, 4, 4, m_inner=2),
-        matmul(4, 4, 8, k_inner=2), matmul(4, 4, 8, k_inner=2, k_middle=2, a_k_middle_stride=8, b_k_middle_stride=32),
+        matmul(4, 4, 8, k_inner=2),
+        matmul(4, 4, 8, k_inner=2, k_middle=2, a_k_middle_stride=8, b_k_middle_stride=32),
         store(0, 4, C), store(4, 4, C, rows=3), store(4, 4, C, row_bytes=12), store(4, 4, C, planes=2),
         store(4, 4, C, dram_row_stride=0), store(4, 4, C, "RESIDUAL", a_inner_stride=0),
-        pooling(n_inner=0), pooling(n_inner=3), pooling(k_inner=0), pooling(k_middle=0), pooling(pool_stride=0),
+        pooling(n_inner=0), pooling(n_inner=3), pooling(k_inner=0), pooling(k_middle=0),
+        pooling(pool_stride=0),
         pooling(k_inner=5), pooling(pad_left=2), pooling(pad_bottom=8), pooling(rows=3),
     ],
     "ERROR_SCRATCHPAD": [
         load(SCRATCHPAD - 60, A, (4, 4)), load(SCRATCHPAD - 64, A, (4, 4), padding=(0, 1, 0, 0)),
         load(2**32 - 16, A, (4, 4)), load(SCRATCHPAD - 64, A, (4, 4), padding=(0, 0, 0, 1)),
         matmul(4, 4, 4, a=SCRATCHPAD - 60),
-        matmul(4, 4, 4, b=SCRATCHPAD - 32), matmul(4, 4, 4, b=2**32 - 64), matmul(4, 4, 4, a_inner_stride=2**32 - 4),
+        matmul(4, 4, 4, b=SCRATCHPAD - 32), matmul(4, 4, 4, b=2**32 - 64),
+        matmul(4, 4, 4, a_inner_stride=2**32 - 4),
         store(4, 4, C, "BIAS_COLUMNS", b=SCRATCHPAD - 12), store(4, 4, C, "RESIDUAL", a=SCRATCHPAD - 60),
     ],
     "ERROR_ACCUMULATOR": [

@@ -57,7 +57,8 @@ def test_int8_results_round_halves_to_even_and_saturate(matrices):
 
 
 EPILOGUES = [
-    ("SCALE",), ("BIAS_COLUMNS",), ("BIAS_ROWS",), ("RESIDUAL",), ("RELU",), ("CLAMP",), ("SCALE_ROWS",), ("SCALE_COLUMNS",),
+    ("SCALE",), ("BIAS_COLUMNS",), ("BIAS_ROWS",), ("RESIDUAL",), ("RELU",), ("CLAMP",), ("SCALE_ROWS",),
+    ("SCALE_COLUMNS",),
     ("SCALE", "BIAS_COLUMNS", "RESIDUAL", "RELU"), ("BIAS_ROWS", "RESIDUAL", "CLAMP", "RELU"),
     ("SCALE_ROWS", "BIAS_COLUMNS", "RELU"), ("SCALE_COLUMNS", "BIAS_ROWS", "RESIDUAL"),
     ("RESIDUAL", "INT8_RESIDUAL"), ("SCALE_ROWS", "BIAS_ROWS", "RESIDUAL", "INT8_RESIDUAL", "RELU"),
@@ -70,7 +71,8 @@ EPILOGUES = [
 def test_a_store_does_what_its_flags_say(matrices, flags, result, operand):
     of_residual = np.int8 if "INT8_RESIDUAL" in flags else np.float32
     for address, values in ((A, small((6, 5), 0, operand)), (B, small((5, 9), 1, operand)),
-                            (D, small(18, 2, np.float32)), (D + 96, small((6, 9), 3, of_residual))):  # fmt: skip
+                            (D, small(18, 2, np.float32)),
+                            (D + 96, small((6, 9), 3, of_residual))):  # fmt: skip
         matrices.put(address, values)
     size, element, wide = (
         np.dtype(result).itemsize,
@@ -100,7 +102,8 @@ def test_a_store_does_what_its_flags_say(matrices, flags, result, operand):
 
 
 @pytest.mark.parametrize(("rows", "columns", "window", "stride", "padding"), [
-    (6, 8, (2, 2), 2, (0, 0)), (7, 9, (3, 3), 2, (1, 1)), (5, 4, (3, 2), 1, (1, 0)), (4, 4, (2, 3), 3, (0, 1)), (1, 7, (1, 3), 2, (0, 1)),
+    (6, 8, (2, 2), 2, (0, 0)), (7, 9, (3, 3), 2, (1, 1)), (5, 4, (3, 2), 1, (1, 0)),
+    (4, 4, (2, 3), 3, (0, 1)), (1, 7, (1, 3), 2, (0, 1)),
 ])  # fmt: skip
 @pytest.mark.parametrize("result", [np.float32, np.int8])
 def test_pooling_gives_what_pytorch_gives(matrices, rows, columns, window, stride, padding, result):
@@ -132,7 +135,7 @@ def test_pooling_gives_what_pytorch_gives(matrices, rows, columns, window, strid
         "dram_row_stride": out_columns * size,
         "dram_plane_stride": out_rows * out_columns * size,
     }
-    # As the product of B, which changes nothing, and A: NaN times 0 is NaN, so its column has it in every row.
+    # As the product of B, which changes nothing, and A: NaN times 0 is NaN, so all its column has it.
     commands = [load(0, A, (3, n)), load(0x8000, B, (3, 3)), matmul(3, n, 3, a=0x8000, b=0)]
     kind = "FLOAT32" if result is np.float32 else "INT8"
     commands += [{**store(3, n, C, "POOL", type=kind), **fields}]

@@ -54,7 +54,10 @@ def test_a_list_beyond_the_devices_address_bits_is_refused(firmware, measure):
     c = product().replace("COMPUTE_DEVICE_BASE, list", "COMPUTE_DEVICE_BASE, list + (1ull << 25)")
     with pytest.raises(SimulateError) as caught:
         measure(firmware("far", c, symbols=SYMBOLS))
-    wanted = r"op_product: the device at 0x10300000 takes command lists below 0x100000000; this one is at 0x1[0-9a-f]{8}"
+    wanted = (
+        r"op_product: the device at 0x10300000 takes command lists below 0x100000000; "
+        r"this one is at 0x1[0-9a-f]{8}"
+    )
     assert re.search(wanted, str(caught.value))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constant factors and summands behind convolutions and linear layers: put into their weights, or left where they are."""
+"""Constant factors and summands behind products: put into the product's weights, or left where they are."""
 
 import numpy as np
 import pytest

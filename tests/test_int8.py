@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PRECISION=int8: what is quantised and how, held to PyTorch's fake quantisation, and whole models on real machines."""
+"""PRECISION=int8: what is quantised and how, held to PyTorch's own; and whole models on real machines."""
 
 import json
 
@@ -213,7 +213,8 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.a, self.b, self.c = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 10)
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.c = nn.Linear(8, 10)
 
     def forward(self, x):
         h = torch.relu(self.a(x))

@@ -48,7 +48,8 @@ static int are_same(void) {{
 int main(void) {{
     for (int i = 0; i < {most}; i++) a[i] = (float)(i * 7 % 13 - 6), b[i] = (float)(i * 5 % 11 - 5);
     {calls}
-    for (int i = 0; i < 1000; i++) a[i] = float_of((int32_t)((uint32_t)i * 4294968u)), a[i] = i < 600 ? (i - 300) * 0.07f : a[i];
+    for (int i = 0; i < 1000; i++)
+        a[i] = i < 600 ? (i - 300) * 0.07f : float_of((int32_t)((uint32_t)i * 4294968u));
     {compares}
     return wrong;
 }}

@@ -27,7 +27,7 @@ FLOORS = (
     ("backend",),
     ("__init__",),
 )
-"""Files and folders of the package, the ground first; a file imports from lower floors and from its own room."""
+"""Files and folders of the package, the ground first; a file imports from lower floors and its own room."""
 
 HEAVY = ("torch",)
 """Packages that only the functions that need them import, because importing them takes seconds."""

@@ -19,8 +19,10 @@ from offload_fixtures import CASES, SMALL, assert_right, f, machine_with
 @pytest.mark.parametrize(
     ("case", "choice"),
     [
-        ("linear", {"m": 3, "k": 5}), ("linear", {"columns": 7, "order": "n", "a_slots": 1}), ("linear", {"c_slots": 1, "b_slots": 3}),
-        ("conv with padding and stride", {"rows": 1, "columns": 2}), ("conv with padding and stride", {"k": 18, "m": 4}),
+        ("linear", {"m": 3, "k": 5}), ("linear", {"columns": 7, "order": "n", "a_slots": 1}),
+        ("linear", {"c_slots": 1, "b_slots": 3}),
+        ("conv with padding and stride", {"rows": 1, "columns": 2}),
+        ("conv with padding and stride", {"k": 18, "m": 4}),
         ("residual block", {"rows": 2, "order": "n", "b_slots": 1}), ("batches", {"batches": 2}),
     ],
 )  # fmt: skip
@@ -85,7 +87,8 @@ def test_choices_that_cannot_be_are_refused_by_name(small):
         ),
         (
             {name: {"m": 4096, "k": 4096, "columns": 4096}},
-            f"has m = 4096, k = 4096, columns = 4096 for op '{name}', which cannot go to the device: no block",
+            f"has m = 4096, k = 4096, columns = 4096 for op '{name}', "
+            "which cannot go to the device: no block",
         ),
     ):
         with pytest.raises(PlanError, match=line):

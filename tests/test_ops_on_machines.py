@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All cases of all ops as one model, on simulated machines: what clang and gcc make of the C that test_ops.py tries on this one."""
+"""All cases of all ops as one model on simulated machines, compiled by gcc and by clang."""
 
 import json
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The passes of planning: their order, what each leaves as text, and the checks behind them, each shown a wrong plan."""
+"""The passes of planning: their order, what each leaves as text; and their checks, each on a wrong plan."""
 
 from dataclasses import replace
 

@@ -67,8 +67,10 @@ def test_a_product_goes_from_device_to_device_without_ram(three):
     three.put(A, a)
     three.put(B, b)
     start(three, {
-        BASES[0]: [load(0, A, a.shape), load(0x1000, B, b.shape), matmul(12, 10, 10, b=0x1000), store(12, 10, peer(BASES[1], 0x2000)), signal(BASES[1])],
-        BASES[1]: [load(0x1000, B, b.shape), await_signals(1), matmul(12, 10, 10, a=0x2000, b=0x1000), store(12, 10, C)],
+        BASES[0]: [load(0, A, a.shape), load(0x1000, B, b.shape), matmul(12, 10, 10, b=0x1000),
+                   store(12, 10, peer(BASES[1], 0x2000)), signal(BASES[1])],
+        BASES[1]: [load(0x1000, B, b.shape), await_signals(1), matmul(12, 10, 10, a=0x2000, b=0x1000),
+                   store(12, 10, C)],
     })  # fmt: skip
     ends(three, *BASES[:2])
     assert np.allclose(three.get(C, (12, 10)), a @ b @ b, rtol=1e-5, atol=1e-5)
@@ -107,8 +109,10 @@ def test_a_signal_arrives_behind_the_tiles_before_it(three):
     three.put(A, values)
     three.put(B, np.eye(64, dtype=np.float32))
     start(three, {
-        BASES[0]: [load(0, A, values.shape), load(0x8000, B, (64, 64)), matmul(64, 64, 64, b=0x8000), store(64, 64, peer(BASES[1])), signal(BASES[1])],
-        BASES[1]: [load(0x8000, B, (64, 64)), await_signals(1), matmul(64, 64, 64, b=0x8000), store(64, 64, C)],
+        BASES[0]: [load(0, A, values.shape), load(0x8000, B, (64, 64)), matmul(64, 64, 64, b=0x8000),
+                   store(64, 64, peer(BASES[1])), signal(BASES[1])],
+        BASES[1]: [load(0x8000, B, (64, 64)), await_signals(1), matmul(64, 64, 64, b=0x8000),
+                   store(64, 64, C)],
     })  # fmt: skip
     sent, received = ends(three, *BASES[:2])
     assert np.allclose(three.get(C, (64, 64)), values, rtol=1e-6)
@@ -120,7 +124,8 @@ def test_the_time_of_a_tile_is_its_bytes_and_the_latency(three):
     times = []
     for columns in (16, 32):
         start(three, {
-            BASES[0]: [matmul(16, columns, 1, b=0x1000), SYNC, store(16, columns, peer(BASES[1], 0x100)), signal(BASES[1])],
+            BASES[0]: [matmul(16, columns, 1, b=0x1000), SYNC, store(16, columns, peer(BASES[1], 0x100)),
+                       signal(BASES[1])],
             BASES[1]: [await_signals(1)],
         })  # fmt: skip
         before = three.simulator.result()["total_cycles"]
@@ -156,10 +161,13 @@ def test_a_reset_forgets_signals(three, embedded):
 @pytest.mark.parametrize(
     ("one", "error"),
     [
-        (signal(0x12340000), "ERROR_ADDRESS"), (signal(BASES[0]), "ERROR_ADDRESS"), (command("AWAIT"), "ERROR_SIZE"),
+        (signal(0x12340000), "ERROR_ADDRESS"), (signal(BASES[0]), "ERROR_ADDRESS"),
+        (command("AWAIT"), "ERROR_SIZE"),
         (store(1, 4, peer(BASES[1], parameters()["scratchpad_bytes"] - 12)), "ERROR_ADDRESS"),
-        (store(1, 4, peer(BASES[0], 0)), "ERROR_ADDRESS"), (load(0, peer(BASES[1], 0), (1, 4)), "ERROR_ADDRESS"),
-        (command("SIGNAL", "RELU", dram=peer(BASES[1])), "ERROR_COMMAND"), (command("AWAIT", type="INT8", m=1), "ERROR_COMMAND"),
+        (store(1, 4, peer(BASES[0], 0)), "ERROR_ADDRESS"),
+        (load(0, peer(BASES[1], 0), (1, 4)), "ERROR_ADDRESS"),
+        (command("SIGNAL", "RELU", dram=peer(BASES[1])), "ERROR_COMMAND"),
+        (command("AWAIT", type="INT8", m=1), "ERROR_COMMAND"),
     ],
 )  # fmt: skip
 def test_what_no_peer_can_take_is_refused(three, one, error):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests that trap or never end, and processes that are killed: the build says so and leaves nothing behind."""
+"""Guests that trap or never end, and killed processes: the build says so and leaves nothing behind."""
 
 import os
 import re
@@ -40,7 +40,8 @@ def test_a_guest_that_writes_past_its_ram_is_reported_with_the_address(failing_k
     tree = failing_kernel("*(volatile int *)0x90000010 = 1;")
     assert refused(
         tree.scons(*ON_CPU, "sim-matmul", check=False),
-        r"^simulate: the guest trapped: store access fault at .*mtval 0x90000010; RAM is 0x80000000\.\.0x90000000$",
+        r"^simulate: the guest trapped: store access fault at .*mtval 0x90000010; "
+        r"RAM is 0x80000000\.\.0x90000000$",
     )
 
 

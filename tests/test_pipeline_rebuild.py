@@ -87,7 +87,8 @@ def test_a_data_file_that_the_model_reads_is_a_dependency(tree, tmp_path):
     model_file(
         folder,
         "loads",
-        extra="\n\nfrom pathlib import Path\n\nWIDTH = int(Path(__file__).with_name('width.txt').read_text())\n",
+        extra="\n\nfrom pathlib import Path\n\n"
+        "WIDTH = int(Path(__file__).with_name('width.txt').read_text())\n",
     )
     (folder / "width.txt").write_text("3")
     tree.scons(f"MODELS={folder}", "sim-loads")

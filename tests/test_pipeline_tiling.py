@@ -29,5 +29,6 @@ def test_a_tiling_file_of_another_models_op_is_refused(tree):
     (tree / "models/matmul.tiling.toml").write_text("[default.conv_7]\nm = 1\n")
     assert refused(
         tree.scons("sim-matmul", check=False),
-        r"^plan: the tiling file names op 'conv_7', which is none of this model's; its products are matmul_0$",
+        r"^plan: the tiling file names op 'conv_7', which is none of this model's; "
+        r"its products are matmul_0$",
     )

@@ -33,7 +33,8 @@ def test_verify_names_the_first_op_of_a_broken_kernel(tree, tmp_path):
     done = tree.scons(f"MODELS={tmp_path}/m", "verify-net", check=False)
     assert refused(
         done,
-        r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), is the first that differs from "
+        r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), "
+        r"is the first that differs from "
         r"PyTorch: max_rel_error is [\d.e-]+, allowed is 0.0001; every op before it agrees$",
     )
     found = json.loads((tree / "build/reports/net.verify.json").read_text())

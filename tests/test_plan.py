@@ -24,7 +24,7 @@ MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 
 
 def where(plan, name):
-    """(symbol, first byte, byte behind the last) of a storage; an empty one is nowhere, so in a place of its own."""
+    """(symbol, first byte, byte behind the last) of a storage; an empty one is in a place of its own."""
     place = plan.places[name]
     return (place.symbol if place.size_bytes else name), place.offset, place.offset + place.size_bytes
 
@@ -244,7 +244,8 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
     ir = chain.returning(steps_of(chain, chain.tensor((256, 64), is_input=True), 2))
     small = replace(MACHINE, ram=replace(MACHINE.ram, size_bytes=0x20000))
     sentence = (
-        "graph_0 needs 0x3c000 bytes of RAM (.weights 0x0, .inputs 0x10000, .outputs 0x10000, .buffers 0x10000, "
+        "graph_0 needs 0x3c000 bytes of RAM "
+        "(.weights 0x0, .inputs 0x10000, .outputs 0x10000, .buffers 0x10000, "
         "stack 0x4000, code about 0x8000); machine 'cpu' has 0x20000"
     )
     with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):

@@ -73,7 +73,8 @@ def test_an_op_that_ends_in_a_tail_call_or_loops_at_its_entry_is_called_once(fir
         .type \\name, @function
         .size \\name, end_\\name - \\name
         .endm
-        function graph_0_forward; function op_first; function op_loop; function op_last.constprop.0; function main
+        function graph_0_forward; function op_first; function op_loop; function op_last.constprop.0
+        function main
 op_first: j helper
 end_op_first:
 op_loop: addi a0, a0, -1; bnez a0, op_loop; ret

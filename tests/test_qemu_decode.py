@@ -64,8 +64,8 @@ def decode(tmp_path_factory):
 
 # --- What objdump says, in our words ----------------------------------------------------------------
 
-INTEGER = "add addi addw addiw sub subw sll slli sllw slliw srl srli srlw srliw sra srai sraw sraiw slt slti sltu sltiu"
-INTEGER += " xor xori or ori and andi lui auipc li mv addi4spn addi16sp nop"
+INTEGER = "add addi addw addiw sub subw sll slli sllw slliw srl srli srlw srliw sra srai sraw sraiw"
+INTEGER += " slt slti sltu sltiu xor xori or ori and andi lui auipc li mv addi4spn addi16sp nop"
 FLOAT_OTHER = "fsgnj fsgnjn fsgnjx fmin fmax feq flt fle fclass fcvt fmv"
 FUSED = "fmadd fmsub fnmadd fnmsub"
 SYSTEM = "fence fence.i ecall ebreak sret wfi sfence.vma csrrw csrrs csrrc csrrwi csrrsi csrrci unimp"
@@ -86,8 +86,10 @@ def class_of(mnemonic):
     kind = name.split(".")[0]
     if name in LOADS:
         return "load_narrow" if LOADS[name] < 4 else "load"
-    table = {"store": STORES, "branch": BRANCHES, "jump": ("j", "jal", "jr", "jalr"), "integer": INTEGER.split(),
-             "system": SYSTEM.split(), "trap": ["mret"], "multiply": ["mul", "mulh", "mulhu", "mulhsu", "mulw"],
+    table = {"store": STORES, "branch": BRANCHES, "jump": ("j", "jal", "jr", "jalr"),
+             "integer": INTEGER.split(),
+             "system": SYSTEM.split(), "trap": ["mret"],
+             "multiply": ["mul", "mulh", "mulhu", "mulhsu", "mulw"],
              "divide": ["div", "divu", "divw", "divuw", "rem", "remu", "remw", "remuw"]}  # fmt: skip
     for label, names in table.items():
         if name in names:
@@ -187,26 +189,36 @@ def test_a_whole_c_library_is_decoded_as_objdump_does(decode):
 
 
 EVERY = """
-    lb x5,1(x6); lbu x5,1(x6); lh x5,2(x6); lhu x5,2(x6); lw x5,4(x6); lwu x5,4(x6); ld x5,8(x6); flw f5,4(x6); fld f5,8(x6)
+    lb x5,1(x6); lbu x5,1(x6); lh x5,2(x6); lhu x5,2(x6); lw x5,4(x6); lwu x5,4(x6); ld x5,8(x6)
+    flw f5,4(x6); fld f5,8(x6)
     sb x5,1(x6); sh x5,2(x6); sw x5,4(x6); sd x5,8(x6); fsw f5,4(x6); fsd f5,8(x6)
     c.lw x8,4(x9); c.ld x8,8(x9); c.fld f8,8(x9); c.lwsp x7,4(x2); c.ldsp x7,8(x2); c.fldsp f7,8(x2)
     c.sw x8,4(x9); c.sd x8,8(x9); c.fsd f8,8(x9); c.swsp x7,4(x2); c.sdsp x7,8(x2); c.fsdsp f7,8(x2)
     mul x5,x6,x7; mulh x5,x6,x7; mulhu x5,x6,x7; mulhsu x5,x6,x7; mulw x5,x6,x7
-    div x5,x6,x7; divu x5,x6,x7; rem x5,x6,x7; remu x5,x6,x7; divw x5,x6,x7; divuw x5,x6,x7; remw x5,x6,x7; remuw x5,x6,x7
-    sll x5,x6,x7; srl x5,x6,x7; sra x5,x6,x7; slt x5,x6,x7; sltu x5,x6,x7; slti x5,x6,7; sltiu x5,x6,7; xori x5,x6,7
-    addw x5,x6,x7; sllw x5,x6,x7; srlw x5,x6,x7; sraw x5,x6,x7; subw x5,x6,x7; addiw x5,x6,7; lui x5,7; auipc x5,7
-    slliw x5,x6,7; srliw x5,x6,7; sraiw x5,x6,7; c.lui x5,7; c.addi16sp x2,32; c.addi4spn x8,x2,8; c.nop; c.li x5,7
-    c.slli x5,7; c.srli x8,7; c.srai x8,7; c.andi x8,7; c.sub x8,x9; c.xor x8,x9; c.or x8,x9; c.and x8,x9; c.subw x8,x9
-    c.addw x8,x9; c.addiw x5,7; c.mv x5,x6; c.add x5,x6; c.jr x5; c.jalr x5; c.ebreak; jalr x5,4(x6); jalr x0,0(x1)
+    div x5,x6,x7; divu x5,x6,x7; rem x5,x6,x7; remu x5,x6,x7; divw x5,x6,x7; divuw x5,x6,x7
+    remw x5,x6,x7; remuw x5,x6,x7
+    sll x5,x6,x7; srl x5,x6,x7; sra x5,x6,x7; slt x5,x6,x7; sltu x5,x6,x7; slti x5,x6,7
+    sltiu x5,x6,7; xori x5,x6,7
+    addw x5,x6,x7; sllw x5,x6,x7; srlw x5,x6,x7; sraw x5,x6,x7; subw x5,x6,x7; addiw x5,x6,7
+    lui x5,7; auipc x5,7
+    slliw x5,x6,7; srliw x5,x6,7; sraiw x5,x6,7; c.lui x5,7; c.addi16sp x2,32; c.addi4spn x8,x2,8
+    c.nop; c.li x5,7
+    c.slli x5,7; c.srli x8,7; c.srai x8,7; c.andi x8,7; c.sub x8,x9; c.xor x8,x9; c.or x8,x9
+    c.and x8,x9; c.subw x8,x9
+    c.addw x8,x9; c.addiw x5,7; c.mv x5,x6; c.add x5,x6; c.jr x5; c.jalr x5; c.ebreak
+    jalr x5,4(x6); jalr x0,0(x1)
     fmadd.s f1,f2,f3,f4; fmsub.s f1,f2,f3,f4; fnmadd.s f1,f2,f3,f4; fnmsub.s f1,f2,f3,f4
     fmadd.d f1,f2,f3,f4; fmsub.d f1,f2,f3,f4; fnmadd.d f1,f2,f3,f4; fnmsub.d f1,f2,f3,f4
     fadd.s f1,f2,f3; fsub.s f1,f2,f3; fmul.s f1,f2,f3; fdiv.s f1,f2,f3; fsqrt.s f1,f2
     fadd.d f1,f2,f3; fsub.d f1,f2,f3; fmul.d f1,f2,f3; fdiv.d f1,f2,f3; fsqrt.d f1,f2
-    fsgnj.s f1,f2,f3; fsgnjn.s f1,f2,f3; fsgnjx.d f1,f2,f3; fmin.s f1,f2,f3; fmax.d f1,f2,f3; fclass.s x1,f2; fclass.d x1,f2
+    fsgnj.s f1,f2,f3; fsgnjn.s f1,f2,f3; fsgnjx.d f1,f2,f3; fmin.s f1,f2,f3; fmax.d f1,f2,f3
+    fclass.s x1,f2; fclass.d x1,f2
     feq.s x1,f2,f3; flt.s x1,f2,f3; fle.d x1,f2,f3; fcvt.s.d f1,f2; fcvt.d.s f1,f2
-    fcvt.w.s x1,f2; fcvt.wu.s x1,f2; fcvt.l.s x1,f2; fcvt.lu.d x1,f2; fcvt.s.w f1,x2; fcvt.s.wu f1,x2; fcvt.d.l f1,x2
+    fcvt.w.s x1,f2; fcvt.wu.s x1,f2; fcvt.l.s x1,f2; fcvt.lu.d x1,f2; fcvt.s.w f1,x2
+    fcvt.s.wu f1,x2; fcvt.d.l f1,x2
     fmv.x.w x1,f2; fmv.x.d x1,f2; fmv.w.x f1,x2; fmv.d.x f1,x2
-    csrrw x5,mscratch,x6; csrrs x5,mcycle,x0; csrrc x5,mstatus,x6; csrrwi x5,fflags,3; csrrsi x5,fflags,3; csrrci x5,fflags,3
+    csrrw x5,mscratch,x6; csrrs x5,mcycle,x0; csrrc x5,mstatus,x6; csrrwi x5,fflags,3
+    csrrsi x5,fflags,3; csrrci x5,fflags,3
     fence rw,rw; fence.i; ecall; ebreak; mret; sret; wfi; sfence.vma x5,x6
     lr.w x5,(x6); lr.d x5,(x6); sc.w x5,x7,(x6); sc.d.rl x5,x7,(x6)
     amoadd.w x5,x7,(x6); amoswap.d.aq x5,x7,(x6); amoand.w x5,x7,(x6); amoor.d x5,x7,(x6); amoxor.w x5,x7,(x6)
@@ -233,7 +245,8 @@ def test_every_mnemonic_of_rv64gc_is_decoded_as_objdump_does(decode, tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "reads", "writes", "size"),
-    [("lr.w x5,(x6)", 1, 0, 4), ("lr.d x5,(x6)", 1, 0, 8), ("sc.w x5,x7,(x6)", 0, 1, 4), ("sc.d x5,x7,(x6)", 0, 1, 8),
+    [("lr.w x5,(x6)", 1, 0, 4), ("lr.d x5,(x6)", 1, 0, 8), ("sc.w x5,x7,(x6)", 0, 1, 4),
+     ("sc.d x5,x7,(x6)", 0, 1, 8),
      ("amoadd.w x5,x7,(x6)", 1, 1, 4), ("amomaxu.d x5,x7,(x6)", 1, 1, 8)],
 )  # fmt: skip
 def test_atomics_read_write_or_both(decode, tmp_path, line, reads, writes, size):
@@ -294,15 +307,21 @@ def test_vector_instructions_tell_their_accesses_and_registers(decode, tmp_path)
 
 
 VECTOR_WORK = {
-    "one": "vmv.x.s x4,v5; vfmv.f.s f4,v5; vmv.s.x v4,x5; vfmv.s.f v4,f5; vcpop.m x4,v5; vfirst.m x4,v5; vmand.mm v4,v5,v6;"
+    "one": "vmv.x.s x4,v5; vfmv.f.s f4,v5; vmv.s.x v4,x5; vfmv.s.f v4,f5; vcpop.m x4,v5; vfirst.m x4,v5;"
+    " vmand.mm v4,v5,v6;"
     " vlm.v v4,(x5); vsm.v v4,(x5)",
-    "group": "vadd.vv v4,v5,v6; vadd.vi v4,v5,3; vfmacc.vf v4,f6,v5; vmul.vx v4,v5,x6; vmerge.vvm v4,v5,v6,v0; vmv.v.i v4,0;"
-    " vmflt.vf v4,v5,f6; vfcvt.x.f.v v4,v5; vid.v v4; vredsum.vs v4,v5,v6; vfredusum.vs v4,v5,v6; vslidedown.vi v4,v5,1;"
-    " vle32.v v4,(x5); vse8.v v4,(x5); vle32ff.v v4,(x5); vlseg3e32.v v4,(x5); vsll.vi v4,v5,2; vsext.vf2 v4,v5; vfclass.v v4,v5",
-    "wide": "vwadd.vv v4,v6,v7; vwmul.vx v4,v6,x7; vfwmacc.vv v4,v6,v7; vfwadd.wf v4,v6,f7; vnsrl.wi v4,v6,1; vnclip.wx v4,v6,x7;"
+    "group": "vadd.vv v4,v5,v6; vadd.vi v4,v5,3; vfmacc.vf v4,f6,v5; vmul.vx v4,v5,x6;"
+    " vmerge.vvm v4,v5,v6,v0; vmv.v.i v4,0;"
+    " vmflt.vf v4,v5,f6; vfcvt.x.f.v v4,v5; vid.v v4; vredsum.vs v4,v5,v6; vfredusum.vs v4,v5,v6;"
+    " vslidedown.vi v4,v5,1;"
+    " vle32.v v4,(x5); vse8.v v4,(x5); vle32ff.v v4,(x5); vlseg3e32.v v4,(x5); vsll.vi v4,v5,2;"
+    " vsext.vf2 v4,v5; vfclass.v v4,v5",
+    "wide": "vwadd.vv v4,v6,v7; vwmul.vx v4,v6,x7; vfwmacc.vv v4,v6,v7; vfwadd.wf v4,v6,f7;"
+    " vnsrl.wi v4,v6,1; vnclip.wx v4,v6,x7;"
     " vfwcvt.f.f.v v4,v6; vfncvt.f.f.w v4,v6; vwredsum.vs v4,v5,v6; vfwredusum.vs v4,v5,v6",
     "divide": "vdiv.vv v4,v5,v6; vremu.vx v4,v5,x6; vfdiv.vf v4,v5,f6; vfrdiv.vf v4,v5,f6; vfsqrt.v v4,v5",
-    "elements": "vlse32.v v4,(x5),x6; vsse8.v v4,(x5),x6; vluxei32.v v4,(x5),v8; vsoxei16.v v4,(x5),v8; vlsseg2e32.v v4,(x5),x6;"
+    "elements": "vlse32.v v4,(x5),x6; vsse8.v v4,(x5),x6; vluxei32.v v4,(x5),v8; vsoxei16.v v4,(x5),v8;"
+    " vlsseg2e32.v v4,(x5),x6;"
     " vrgather.vv v4,v5,v6; vfredosum.vs v4,v5,v6",
     "registers": "vl4re32.v v4,(x5); vs8r.v v8,(x5); vmv2r.v v4,v6",
     "none": "vsetvli x4,x5,e32,m1,ta,ma; add x4,x5,x6; flw f4,0(x5)",

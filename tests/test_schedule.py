@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes one kernel and where results lie: the schedule's decisions, on small models as PyTorch gives them."""
+"""What becomes one kernel and where results lie, on small models as PyTorch gives them."""
 
 from math import inf
 

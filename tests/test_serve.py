@@ -96,7 +96,8 @@ def test_serve_describes_the_machine_and_keeps_the_guests_statistics(server):
     status, out, _ = process.finish()
     assert status == 0
     assert out.endswith(
-        "Statistics:\n  Total cycles: 1\n  Memory reads: 1024\n  Memory writes: 512\n  Device transactions: 1\n"
+        "Statistics:\n  Total cycles: 1\n  Memory reads: 1024\n  Memory writes: 512\n"
+        "  Device transactions: 1\n"
     )
     assert json.loads(process.stats.read_text())["guest"] == {"memory_reads": 1024, "memory_writes": 512}
 
@@ -293,6 +294,8 @@ def test_the_library_may_be_named_by_the_environment(server, engine_library):
 
 
 def test_serve_imports_no_numeric_library():
-    code = "import sys, acalsim_backend.serve as s; sys.exit(bool({'torch', 'numpy', 'nanobind'} & set(sys.modules)))"
+    code = (
+        "import sys, acalsim_backend.serve\nsys.exit(bool({'torch', 'numpy', 'nanobind'} & set(sys.modules)))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

@@ -121,7 +121,8 @@ def test_a_device_that_never_answers_is_an_error(embedded, simulator):
     simulator.write(MINE + DATA_IN, 1)
     with pytest.raises(
         embedded.SimulationError,
-        match="device 'stuck' never answers the READ of 4 bytes at 0x10400014: nothing is left to happen after cycle 2",
+        match="device 'stuck' never answers the READ of 4 bytes at 0x10400014: "
+        "nothing is left to happen after cycle 2",
     ):
         simulator.read(MINE + RESULT)
 

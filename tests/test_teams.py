@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several compute devices: who computes what at the same time, that the numbers stay right, and that memory does."""
+"""Several compute devices: who computes what at the same time; numbers and memory stay right."""
 
 import json
 from itertools import permutations
@@ -162,9 +162,18 @@ def test_a_count_makes_devices_that_are_alike_side_by_side(tmp_path):
     [
         ("count = 0", r"devices.compute.count is 0; it lies between 1 and 64"),
         ("count = 2\ninterrupt = 40", r"devices.compute.interrupt is 40 and count is 2; leave interrupt out"),
-        ('count = 2\n[devices.compute1]\nmodel = "compute"\nbase = 0x10600000', r"two devices named 'compute1'"),
-        ('count = 64\n[firmware]\ncompletion = "interrupt"', r"no interrupt source left for device 'compute59'; there are 60"),
-        ('count = 2\n[devices.other]\nmodel = "compute"\nbase = 0x10400000', r"'compute1' at .* overlaps .*'other'|'other' at .* overlaps .*'compute1'"),
+        (
+            'count = 2\n[devices.compute1]\nmodel = "compute"\nbase = 0x10600000',
+            r"two devices named 'compute1'",
+        ),
+        (
+            'count = 64\n[firmware]\ncompletion = "interrupt"',
+            r"no interrupt source left for device 'compute59'; there are 60",
+        ),
+        (
+            'count = 2\n[devices.other]\nmodel = "compute"\nbase = 0x10400000',
+            r"'compute1' at .* overlaps .*'other'|'other' at .* overlaps .*'compute1'",
+        ),
     ],
 )  # fmt: skip
 def test_a_count_that_cannot_be_is_refused(tmp_path, more, line):

@@ -325,6 +325,9 @@ def test_ten_thousand_cases_take_seconds_at_most(run):
 
 
 def test_timing_imports_no_numeric_library():
-    code = "import sys, acalsim_backend.timing; sys.exit(bool({'torch', 'numpy', 'nanobind'} & set(sys.modules)))"
+    code = (
+        "import sys, acalsim_backend.timing\n"
+        "sys.exit(bool({'torch', 'numpy', 'nanobind'} & set(sys.modules)))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

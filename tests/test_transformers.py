@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Architectures of Hugging Face's transformers, from their configurations alone: captured, run on this machine, compared.
+"""Architectures of Hugging Face's transformers, from their configurations alone, held to PyTorch.
 
 Every model is as small as its architecture allows, for what is tested is the operators that it is made of.
 """
@@ -104,11 +104,14 @@ MODELS = {
     "distilbert": ("DistilBertForSequenceClassification", "DistilBertConfig",
                    {"vocab_size": 99, "dim": 32, "n_layers": 1, "n_heads": 4, "hidden_dim": 48}, sentences),
     "roberta": ("RobertaModel", "RobertaConfig", TEXT, sentences),
-    "albert": ("AlbertModel", "AlbertConfig", {**TEXT, "num_hidden_layers": 2, "embedding_size": 16}, sentences),
+    "albert": ("AlbertModel", "AlbertConfig", {**TEXT, "num_hidden_layers": 2, "embedding_size": 16},
+               sentences),
     "deberta-v2": ("DebertaV2Model", "DebertaV2Config",
-                   {**TEXT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}, sentences),
+                   {**TEXT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"],
+                    "position_buckets": 8}, sentences),
     "modernbert": ("ModernBertForMaskedLM", "ModernBertConfig",
-                   {**TEXT, "num_hidden_layers": 2, "global_attn_every_n_layers": 2, "local_attention": 4, "cls_token_id": 2,
+                   {**TEXT, "num_hidden_layers": 2, "global_attn_every_n_layers": 2, "local_attention": 4,
+                    "cls_token_id": 2,
                     "sep_token_id": 3}, sentences),
     "gpt2": ("GPT2LMHeadModel", "GPT2Config",
              {**TEXT, "n_embd": 32, "n_layer": 1, "n_head": 4, "n_positions": 64}, prompt),
@@ -124,27 +127,34 @@ MODELS = {
     "gpt-neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", TEXT, prompt),
     "mamba": ("MambaForCausalLM", "MambaConfig", {**TEXT, "hidden_size": 16, "state_size": 4}, prompt),
     "t5": ("T5ForConditionalGeneration", "T5Config",
-           {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 1, "num_heads": 4}, translation),
-    "bart": ("BartForConditionalGeneration", "BartConfig", {**SEQ2SEQ, "max_position_embeddings": 64}, translation),
+           {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 1, "num_heads": 4},
+           translation),
+    "bart": ("BartForConditionalGeneration", "BartConfig", {**SEQ2SEQ, "max_position_embeddings": 64},
+             translation),
     "vit": ("ViTForImageClassification", "ViTConfig", IMAGE, image),
     "swin": ("SwinForImageClassification", "SwinConfig",
-             {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [2, 1], "num_heads": [2, 4], "window_size": 4},
+             {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [2, 1], "num_heads": [2, 4],
+              "window_size": 4},
              image),
     "convnext": ("ConvNextForImageClassification", "ConvNextConfig",
                  {"hidden_sizes": [8, 16, 24], "depths": [1, 1, 1], "num_stages": 3}, image),
     "resnet": ("ResNetForImageClassification", "ResNetConfig",
                {"embedding_size": 8, "hidden_sizes": [16, 32], "depths": [1, 1]}, image),
     "efficientnet": ("EfficientNetModel", "EfficientNetConfig",
-                     {"image_size": 32, "width_coefficient": 0.25, "depth_coefficient": 0.25, "hidden_dim": 320}, image),
+                     {"image_size": 32, "width_coefficient": 0.25, "depth_coefficient": 0.25,
+                      "hidden_dim": 320}, image),
     "segformer": ("SegformerForSemanticSegmentation", "SegformerConfig",
-                  {"num_encoder_blocks": 2, "hidden_sizes": [8, 16], "depths": [1, 1], "num_attention_heads": [1, 2],
+                  {"num_encoder_blocks": 2, "hidden_sizes": [8, 16], "depths": [1, 1],
+                   "num_attention_heads": [1, 2],
                    "decoder_hidden_size": 16, "num_labels": 4}, image),
     "clip": ("CLIPModel", "CLIPConfig", {"text_config": TEXT, "vision_config": IMAGE, "projection_dim": 16},
              image_and_captions),
     "wav2vec2": ("Wav2Vec2ForCTC", "Wav2Vec2Config", SPEECH, sound),
-    "hubert": ("HubertModel", "HubertConfig", {**SPEECH, "feat_extract_norm": "layer", "do_stable_layer_norm": True}, sound),
+    "hubert": ("HubertModel", "HubertConfig",
+               {**SPEECH, "feat_extract_norm": "layer", "do_stable_layer_norm": True}, sound),
     "whisper": ("WhisperForConditionalGeneration", "WhisperConfig",
-                {**SEQ2SEQ, "num_mel_bins": 8, "max_source_positions": 20, "max_target_positions": 16, "pad_token_id": 0,
+                {**SEQ2SEQ, "num_mel_bins": 8, "max_source_positions": 20, "max_target_positions": 16,
+                 "pad_token_id": 0,
                  "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}, spectrogram),
 }  # fmt: skip
 DECODERS = ("gpt2", "llama", "qwen3", "gemma3", "gpt-neox")
@@ -194,7 +204,7 @@ def build(name):
 
 
 def randomize(model):
-    """Weights for which no part of a model is too weak to be seen in its outputs, as with the library's own it would be."""
+    """Weights for which every part of a model is seen in its outputs; with the library's own some are not."""
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     with torch.no_grad():
         for name, value in state.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models of models/: each is one graph, its program computes what PyTorch computes, and its outputs say something."""
+"""The models of models/: one graph each, whose program computes what PyTorch does; outputs follow inputs."""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inputs of the cases: drawn by seed, or odd ones that somebody thought of; and how exact results have to be."""
+"""Inputs of the cases, drawn by seed or chosen because they are odd; and how exact results have to be."""
 
 import itertools
 from math import inf, nan

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import functools
 
+from .attention import native_multi_head_attention, transformer_encoder_layer
+
 DECOMPOSED = (
     "upsample_nearest1d",
     "upsample_nearest2d",
@@ -46,10 +48,13 @@ def decompositions() -> dict:
             aten._embedding_bag_forward_only.default: _embedding_bag,
             aten._native_batch_norm_legit.no_stats: _batch_norm_of_the_batch,
             aten._native_batch_norm_legit_no_training.default: _batch_norm,
+            aten._native_multi_head_attention.default: native_multi_head_attention,
+            aten._transformer_encoder_layer_fwd.default: transformer_encoder_layer,
             aten._trilinear.default: _trilinear,
             aten.avg_pool3d.default: _avg_pool3d,
             aten.clamp.Tensor: _clamp,
             aten.masked_scatter.default: _masked_scatter,
+            aten.new_empty_strided.default: _new_empty_strided,
             aten.scatter_reduce.two: _scatter_reduce,
             aten.var_mean.correction: _var_mean,
         }
@@ -129,6 +134,12 @@ def _masked_scatter(x, mask, source):
     x, mask = torch.broadcast_tensors(x, mask)
     place = (mask.reshape(-1).cumsum(0) - 1).clamp(min=0)
     return torch.where(mask, source.reshape(-1)[place].view(x.shape), x)
+
+
+def _new_empty_strided(x, size, stride, *, dtype=None, layout=None, device=None, pin_memory=None):
+    import torch
+
+    return torch.empty_strided(size, stride, dtype=dtype or x.dtype)
 
 
 def _scatter_reduce(x, dim, index, source, reduce, *, include_self=True):

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import ACALSimIR
 from .lower import ACALSimCompiler
+from .memory import read_as_they_lie
 from .model_file import ModelFile
 from .trace import prepare_torch, trace
 
 if TYPE_CHECKING:
     import torch
+    from torch import fx
 
 
 @dataclass(frozen=True)
@@ -31,69 +33,116 @@ class Captured:
 def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False) -> Captured:
     """Run a model file through PyTorch and through `trace`; the model's state stays as it was built.
 
-    With `keep_all` the intermediate tensors are kept as PyTorch computes them, op by op.
+    References are what the model computes without torch.compile. With `keep_all` the intermediate tensors are
+    kept as PyTorch computes them, op by op.
     """
     import torch
 
     model, inputs = file.build()
+    _refuse_elsewhere(file, "the model has", [*inputs, *model.parameters(), *model.buffers()])
     root = file.path.resolve().parent.parent
-    compiler = ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root))
-    found: list[tuple[ACALSimIR, list, list]] = []
-    intermediates: dict[str, Any] = {}
+    tracing = _Tracing(ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root)), keep_all)
 
-    def backend(gm, example_inputs):
-        return trace(gm, example_inputs, finish)
-
-    def finish(graph, constants):
-        ir, arguments, names = compiler.lower(graph, constants)
-
-        def run(values):
-            examples = [values[position].clone() for position in arguments]
-            results, kept = _interpreted(graph, values, names if keep_all else {})
-            found.append((ir, examples, results))
-            intermediates.update(kept)
-            return list(results)
-
-        return run
-
-    def outputs(*values):
+    def outputs(*values: torch.Tensor) -> list[torch.Tensor]:
         return [tensor.clone() for tensor in tensors_of(model(*values))]
 
     with torch.no_grad():
-        references = file.guard(
-            "forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs))
-        )
+        with torch.compiler.set_stance("force_eager"):
+            references: list[torch.Tensor] = file.guard(
+                "forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs))
+            )
         if not references:
             raise file.fail("forward() returns no tensor")
+        _refuse_elsewhere(file, "forward() returns", references)
         torch._dynamo.reset()
         prepare_torch()
-        compiled = torch.compile(outputs, backend=backend, fullgraph=True, dynamic=False)
-        returned = file.guard_dynamo(lambda: compiled(*inputs))
-    ir, examples, results = found[-1]
-    _keep_outputs(ir, [_position(results, tensor) for tensor in returned])
+        compiled = torch.compile(outputs, backend=tracing, fullgraph=True, dynamic=False)
+        returned: list[torch.Tensor] = file.guard_dynamo(lambda: compiled(*inputs))
+    if tracing.lies_otherwise or (tracing.is_strided and not _agree(returned, references)):
+        raise file.fail(
+            "a tensor that as_strided is called on lies otherwise in memory under torch.compile than without; "
+            "call .contiguous() before as_strided"
+        )
+    ir = tracing.ir
+    ir.set_outputs(ir.outputs[_position(tracing.results, tensor)] for tensor in returned)
     if verbose:
         print(ir, end="")
     return Captured(
-        ir, [_array(tensor) for tensor in examples], [_array(tensor) for tensor in references], intermediates
+        ir, list(map(_array, tracing.inputs)), list(map(_array, references)), tracing.intermediates
+    )
+
+
+class _Tracing:
+    """A backend of torch.compile that lowers the one graph that it is given, and runs it in PyTorch."""
+
+    ir: ACALSimIR
+    inputs: list[torch.Tensor]
+    results: list[Any]
+
+    def __init__(self, compiler: ACALSimCompiler, keep_all: bool):
+        self.compiler, self.keep_all = compiler, keep_all
+        self.is_strided, self.lies_otherwise = False, False
+        """Whether there is an as_strided, and whether one reads what does not lie as PyTorch said in tracing."""
+        self.intermediates: dict[str, Any] = {}
+
+    def __call__(self, gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor]) -> Callable[..., Any]:
+        return trace(gm, example_inputs, self._lower)
+
+    def _lower(self, graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable[..., Any]:
+        self.ir, arguments, names = self.compiler.lower(graph, constants)
+        strided = read_as_they_lie(graph.graph)
+        self.is_strided = bool(strided)
+
+        def watch(node: fx.Node, value: Any) -> None:
+            if not hasattr(value, "stride"):
+                return
+            if self.keep_all and node.name in names:
+                self.intermediates[names[node.name]] = _array(value).copy()
+            if node in strided and value.stride() != node.meta["val"].stride():
+                self.lies_otherwise = True
+
+        def run(values: Sequence[torch.Tensor]) -> list[Any]:
+            self.inputs = [values[position].clone() for position in arguments]
+            self.results = _interpreted(graph, values, watch)
+            return list(self.results)
+
+        return run
+
+
+def _refuse_elsewhere(file: ModelFile, what: str, tensors: Sequence[torch.Tensor]) -> None:
+    """Refuse tensors that are not in this machine's memory as dense arrays."""
+    for tensor in tensors:
+        if tensor.device.type != "cpu":
+            raise file.fail(f"{what} a tensor on device '{tensor.device}'; it would be on 'cpu'")
+        if tensor.is_nested or str(tensor.layout) != "torch.strided":
+            layout = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+            raise file.fail(f"{what} a {layout} tensor; it would be a dense one")
+
+
+def _agree(results: Sequence[torch.Tensor], references: Sequence[torch.Tensor]) -> bool:
+    """Whether PyTorch computes the same with and without torch.compile, up to how it rounds."""
+    import torch
+
+    return all(
+        torch.allclose(result, reference, 1e-3, 1e-5 * float(reference.abs().max()), equal_nan=True)
+        for result, reference in zip(results, references, strict=True)
+        if reference.numel() and reference.is_floating_point()
     )
 
 
 def _interpreted(
-    graph: Any, values: Sequence[torch.Tensor], names: Mapping[str, str]
-) -> tuple[Any, dict[str, Any]]:
-    """PyTorch's results of a graph, and the values of the nodes that `names` gives names to."""
+    graph: fx.GraphModule, values: Sequence[torch.Tensor], watch: Callable[[fx.Node, Any], None]
+) -> Any:
+    """PyTorch's results of a graph; `watch` is shown every node with its value."""
     import torch
 
-    kept = {}
-
-    class Keeping(torch.fx.Interpreter):
-        def run_node(self, node):
+    class Watched(torch.fx.Interpreter):
+        def run_node(self, node: fx.Node) -> Any:
             value = super().run_node(node)
-            if node.name in names and isinstance(value, torch.Tensor):
-                kept[names[node.name]] = _array(value).copy()
+            watch(node, value)
             return value
 
-    return Keeping(graph).run(*values), kept
+    return Watched(graph).run(*values)
 
 
 def tensors_of(value: Any) -> list[torch.Tensor]:
@@ -124,13 +173,6 @@ def _unchanged(tensors: Sequence[torch.Tensor], call: Callable[[], Any]) -> Any:
 
 def _position(results: Sequence[torch.Tensor], output: torch.Tensor) -> int:
     return next(position for position, result in enumerate(results) if result is output)
-
-
-def _keep_outputs(ir: ACALSimIR, positions: Sequence[int]) -> None:
-    """Of a graph's results keep those that the model returned; the others update its buffers."""
-    ir.outputs = [ir.outputs[position] for position in positions]
-    for name, desc in ir.tensors.items():
-        ir.tensors[name] = replace(desc, is_output=name in ir.outputs)
 
 
 def _array(tensor: torch.Tensor) -> Any:

@@ -81,7 +81,8 @@ class ModelFile:
         inputs = self.guard("inputs()", self._module.inputs)
         if not isinstance(inputs, tuple) or not all(isinstance(value, torch.Tensor) for value in inputs):
             raise self.fail(f"inputs() returned {_kinds(inputs)}; it returns a tuple of tensors")
-        return model.eval(), inputs
+        self.guard("eval()", lambda: _in_eval_mode(model))
+        return model, inputs
 
     def guard(self, what: str, call: Callable[[], Any]) -> Any:
         """Call the user's code; what it raises becomes one line with the user's own line in it."""
@@ -152,6 +153,15 @@ class ModelFile:
         return (
             path.is_absolute() and not cached and not any(path.is_relative_to(folder) for folder in foreign)
         )
+
+
+def _in_eval_mode(model: Any) -> None:
+    """Modules that torch.export made stay in the mode that they were exported in, and refuse eval()."""
+    try:
+        model.eval()
+    except NotImplementedError:
+        for module in model.modules():
+            module.training = False
 
 
 def _python_folders() -> set[str]:

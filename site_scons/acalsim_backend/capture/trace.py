@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .control import without_control_flow
 from .decompositions import decompositions
+from .fast_paths import follow_fast_paths
 
 if TYPE_CHECKING:
     import torch
@@ -37,9 +40,9 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
         boxed._boxed_call = True
         return boxed
 
-    with torch.no_grad(), _without_onednn():
+    with torch.no_grad(), _without_onednn(), _with_numbers():
         return aot_module_simplified(
-            gm,
+            without_control_flow(gm),
             list(example_inputs),
             fw_compiler=compile_graph,
             inference_compiler=compile_graph,
@@ -48,12 +51,12 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
 
 
 def prepare_torch() -> None:
-    """Let Dynamo into recurrent layers, and keep nn.TransformerEncoderLayer from its one opaque op."""
+    """Let Dynamo into recurrent layers, and into attention as PyTorch runs it."""
     import torch
     import torch._dynamo
 
     torch._dynamo.config.allow_rnn = True
-    torch.backends.mha.set_fastpath_enabled(False)
+    follow_fast_paths()
 
 
 @contextmanager
@@ -67,6 +70,21 @@ def _without_onednn() -> Iterator[None]:
         yield
     finally:
         torch._C._set_mkldnn_enabled(before)
+
+
+@contextmanager
+def _with_numbers() -> Iterator[None]:
+    """PyTorch would make float64 tensors of the floats that a model takes out of tensors."""
+    name = "TENSORIFY_PYTHON_SCALARS"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _static_arguments(

@@ -176,7 +176,8 @@ def where(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
     if out.dtype == "bool":
         return f"{operands[0]} != 0"
-    value = f"whole_of({operands[0]})" if inputs[0].dtype == "float32" and out.dtype in WHOLE else operands[0]
+    whole = {"int64": "whole_of", "int32": "whole_i32_of", "int8": "whole_i32_of"}.get(out.dtype)
+    value = f"{whole}({operands[0]})" if whole and inputs[0].dtype == "float32" else operands[0]
     return f"({C_TYPES[out.dtype]}){value}"
 
 
