@@ -8,6 +8,7 @@ import pytest
 from acalsim_backend.errors import DeviceError, MachineError
 from acalsim_backend.machine import headers
 from acalsim_backend.machine.file import MACHINES, load_machine
+from acalsim_backend.machine.models import DEVICE_MODELS
 from acalsim_backend.machine.registers import REGISTERS, refuse_overlaps
 from acalsim_backend.machine.rows import RAM_TIMING
 
@@ -88,7 +89,10 @@ def test_rams_timing_is_complete(machine_file):
         ("[ram]\nsize_bytes = 0x10001\n" + ECHO, "ram.size_bytes is 0x10001; it is a multiple of 0x1000"),
         ("cpu = 3\n" + ECHO, "cpu is 3; it is a table: [cpu]"),
         ("[devices.echo]\n", "devices.echo.base is missing"),
-        ("[devices.gpu]\nbase = 0x10200000\n", "devices.gpu.model is 'gpu'; known are echo, compute"),
+        (
+            "[devices.gpu]\nbase = 0x10200000\n",
+            f"devices.gpu.model is 'gpu'; known are {', '.join(DEVICE_MODELS)}",
+        ),
         ('[cpu]\nisa = "rv64gc"\n', 'exactly one device with model = "echo"'),
         (
             "[devices.echo]\nbase = 0x10200800\n",
