@@ -199,8 +199,8 @@ def _explain(qemu: Path, done: subprocess.CompletedProcess[str]) -> str:
     if missing := re.search(r"undefined symbol: (\w+)", said):
         return f"'{qemu}' does not offer the plugin its function '{missing.group(1)}'; {ADVICE}"
     if api := re.search(r"requires API version (\d+), but this QEMU supports only (.+)", said):
-        taken = api.group(2).split()[-1]
-        return f"'{qemu}' takes plugins of API version {taken}; this one has {api.group(1)}; {ADVICE}"
+        newest = api.group(2).split()[-1]
+        return f"'{qemu}' takes plugins of API version {newest}; this one has {api.group(1)}; {ADVICE}"
     return f"'{qemu}' with the plugin ended with status {done.returncode}: {_last_line(said)}"
 
 
