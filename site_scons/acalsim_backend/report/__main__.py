@@ -43,7 +43,7 @@ def report_of_files(options: argparse.Namespace, capture: CaptureFile) -> Report
     plan, machine = doors.read(options.plan, PlanFile, ReportError), load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
-        machine=machine.name,
+        machine=machine,
         plan=plan,
         placement=doors.read(options.placement, PlacementFile, ReportError).placement,
         provenance=provenance(

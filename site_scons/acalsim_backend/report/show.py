@@ -55,10 +55,19 @@ def _headline(report: Report) -> Text:
         (report.model, "bold"),
         f" on {report.machine} ({report.engine}): ",
         (f"{report.total_cycles:,} cycles", "bold"),
+        _beside_bound(report),
         "\noutputs ",
         verdict,
         f", max_rel_error {check.max_rel_error:.2g}",
     )
+
+
+def _beside_bound(report: Report) -> str:
+    """How far from the best, where anything is asked of the machine's resources."""
+    best = report.roofline
+    if best is None or not best.bound_cycles:
+        return ""
+    return f", {report.total_cycles / best.bound_cycles:,.1f} times its bound, limited by {best.limiter}"
 
 
 def _ops(report: Report) -> Table:
