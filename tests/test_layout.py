@@ -23,7 +23,7 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing"),
+    ("pipeline", "serve", "timing", "frames"),
     ("backend",),
     ("__init__",),
 )

@@ -349,7 +349,7 @@ def Simulate(env, model, elf, placement, host):
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
-    names = (f"{model.name}.json", f"{model.name}.host.json")
+    names = (f"{model.name}.json", f"{model.name}.host.json", f"{model.name}.ops.csv")
     return env.Room(
         "report",
         model.name,

@@ -6,7 +6,6 @@ Copies and paddings that the planner adds are no part of it, nor is what nobody 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -99,10 +98,7 @@ class Demands:
                 others.append(first)
             whole |= {name for name in others if self._is_given(name)}
         sizes = {name: self.ir.tensors[name].size_bytes for name in whole | looked_up.keys()}
-        return sum(
-            size if name in whole else min(size, looked_up.get(name, math.inf))
-            for name, size in sizes.items()
-        )
+        return sum(size if name in whole else min(size, looked_up[name]) for name, size in sizes.items())
 
     def _is_given(self, name: str) -> bool:
         desc = self.ir.tensors[name]
