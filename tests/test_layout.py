@@ -23,7 +23,7 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing", "frames"),
+    ("pipeline", "serve", "timing", "frames", "compare"),
     ("backend",),
     ("__init__",),
 )
