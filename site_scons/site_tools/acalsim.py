@@ -39,6 +39,8 @@ Builds PyTorch models into simulation reports.
   scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
   scons compare A=default B=cpu         what changes from one machine, or report, to another
+  scons baseline                        keep every model's cycles in baseline.json, to commit
+  scons check-baseline                  fail where a model is slower than that
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
 
@@ -135,6 +137,8 @@ def user_variables():
     variables.Add("A", "compare: a machine as for MACHINE, or a report's file", "")
     variables.Add("B", "compare: what is compared with it", "")
     variables.Add("MODEL", "compare, baseline, check-baseline: only these models: NAME,NAME...", "")
+    variables.Add("BASELINE", "the file of baseline and check-baseline", "baseline.json")
+    variables.Add("TOLERANCE", "check-baseline: per cent that a model may be slower", "0")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add(
         "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SCons tool: what is made of reports: `compare` says what changed from one machine, or one report, to another."""
+"""SCons tool: what is made of reports.
+
+`compare` says what changed from one machine, or one report, to another; `baseline` keeps cycles in a file, to which
+`check-baseline` holds later ones.
+"""
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -29,7 +34,7 @@ class Side:
 
 
 def generate(env):
-    for method in (Compared, Compare):
+    for method in (Compared, Compare, Baseline):
         env.AddMethod(method)
 
 
@@ -63,6 +68,23 @@ def Compare(env):
     command = f"$( $PYTHON $) -m acalsim_backend.compare {places} --models {','.join(names)}"
     subject = f"{sides[0].name} with {sides[1].name}"
     env.AlwaysBuild(env.Alias("compare", reports, Action(command, **env.Saying("compare", subject))))
+
+
+def Baseline(env):
+    """The targets `baseline` and `check-baseline`, of all models or those that MODEL names."""
+    for target, what in (("baseline", "write"), ("check-baseline", "check")):
+        if target not in COMMAND_LINE_TARGETS:
+            continue
+        if not re.fullmatch(r"\d+(\.\d+)?", env["TOLERANCE"]):
+            stop(env, f"TOLERANCE is '{env['TOLERANCE']}'; it is a number of per cent, 0 or more")
+        reports = [f"{env['BUILD']}/reports/{name}.json" for name in chosen_models(env)]
+        options = [f"--baseline={os.path.expanduser(env['BASELINE'])}"]
+        options += [f"--models={env['MODEL']}"] * bool(env["MODEL"])
+        options += [f"--tolerance={env['TOLERANCE']}"] * (what == "check")
+        command = (
+            f"$( $PYTHON $) -m acalsim_backend.baseline {what} $SOURCES {' '.join(map(quoted, options))}"
+        )
+        env.AlwaysBuild(env.Alias(target, reports, Action(command, **env.Saying(target, env["BASELINE"]))))
 
 
 def side(env, variable):
