@@ -86,7 +86,7 @@ def test_a_tolerance_is_per_cent_of_the_models_total(guard, mm, tolerance, fails
 def test_a_faster_model_passes_and_is_said_with_how_to_accept_it(guard):
     guard.report(mm=900)
     said = guard.run("check")
-    line = r"^it on default: 1,100 -> 1,000 cycles \(-9.09%\), most of it op 'mm': 1,000 -> 900 .*; `scons baseline` .*$"
+    line = r"^it on default: 1,100 -> 1,000 cycles \(-9.09%\), most of it op 'mm': .*; `scons baseline` .*$"
     assert re.search(line, said, re.MULTILINE) and "none slower" in said
     assert "accepts" not in guard.run("check", "--tolerance", "10")
     guard.run("write")
@@ -196,7 +196,9 @@ def test_scons_writes_a_baseline_and_fails_where_a_model_becomes_slower(tree):
     assert kept["matmul"]["total_cycles"] == report_of(tree, "matmul")["total_cycles"]
     tree.scons("check-baseline", *guarding)
     tree.edit("sim/machines/default.toml", "latency_cycles = 40", "latency_cycles = 80")
-    line = r"^baseline: matmul on default: .* cycles \(\+.*%\), most of it op 'matmul_0': .* \(the machine file is another\)$"
+    line = (
+        r"^baseline: matmul on default: .* cycles \(\+.*%\), most of it op 'matmul_0': .* \(the machine .*\)$"
+    )
     assert refused(tree.scons("check-baseline", *guarding, check=False), line)
     tree.scons("check-baseline", *guarding, "TOLERANCE=50")
     for argument, line in (

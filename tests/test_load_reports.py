@@ -87,7 +87,8 @@ def test_a_pattern_that_fits_nothing_is_named(tmp_path):
 
 def test_pandas_is_imported_only_by_who_asks_for_frames():
     program = (
-        "import sys, acalsim_backend as a, acalsim_backend.report.__main__; assert 'pandas' not in sys.modules; "
+        "import sys, acalsim_backend as a, acalsim_backend.report.__main__; "
+        "assert 'pandas' not in sys.modules; "
         "a.load_reports; assert 'pandas' in sys.modules and 'torch' not in sys.modules"
     )
     environment = clean_environment(PYTHONPATH=str(ROOT / "site_scons"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The roofline, held to numbers worked out by hand: demands of graphs, rates of machines, and both in a report."""
+"""The roofline, held to numbers worked out by hand: graphs' demands, machines' rates, both in a report."""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.baseline write|check REPORT...: keeps reports' cycles in a file, and holds reports to it."""
+"""python -m acalsim_backend.baseline write|check REPORT...: keeps cycles in a file, holds reports to it."""
 
 from __future__ import annotations
 
@@ -62,9 +62,8 @@ def write(options: argparse.Namespace) -> int:
         variants[name] = {**variants.get(name, {}), **models} if options.models else models
     write_baseline(path, variants)
     for name, models in found.items():
-        print(
-            f"{path}: {name} has {', '.join(f'{model} {each.total_cycles:,}' for model, each in models.items())}"
-        )
+        told = ", ".join(f"{model} {each.total_cycles:,}" for model, each in models.items())
+        print(f"{path}: {name} has {told}")
     return 0
 
 

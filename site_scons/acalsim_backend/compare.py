@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.compare A B: two reports, or two folders of them; prints what changed from A to B."""
+"""python -m acalsim_backend.compare A B: prints what changed from one report, or folder, to another."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def pairs_of(a: Path, b: Path, models: str | None) -> Pairs:
 
 
 def reports_of(place: Path, models: str | None) -> dict[str, Report]:
-    """The reports of a file or a folder by model; of a folder only those of `models`, where they are given."""
+    """The reports of a file or a folder by model; of a folder only those of `models`, if given."""
     if models is None or not place.is_dir():
         return {report.model: report for report in read_reports([place], CompareError).values()}
     paths = {name: place / f"{name}.json" for name in models.split(",")}

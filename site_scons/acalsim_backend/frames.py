@@ -8,7 +8,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
+try:
+    import pandas as pd
+except ImportError:
+    raise ImportError("load_reports needs pandas: pip install 'acalsim-backend[frames]'") from None
 
 from .errors import ReportError
 from .report.read import read_reports
@@ -16,11 +19,11 @@ from .report.rows import op_rows, report_row
 
 
 def load_reports(*patterns: str | os.PathLike[str], ops: bool = True) -> pd.DataFrame:
-    """The reports that files and folders of these names or patterns hold: a row an op, or with ops=False a row a report.
+    """The reports of these files and folders, as a row an op, or with ops=False as a row a report.
 
-    load_reports("build/**/reports") takes those of every variant. Columns are called as the report's keys; those of
-    an object within are called ledger_cpu, roofline_bound_cycles. Raises ReportError for a pattern that
-    fits nothing and a file that is no report of this schema.
+    Patterns are allowed: load_reports("build/**/reports") takes the reports of every variant. Columns are
+    called as the report's keys; those of an object within are called ledger_cpu, roofline_bound_cycles.
+    Raises ReportError for a pattern that fits nothing, and for a file that is no report of this schema.
     """
     reports = read_reports(_places([os.fspath(pattern) for pattern in patterns]))
     if ops:

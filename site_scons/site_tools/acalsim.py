@@ -39,8 +39,7 @@ Builds PyTorch models into simulation reports.
   scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
   scons compare A=default B=cpu         what changes from one machine, or report, to another
-  scons baseline                        keep every model's cycles in baseline.json, to commit
-  scons check-baseline                  fail where a model is slower than that
+  scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCons tool: what is made of reports.
 
-`compare` says what changed from one machine, or one report, to another; `baseline` keeps cycles in a file, to which
-`check-baseline` holds later ones.
+`compare` says what changed from one machine, or one report, to another. `baseline` keeps cycles in a
+file, and `check-baseline` holds later ones to it.
 """
 
 import os

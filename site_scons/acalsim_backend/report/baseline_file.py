@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""baseline.json: the cycles that runs are held to, by variant and model; a file to commit, so in a fixed order."""
+"""baseline.json: the cycles that runs are held to, by variant and model. Its order is fixed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two reports in, what changed from one to the other out: cycles in total, by ledger and by op, and where they come from."""
+"""Two reports in, what changed from one to the other out: cycles by ledger and by op, and their origin."""
 
 from __future__ import annotations
 

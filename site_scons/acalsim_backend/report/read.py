@@ -18,7 +18,7 @@ def read_report(path: Path, error: type[AcalsimError] = ReportError) -> Report:
 
 
 def read_reports(places: Iterable[Path], error: type[AcalsimError] = ReportError) -> dict[Path, Report]:
-    """The reports of files, and of folders all that lie there beside other files; each once, in the order given.
+    """The reports of files, and all those of folders, where other files lie beside them. Each is there once.
 
     Raises `error` for a file that is no report, and for a folder that has none.
     """

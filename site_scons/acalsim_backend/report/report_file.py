@@ -45,8 +45,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Roofline:
-    """The fewest cycles that the machine could take if everything overlapped, and the resource that sets them, none where
-    nothing is asked of any; `by` has a term for each resource that the machine has: array, vector, special, dram."""
+    """The fewest cycles that the machine could take if everything overlapped; `limiter` sets them.
+
+    `by` has a term for each resource that the machine has: array, vector, special, dram. Where nothing
+    is asked of any, `limiter` is None.
+    """
 
     bound_cycles: int
     limiter: str | None

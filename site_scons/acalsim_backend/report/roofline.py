@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fewest cycles that a machine could take: a demand, which the model alone makes, over rates, which the machine
-file alone gives."""
+"""The fewest cycles that a machine could take: a model's demand over the machine's rates.
+
+The demand follows from the model alone, the rates from the machine file alone.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ from .report_file import Roofline
 
 
 def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
-    """What `demand` takes where everything overlaps, and the resource that sets it, none where nothing is asked.
+    """What `demand` takes if everything overlaps, and the resource that sets it, if anything is asked.
 
-    A resource without a rate has no term. Of two that take equally long the first of array, vector, special, dram counts.
+    A resource without a rate has no term. Of two that take equally long the limiter is the first of array,
+    vector, special, dram.
     """
     work = {
         "array": demand.macs,
@@ -31,7 +34,7 @@ def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
 def rates(machine: Machine) -> dict[str, int]:
     """Of each resource that the machine has, what it does in a cycle: multiply-accumulates, elements, bytes.
 
-    Compute devices that are alike work side by side; of several kinds the one counts that multiplies the most.
+    Compute devices that are alike work side by side. Of several kinds that one counts that multiplies most.
     """
     groups: dict[tuple[str | int, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for device in machine.devices_of("compute"):

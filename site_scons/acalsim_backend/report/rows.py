@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports as rows of a table, one an op or one a report; columns are called as keys are: ledger_cpu, roofline_by_dram."""
+"""Reports as rows of a table, one an op or one a report. Columns are called as keys are: ledger_cpu."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model asks of a machine whatever the compiler makes of it: a graph in, its demand for each resource out.
+"""What a model asks of a machine, whatever the compiler makes of it: a graph in, its demands out.
 
 Copies and paddings that the planner adds are no part of it, nor is what nobody needs.
 """
@@ -22,7 +22,7 @@ from .plan_file import Demand
 PASSES: Mapping[str, int] = MappingProxyType(
     {"SOFTMAX": 3, "LOG_SOFTMAX": 3, "LAYER_NORM": 3, "GROUP_NORM": 3, "RMS_NORM": 2}
 )
-"""How often an op that is no product goes over its elements, by its type's name; others do it once, views never."""
+"""How often an op that is no product goes over its elements, by its type's name; others once, views never."""
 
 SPECIAL = frozenset((
     "EXP", "EXP2", "EXPM1", "LOG", "LOG1P", "LOG2", "LOG10", "SIN", "COS", "TAN", "ASIN", "ACOS",

@@ -50,9 +50,11 @@ class FusedRow:
 
 @dataclass(frozen=True)
 class Demand:
-    """What a model or an op asks of the machine's resources, whatever the compiler makes of it: multiply-accumulates of
-    products; elements of other ops' results, as often as an op goes over them; those of functions like exp; bytes of
-    parameters, inputs and outputs of the graph."""
+    """What a model or an op asks of the machine's resources, whatever the compiler makes of it.
+
+    Multiply-accumulates of products; elements of other ops' results, as often as an op goes over them;
+    those of functions like exp; bytes of parameters, inputs and outputs of the graph.
+    """
 
     macs: int = 0
     vector_elements: int = 0
