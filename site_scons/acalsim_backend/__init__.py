@@ -11,6 +11,7 @@ _HOME = {
     "ACALSimOpType": "ir.graph",
     "TensorDesc": "ir.graph",
     "RISCVCodeGenerator": "codegen.generator",
+    "load_reports": "frames",
 }
 __all__ = list(_HOME)
 

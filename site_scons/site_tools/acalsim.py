@@ -38,6 +38,8 @@ Builds PyTorch models into simulation reports.
   scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
   scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
+  scons compare A=default B=cpu         what changes from one machine, or report, to another
+  scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
 
@@ -100,6 +102,7 @@ def generate(env):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not (GetOption("help") or GetOption("no_exec")):
         lock_build()
+    env.AddMethod(resolve_machine, "ResolveMachine")
     for method in (
         room,
         Models,
@@ -130,6 +133,11 @@ def user_variables():
     variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")
     variables.Add("SST_LAUNCHER", "with ENGINE=sst: what starts `sst`, say 'mpirun -n 2'", "")
     variables.Add("MODELS", "folder of model files", "models")
+    variables.Add("A", "compare: a machine as for MACHINE, or a report's file", "")
+    variables.Add("B", "compare: what is compared with it", "")
+    variables.Add("MODEL", "compare, baseline, check-baseline: only these models: NAME,NAME...", "")
+    variables.Add("BASELINE", "the file of baseline and check-baseline", "baseline.json")
+    variables.Add("TOLERANCE", "check-baseline: per cent that a model may be slower", "0")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add(
         "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"
@@ -349,7 +357,7 @@ def Simulate(env, model, elf, placement, host):
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
-    names = (f"{model.name}.json", f"{model.name}.host.json")
+    names = (f"{model.name}.json", f"{model.name}.host.json", f"{model.name}.ops.csv")
     return env.Room(
         "report",
         model.name,

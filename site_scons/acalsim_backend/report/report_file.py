@@ -43,6 +43,19 @@ class Check:
     first_bad_op: str | None
 
 
+@dataclass(frozen=True)
+class Roofline:
+    """The fewest cycles that the machine could take if everything overlapped; `limiter` sets them.
+
+    `by` has a term for each resource that the machine has: array, vector, special, dram. Where nothing
+    is asked of any, `limiter` is None.
+    """
+
+    bound_cycles: int
+    limiter: str | None
+    by: Mapping[str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportedOp:
     """One function of the program; `reason` says why it is not on a device, if there is something to say."""
@@ -59,6 +72,8 @@ class ReportedOp:
     source: str
     torch_ops: tuple[str, ...]
     fused: tuple[str, ...]
+    roofline: Roofline | None = None
+    """Of the op alone; reports of earlier versions have none."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,8 @@ class Report:
     devices: Mapping[str, Mapping[str, int]]
     provenance: Provenance
     quantised: tuple[QuantisedOp, ...] | None = None
+    roofline: Roofline | None = None
+    """Reports of earlier versions have none."""
 
 
 @dataclass(frozen=True)
