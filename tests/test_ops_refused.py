@@ -11,7 +11,7 @@ from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.errors import CaptureError
 from host_fixtures import Case, Library, captured_function
-from op_cases.together import assert_same
+from op_cases.computed import assert_same
 from op_cases.values import INT32, Values, aten
 
 values = Values(12)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from backend_fixtures import CACHE, ROOT, clean_environment
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_the_public_names_load_on_first_use_and_without_torch():
