@@ -16,7 +16,7 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'acalsim_backend' has no attribute '{name}'")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

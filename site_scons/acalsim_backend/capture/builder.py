@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from ..errors import IRError
@@ -249,8 +250,6 @@ _WHY = {"while_loop": f": its rounds are known only when it runs, or more than {
 
 def call_of(node: fx.Node) -> fx.Node:
     """The call whose result a node is, or is one of."""
-    from operator import getitem
-
     first: Any = node.args[0] if node.args else None
     return first if node.target is getitem else node
 

@@ -58,7 +58,7 @@ class _Fold:
 
     def _only_reader(self, op: ACALSimOp) -> ACALSimOp | None:
         """The one op that reads the result of a product with weights of its own; None for others."""
-        readers = self.readers.get(op.outputs[0], ())
+        readers = self.readers.get(op.outputs[0], [])
         alone = len(readers) == 1 and not self.ir.tensors[op.outputs[0]].is_output
         return readers[0] if alone and self._takes_folds(op) else None
 
