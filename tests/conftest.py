@@ -22,6 +22,7 @@ pytest_plugins = [
     "qemu_fixtures",
     "simulator_fixtures",
     "sst_fixtures",
+    "watch_fixtures",
 ]
 """Modules whose fixtures tests ask for by name."""
 pytest.register_assert_rewrite(

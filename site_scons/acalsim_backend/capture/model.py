@@ -36,8 +36,8 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
     import torch
 
     model, inputs = file.build()
-    root = file.path.resolve().parent.parent
-    compiler = ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root))
+    root = file.resolved.parent.parent
+    compiler = ACALSimCompiler(False, root, os.path.relpath(file.resolved, root))
     found: list[tuple[ACALSimIR, list, list]] = []
     intermediates: dict[str, Any] = {}
 
