@@ -27,6 +27,7 @@ pytest_plugins = [
     "qemu_fixtures",
     "simulator_fixtures",
     "sst_fixtures",
+    "watch_fixtures",
     "zoo_fixtures",
 ]
 """Modules whose fixtures tests ask for by name."""

@@ -8,13 +8,13 @@ file, and `check-baseline` holds later ones to it.
 import os
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.report.read import read_report
+from acalsim_build.variables import resolve_machine, stop
 from SCons.Script import COMMAND_LINE_TARGETS, Action
 
 TOOLPATH = "#site_scons/site_tools"
@@ -96,7 +96,7 @@ def side(env, variable):
             stop(env, f"{variable} is '{given}'; there is no such report")
         return Side(given, report=given)
     variant = env.Clone(MACHINE=given)
-    variant.ResolveMachine()
+    resolve_machine(variant)
     if variant["BUILD"] == env["BUILD"]:
         if variant["MACHINE_FILE"] != env["MACHINE_FILE"]:
             stop(env, f"{variable} and MACHINE would both lie in {env['BUILD']}; leave MACHINE out")
@@ -132,9 +132,3 @@ def known_model(env, name, where):
 
 def quoted(text):
     return shlex.quote(text).replace("$", "$$")
-
-
-def stop(env, message):
-    """End the build before it starts, with one line."""
-    print(f"scons: {message}", file=sys.stderr)
-    env.Exit(2)

@@ -40,8 +40,8 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
 
     model, inputs = file.build()
     _refuse_elsewhere(file, "the model has", [*inputs, *model.parameters(), *model.buffers()])
-    root = file.path.resolve().parent.parent
-    tracing = _Tracing(ACALSimCompiler(False, root, os.path.relpath(file.path.resolve(), root)), keep_all)
+    root = file.resolved.parent.parent
+    tracing = _Tracing(ACALSimCompiler(False, root, os.path.relpath(file.resolved, root)), keep_all)
 
     def outputs(*values: torch.Tensor) -> list[torch.Tensor]:
         return [tensor.clone() for tensor in tensors_of(model(*values))]

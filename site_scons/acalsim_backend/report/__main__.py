@@ -29,11 +29,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--machine", required=True)
     for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--times", type=Path, help="where the run's wall times go, instead of NAME.host.json")
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
     host = doors.read(options.run / "host.json", HostFile, ReportError)
     report = report_of_files(options, capture)
-    doors.write(options.out.with_suffix(".host.json"), host)
+    doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
     doors.write(options.out, report)
     print_report(report)

@@ -101,7 +101,8 @@ def main(arguments: list[str]) -> int:
     references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
     report = verify(rows, options.outputs.read_bytes(), references, capture.tolerance)
     doors.write(options.out, report)
-    print_verification(options.out.name.removesuffix(".verify.json"), report)
+    name = options.out.name.removesuffix(".json").removesuffix("+").removesuffix(".verify")
+    print_verification(name, report)
     if not report.check.passed:
         raise VerifyError(difference(report, capture.tolerance))
     return 0
