@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from backend_fixtures import CACHE, ROOT, clean_environment
+from backend_fixtures import clean_environment
+from conftest import CACHE, ROOT
 
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
