@@ -107,7 +107,10 @@ class ModelFile:
                 raise CaptureError(
                     "\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())
                 ) from None
-            raise
+            if _is_ours(inner):
+                raise
+            text = " ".join([f"{type(inner).__name__}:", *str(inner).split()])
+            raise self.fail(f"the model's graph cannot be taken apart: {text}{self._line(inner)}") from None
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
         except Exception as error:
@@ -188,6 +191,12 @@ _SYSTEM_FOLDERS = (
 def source_of(path: Path) -> Path:
     """The .py file of a cached .pyc, else the path itself."""
     return Path(importlib.util.source_from_cache(str(path))) if path.suffix == ".pyc" else path
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception comes out of our own code, so that its traceback is what is needed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(PYTHONPATH / "acalsim_backend")
 
 
 def _kinds(value: Any) -> str:
