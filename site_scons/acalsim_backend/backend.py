@@ -198,9 +198,7 @@ class _Lowered:
     def _inputs(self, values: Sequence[torch.Tensor]) -> list[np.ndarray]:
         return [_array(values[position]) for position in self.arguments]
 
-    def _result(
-        self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict
-    ) -> Any:
+    def _result(self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict) -> Any:
         """One result: a tensor in the layout that the graph promised for it, a number, or None."""
         import torch
 
