@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import CaptureError
+from ..paths import PYTHONPATH
 from .imports import FromSource, add_folders
 from .places import is_users
 
@@ -114,7 +115,10 @@ class ModelFile:
                 raise CaptureError(
                     "\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())
                 ) from None
-            raise
+            if _is_ours(inner):
+                raise
+            text = " ".join([f"{type(inner).__name__}:", *str(inner).split()])
+            raise self.fail(f"the model's graph cannot be taken apart: {text}{self._line(inner)}") from None
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
         except KeyboardInterrupt:
@@ -159,6 +163,12 @@ def _in_eval_mode(model: Any) -> None:
     except NotImplementedError:
         for module in model.modules():
             module.training = False
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception comes out of our own code, so that its traceback is what is needed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(PYTHONPATH / "acalsim_backend")
 
 
 def _kinds(value: Any) -> str:

@@ -16,6 +16,7 @@ from ..files import sha256
 from ..machine.machine import Machine
 from ..schedule.plan_file import OpRow, PlanFile
 from ..simulate.run_file import Account, Guest, OpCounters, RunFile, Statistics
+from .compare import error_text
 from .report_file import SCHEMA, Check, Ledger, Provenance, Report, ReportedOp
 from .roofline import rates, roofline
 
@@ -134,7 +135,7 @@ def difference(report: Report, tolerance: float) -> str:
     check = report.check
     return (
         f"model '{report.model}': outputs differ from PyTorch's, first at op '{check.first_bad_op}': "
-        f"max_rel_error is {check.max_rel_error:.3g}, allowed is {tolerance:g}"
+        f"max_rel_error is {error_text(check.max_rel_error, 3)}, allowed is {tolerance:g}"
     )
 
 

@@ -35,11 +35,12 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Check:
-    """How far the outputs are from PyTorch's, and the op whose output is the first that is too far."""
+    """How far the outputs are from PyTorch's, and the op whose output is the first that is too far. An error is
+    None where no number measures it: NaN where PyTorch has a number, or the reverse."""
 
     passed: bool
-    max_abs_error: float
-    max_rel_error: float
+    max_abs_error: float | None
+    max_rel_error: float | None
     first_bad_op: str | None
 
 
@@ -125,8 +126,8 @@ class VerifiedOp:
     source: str
     aten: tuple[str, ...]
     passed: bool
-    max_abs_error: float
-    max_rel_error: float
+    max_abs_error: float | None
+    max_rel_error: float | None
 
 
 @dataclass(frozen=True)

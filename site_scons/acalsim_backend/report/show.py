@@ -17,6 +17,7 @@ from rich.text import Text
 
 from .. import doors
 from ..errors import ReportError
+from .compare import error_text
 from .report_file import Report, ReportedOp, Roofline, Verification
 
 BAR_CELLS = 6
@@ -58,7 +59,7 @@ def _headline(report: Report) -> Text:
         beside_bound(report.total_cycles, report.roofline),
         "\noutputs ",
         verdict,
-        f", max_rel_error {check.max_rel_error:.2g}",
+        f", max_rel_error {error_text(check.max_rel_error)}",
     )
 
 
@@ -187,14 +188,15 @@ def print_verification(model: str, report: Verification, console: Console | None
         (model, "bold"),
         f": {len(ops)} tensors ",
         verdict,
-        f", max_rel_error {check.max_rel_error:.2g}",
+        f", max_rel_error {error_text(check.max_rel_error)}",
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "shape", "source"):
         table.add_column(name)
     table.add_column("max_rel_error", justify="right")
-    worst = sorted(ops, key=lambda op: -op.max_rel_error)[:WORST_OPS]
+    by_error = sorted(ops, key=lambda op: -math.inf if op.max_rel_error is None else -op.max_rel_error)
+    worst = by_error[:WORST_OPS]
     shown = [op for op in ops if not op.passed][:SHOWN_OPS] or worst
     for op in shown:
-        table.add_row(op.name, op.type, str(op.shape), op.source, f"{op.max_rel_error:.2g}")
+        table.add_row(op.name, op.type, str(op.shape), op.source, error_text(op.max_rel_error))
     print_shown(Group(headline, table), console)
