@@ -5,23 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from acalsim_backend import ACALSimBackend
+from conftest import ROOT
 from torch import nn
-
-ROOT = Path(__file__).resolve().parents[1]
-CACHE = ROOT / "build/tests/cache"
-
-
-@pytest.fixture(scope="module")
-def shared_cache():
-    """Plugin and engine are built once for all runs of the tests in this checkout."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(CACHE))
-        yield
 
 
 @pytest.fixture

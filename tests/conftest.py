@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options and fixtures that every test shares; fixtures of one room lie in ROOM_fixtures.py."""
 
+import fcntl
+import gc
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / "build/tests/cache"
+"""What is compiled for the tests themselves, kept from run to run as long as its sources are the same."""
 
 pytest_plugins = [
     "backend_fixtures",
@@ -22,17 +27,66 @@ pytest_plugins = [
     "qemu_fixtures",
     "simulator_fixtures",
     "sst_fixtures",
+    "watch_fixtures",
+    "zoo_fixtures",
 ]
 """Modules whose fixtures tests ask for by name."""
-pytest.register_assert_rewrite(
-    *pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work", "zoo_fixtures"
-)
+pytest.register_assert_rewrite(*pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work")
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden from what is generated now"
     )
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A worker for each CPU, or none where only a part is asked for: each imports PyTorch anew."""
+    is_part = config.args_source is pytest.Config.ArgsSource.ARGS or config.option.keyword
+    return 0 if is_part else len(os.sched_getaffinity(0))
+
+
+def pytest_collection_finish():
+    """PyTorch's objects stay to the end; looking through them for garbage again and again takes time."""
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def alone(path: Path):
+    """Only one process at a time is in a `with alone(path)`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_cache():
+    """The user's cache folder is the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(CACHE))
+        yield CACHE
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """made_once(name, make): a folder that make(folder) fills, in one worker for all of a session."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name, make):
+        folder = shared / f"once-{name}"
+        with alone(folder.with_suffix(".lock")):
+            if not folder.exists():
+                begun = folder.with_suffix(".begun")
+                shutil.rmtree(begun, ignore_errors=True)
+                begun.mkdir()
+                make(begun)
+                begun.rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture
@@ -58,10 +112,12 @@ class Tree:
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    def fill(self):
         for name in ("SConstruct", "site_scons", "kernels", "sim", "models"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, folder / name, **({"ignore": unwanted} if source.is_dir() else {}))
+            copy(source, self.folder / name, **({"ignore": unwanted} if source.is_dir() else {}))
 
     def scons(self, *arguments, check=True, timeout=300, **options):
         command = [sys.executable, "-m", "SCons", "-Q", *arguments]
@@ -84,11 +140,16 @@ class Tree:
 
 
 @pytest.fixture(scope="session")
-def host_tree(tmp_path_factory) -> Tree:
-    """A tree in which plugin, engine and the four small models are already built."""
-    tree = Tree(tmp_path_factory.mktemp("tree"))
-    tree.scons("-j2", "all-reports", timeout=600)
-    return tree
+def host_tree(made_once, tmp_path_factory) -> Tree:
+    """A tree in which plugin, engine and the four small models are already built; each worker has its own."""
+
+    def build(folder):
+        tree = Tree(folder)
+        tree.fill()
+        tree.scons("-j2", "all-reports", timeout=600)
+
+    folder = tmp_path_factory.mktemp("worker") / "tree"
+    return Tree(shutil.copytree(made_once("tree", build), folder, symlinks=True))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import pytest
 from acalsim_backend.host import qemu, toolchain
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.machine.headers import machine_header
+from conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 KERNELS = ROOT / "kernels"
 ECHO, COMPUTE = 0x10200000, 0x10300000
 END = 0xDEADBEEF
@@ -170,9 +170,8 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("plugin")
-    return qemu.build_plugin(folder)
+def plugin(made_once) -> Path:
+    return made_once("plugin", qemu.build_plugin) / qemu.PLUGIN_NAME
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,14 @@ import struct
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 from acalsim_backend.host import engine
 from acalsim_backend.host.library import load
 from acalsim_backend.machine.file import load_machine
+from acalsim_backend.paths import cache_folder
+from conftest import ROOT, alone
 
-ROOT = Path(__file__).resolve().parents[1]
 ECHO, COMPUTE = 0x10200000, 0x10300000
 DATA_IN, DATA_OUT, STATUS, CONTROL, SIZE, RESULT = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 BUSY, DATA_READY, ERROR = 1, 2, 4
@@ -28,7 +28,8 @@ RAM = 0x80000000
 @pytest.fixture(scope="session")
 def engine_library():
     """The engine's library; objects of sources that have not changed are kept between runs."""
-    return engine.build(ROOT / "build/tests/engine")
+    with alone(cache_folder() / ".lock"):
+        return engine.build(cache_folder() / "engine")
 
 
 @pytest.fixture(scope="session")

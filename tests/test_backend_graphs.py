@@ -8,7 +8,7 @@ from acalsim_backend.errors import CaptureError
 from backend_fixtures import Scaled, compiled_by, simulated
 from torch import nn
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_every_graph_after_a_graph_break_is_a_program_of_its_own(tmp_path):

@@ -12,7 +12,7 @@ from acalsim_backend.errors import CaptureError, PlanError, ToolchainError
 from backend_fixtures import ROOT, Scaled, compiled_by, simulated
 from torch import nn
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_the_compiler_takes_dynamos_graph_as_the_tutorial_does():

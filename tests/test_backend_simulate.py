@@ -10,7 +10,7 @@ from acalsim_backend import pipeline
 from acalsim_backend.schedule import passes
 from backend_fixtures import Scaled, simulated
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_a_simulated_result_equals_pytorchs_and_has_a_report():

@@ -2,10 +2,7 @@
 """The files that capture leaves."""
 
 import json
-import sys
-from pathlib import Path
 
-import numpy as np
 from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.capture.store import write_capture
@@ -32,7 +29,6 @@ def test_the_files_say_what_they_hold(write, tmp_path):
         "graph_0_weights.bin",
         "inputs.bin",
         "outputs.bin",
-        "read.txt",
     ]
     index, ir = json.loads(files["capture.json"]), parse(files["graph_0.ir"].decode())
     for kind, names in (("weights", ir.params), ("inputs", ir.inputs), ("outputs", ir.outputs)):
@@ -61,39 +57,3 @@ def test_other_weights_leave_the_graph_as_it_is(write, tmp_path):
     after = files_of(path, tmp_path / "b")
     assert before["graph_0.ir"] == after["graph_0.ir"]
     assert before["graph_0_weights.bin"] != after["graph_0_weights.bin"]
-
-
-def test_what_the_model_read_is_listed_and_nothing_else(write, models, tmp_path):
-    (models / "_reading_helper.py").write_text("VALUE = 2\n")
-    np.save(models / "table.npy", np.ones(4, "f4"))
-    (models / "words.txt").write_text("a b")
-    path = write(
-        "return x + self.table",
-        head=(
-            "import json, fractions, tempfile, os\nfrom pathlib import Path\n"
-            "import numpy as np\nimport _reading_helper\n"
-            "here = Path(__file__).parent\n(here / 'words.txt').read_text()\n"
-            "with tempfile.NamedTemporaryFile('w+') as gone:\n    open(gone.name).read()\n"
-            "with open(here / 'log.txt', 'w') as log:\n    log.write('x')\n"
-        ),
-    )
-    path.write_text(
-        path.read_text().replace(
-            "        self.w =",
-            "        self.table = torch.tensor(np.load(here / 'table.npy'))\n        self.w =",
-        )
-    )
-    listed = files_of(path, tmp_path / "out")["read.txt"].decode()
-    assert [Path(line.split("  ")[1]).name for line in listed.splitlines()] == [
-        "_reading_helper.py",
-        "table.npy",
-        "words.txt",
-    ]
-
-
-def test_a_helper_that_is_loaded_from_its_cache_is_listed(write, models, tmp_path):
-    (models / "_cached_helper.py").write_text("VALUE = 2\n")
-    path = write("return x + 1", head="import _cached_helper")
-    first = files_of(path, tmp_path / "a")["read.txt"]
-    del sys.modules["_cached_helper"]
-    assert files_of(path, tmp_path / "b")["read.txt"] == first and b"_cached_helper.py" in first

@@ -153,7 +153,7 @@ def run_capture(*arguments):
 def test_the_command_line_writes_the_files_and_says_nothing(tmp_path):
     done = run_capture(ROOT / "models/matmul.py", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert len(list((tmp_path / "out").iterdir())) == 7
 
 
 def test_the_command_line_fails_with_lines_and_writes_nothing(tmp_path, write):

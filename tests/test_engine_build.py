@@ -5,12 +5,12 @@ import pytest
 from acalsim_backend.errors import ServeError, ToolchainError
 from acalsim_backend.host import engine
 from acalsim_backend.host.library import load
-from simulator_fixtures import ROOT
+from acalsim_backend.paths import cache_folder
 
 
 def test_an_unchanged_engine_is_not_built_again(engine_library, monkeypatch):
     monkeypatch.setattr(engine.subprocess, "run", lambda *_, **__: pytest.fail("something is built again"))
-    assert engine.build(ROOT / "build/tests/engine") == engine_library
+    assert engine.build(cache_folder() / "engine") == engine_library
 
 
 def test_a_source_that_does_not_compile_is_one_line(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing"),
+    ("pipeline", "serve", "timing", "frames", "compare", "baseline"),
     ("backend",),
     ("__init__",),
 )

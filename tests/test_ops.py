@@ -17,7 +17,7 @@ from acalsim_backend.ir.ops import ATEN, ROWS
 from acalsim_backend.ir.verify import verify
 from host_fixtures import Library, captured_function
 from op_cases.__init__ import CASES, DECOMPOSED, OF_INT8
-from op_cases.together import assert_same, computed_together
+from op_cases.computed import assert_same, computed_together
 from op_cases.values import T, Values
 
 values = Values(10)

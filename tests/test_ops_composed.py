@@ -6,9 +6,9 @@ import functools
 import pytest
 import torch
 import torch.nn.functional as F
+from op_cases.computed import assert_same, computed_together
 from op_cases.lookups import scatter_reduced
 from op_cases.normalising import SOFT_ODD
-from op_cases.together import assert_same, computed_together
 from op_cases.values import FINITE, LONG_SUMS, ODD, Values
 
 values = Values(11)

@@ -10,6 +10,7 @@ from acalsim_backend.ir.ops import ROWS
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from op_cases.__init__ import OF_INT8
+from op_cases.computed import assert_same, computed_together
 from op_cases.drawn import (
     draw_along,
     draw_as_strided,
@@ -48,7 +49,6 @@ from op_cases.drawn import (
 )
 from op_cases.pointwise import POINTWISE
 from op_cases.reductions import REDUCING
-from op_cases.together import assert_same, computed_together
 from op_cases.values import LONG_SUMS, T
 from op_cases.windows import WINDOWS
 

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from backend_fixtures import CACHE, ROOT, clean_environment
+from backend_fixtures import clean_environment
+from conftest import CACHE, ROOT
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_the_public_names_load_on_first_use_and_without_torch():

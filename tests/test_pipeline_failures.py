@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from pipeline_fixtures import ON_CPU, refused
@@ -51,7 +52,7 @@ def test_a_guest_that_never_ends_is_stopped_and_its_place_named(failing_kernel):
     assert refused(
         done, r"^simulate: the guest had not ended after 2 s; it is in 0x8[0-9a-f]+ <kernel_matmul_0\+0x"
     )
-    assert simulation_processes() == []
+    assert simulation_processes(tree) == []
 
 
 @pytest.fixture
@@ -66,18 +67,20 @@ def endless(failing_kernel):
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    wait_until(lambda: any("sst-device,socket" in command for command in processes().values()))
+    wait_until(lambda: any("sst-device,socket" in command for command in processes(tree).values()))
     yield tree, process
     process.kill()
     process.communicate()
 
 
-def processes():
+def processes(tree):
+    """The command of each process that works in a tree."""
     found = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{entry}/cmdline", "rb") as stream:
-                found[int(entry)] = stream.read().replace(b"\0", b" ").decode(errors="replace")
+            if Path(f"/proc/{entry}/cwd").readlink() == tree.folder:
+                command = Path(f"/proc/{entry}/cmdline").read_bytes()
+                found[int(entry)] = command.replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
     return found
@@ -90,10 +93,10 @@ def wait_until(condition, seconds=60):
         time.sleep(0.05)
 
 
-def simulation_processes():
+def simulation_processes(tree):
     return [
         pid
-        for pid, command in processes().items()
+        for pid, command in processes(tree).items()
         if "sst-device,socket" in command
         or "acalsim_backend.serve" in command
         or "acalsim_backend.simulate" in command
@@ -112,32 +115,32 @@ def simulation_processes():
 )
 def test_a_side_that_is_killed_in_the_middle_is_named(endless, victim, line):
     tree, scons = endless
-    (pid,) = [pid for pid, command in processes().items() if victim in command]
+    (pid,) = [pid for pid, command in processes(tree).items() if victim in command]
     os.kill(pid, signal.SIGKILL)
     out, err = scons.communicate(timeout=30)
     assert refused(subprocess.CompletedProcess((), scons.returncode, out, err), line)
-    assert simulation_processes() == [] and not (tree / "build/cpu/matmul/run/run.json").exists()
+    assert simulation_processes(tree) == [] and not (tree / "build/cpu/matmul/run/run.json").exists()
 
 
 @pytest.mark.parametrize("to_group", [True, False], ids=["to all as a terminal does", "to scons alone"])
 def test_ctrl_c_leaves_no_process_behind(endless, to_group):
-    _, scons = endless
+    tree, scons = endless
     (os.killpg if to_group else os.kill)(scons.pid, signal.SIGINT)
     out, err = scons.communicate(timeout=30)
     assert scons.returncode != 0 and "Traceback" not in out + err
-    wait_until(lambda: simulation_processes() == [], 10)
+    wait_until(lambda: simulation_processes(tree) == [], 10)
 
 
 def test_killing_the_build_leaves_no_process_behind(endless):
-    _, scons = endless
+    tree, scons = endless
     (pid,) = [
         pid
-        for pid, command in processes().items()
+        for pid, command in processes(tree).items()
         if "-m acalsim_backend.simulate" in command and "sh -c" not in command
     ]
     os.kill(pid, signal.SIGKILL)
     scons.communicate(timeout=30)
-    wait_until(lambda: simulation_processes() == [], 10)
+    wait_until(lambda: simulation_processes(tree) == [], 10)
 
 
 def test_a_second_build_in_the_same_tree_is_refused(endless):

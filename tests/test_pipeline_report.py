@@ -85,6 +85,7 @@ def test_a_report_says_all_that_its_schema_promises(built_tree):
         "source",
         "torch_ops",
         "fused",
+        "roofline",
     }
     assert set(report["placement"][0]) == {"region", "origin", "length", "used", "sections"}
     assert set(report["devices"]) == {"echo", "compute"}

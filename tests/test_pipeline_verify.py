@@ -4,16 +4,23 @@
 import json
 import re
 
+import pytest
 from pipeline_fixtures import model_file, refused
 
 BODY = "return torch.tanh(torch.sigmoid(x @ self.w) + 1) @ self.w.T"
 
 
-def test_verify_holds_every_op_to_pytorch(tree, tmp_path):
-    model_file(tmp_path / "m", "net", BODY)
-    done = tree.scons(f"MODELS={tmp_path}/m", "verify-net")
-    assert re.search(r"^net: 5 tensors equal to PyTorch's", done.stdout, re.MULTILINE)
-    found = json.loads((tree / "build/reports/net.verify.json").read_text())
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("m")
+    model_file(folder, "fused", BODY)
+    return f"MODELS={folder}"
+
+
+def test_verify_holds_every_op_to_pytorch(tree, models):
+    done = tree.scons(models, "verify-fused")
+    assert re.search(r"^fused: 5 tensors equal to PyTorch's", done.stdout, re.MULTILINE)
+    found = json.loads((tree / "build/reports/fused.verify.json").read_text())
     assert [op["type"] for op in found["ops"]] == ["MATMUL", "SIGMOID", "ADD", "TANH", "MATMUL"]
     assert (
         found["check"]["passed"]
@@ -22,21 +29,20 @@ def test_verify_holds_every_op_to_pytorch(tree, tmp_path):
     )
 
 
-def test_verify_names_the_first_op_of_a_broken_kernel(tree, tmp_path):
+def test_verify_names_the_first_op_of_a_broken_kernel(tree, models):
     """The op is fused into another one's loop, and two more follow it there."""
-    model_file(tmp_path / "m", "net", BODY)
     tree.edit(
         "kernels/elementary.h",
         "INLINE float sigmoid_f32(float x) {",
         "INLINE float sigmoid_f32(float x) {\n    x *= 1.01f;",
     )
-    done = tree.scons(f"MODELS={tmp_path}/m", "verify-net", check=False)
+    done = tree.scons(models, "verify-fused", check=False)
     assert refused(
         done,
-        r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m/net.py:\d+\), "
+        r"^verify: op 'sigmoid_\d+', SIGMOID of aten.sigmoid.default \(m0/fused.py:\d+\), "
         r"is the first that differs from "
         r"PyTorch: max_rel_error is [\d.e-]+, allowed is 0.0001; every op before it agrees$",
     )
-    found = json.loads((tree / "build/reports/net.verify.json").read_text())
+    found = json.loads((tree / "build/reports/fused.verify.json").read_text())
     assert found["check"]["first_bad_op"].startswith("sigmoid")
     assert [op["passed"] for op in found["ops"]] == [True, False, False, False, False]

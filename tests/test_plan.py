@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-import zoo_fixtures
 from acalsim_backend.alignment import ALIGNMENT, aligned
 from acalsim_backend.errors import PlanError
 from acalsim_backend.schedule import memory as planning
@@ -19,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_memory import MACHINE, SETTINGS, Memory, T
 from random_graphs import Chain, chains
+from zoo_fixtures import MODELS as ZOO
 
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 
@@ -91,9 +91,9 @@ def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
                 )
 
 
-@pytest.mark.parametrize("name", zoo_fixtures.MODELS)
-def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(name):
-    plan = make_plan(zoo_fixtures.captured_model(name).ir, MACHINE)
+@pytest.mark.parametrize("name", ZOO)
+def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(captured_model, name):
+    plan = make_plan(captured_model(name).ir, MACHINE)
     placed = {each for each, place in plan.places.items() if place.section != ".buffers"}
     arena = planning.lifetimes(plan, placed)
     least = planning.least_bytes(planning.merge(arena, planning.in_place(plan, arena)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from acalsim_backend import doors
 from acalsim_backend.errors import ReportError
+from acalsim_backend.machine.file import load_machine
 from acalsim_backend.report.report import Subject, build_report
 from acalsim_backend.report.report_file import Check, Provenance, Report
 from acalsim_backend.report.show import print_report
@@ -59,7 +60,7 @@ OP = OpRow(
     fused=(),
 )
 PLAN = PlanFile("graph_0", ElfRow(64, "double", True), 1024, (), (), (OP,), (), (), {}, ())
-SUBJECT = Subject("it", "default", PLAN, (), Provenance(*"abcdefg"))
+SUBJECT = Subject("it", load_machine("default"), PLAN, (), Provenance(*"abcdefg"))
 PASSED = Check(True, 0.0, 0.0, None)
 
 

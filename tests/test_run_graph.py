@@ -6,9 +6,8 @@ import pytest
 from acalsim_backend import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc, pipeline
 from acalsim_backend.host.build import host_tools
 from acalsim_backend.report.report_file import Check
-from backend_fixtures import CACHE
 
-pytestmark = pytest.mark.usefixtures("shared_cache", "fresh_dynamo")
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def sum_ir():
@@ -47,10 +46,10 @@ def test_an_output_folder_that_another_machine_used_is_built_anew(tmp_path):
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_host_tools_are_built_once_and_for_all_processes(capfd):
+def test_host_tools_are_built_once_and_for_all_processes(capfd, users_cache):
     host_tools()
     capfd.readouterr()
     host_tools.cache_clear()
     tools = host_tools()
-    assert tools.plugin.is_file() and tools.library.is_file() and tools.plugin.is_relative_to(CACHE)
+    assert tools.plugin.is_file() and tools.library.is_file() and tools.plugin.is_relative_to(users_cache)
     assert capfd.readouterr().err == ""

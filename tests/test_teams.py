@@ -208,9 +208,15 @@ def inputs():
 """
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "teams.py").write_text(MODEL)
+    return f"MODELS={folder}"
+
+
 @pytest.mark.parametrize("completion", ["stall", "poll", "interrupt"])
-def test_the_firmware_runs_devices_side_by_side(host_tree, tmp_path, completion):
-    (tmp_path / "net.py").write_text(MODEL)
+def test_the_firmware_runs_devices_side_by_side(host_tree, models, tmp_path, completion):
     machine = tmp_path / f"{completion}.toml"
     text = (
         (host_tree / "sim/machines/default.toml")
@@ -218,9 +224,9 @@ def test_the_firmware_runs_devices_side_by_side(host_tree, tmp_path, completion)
         .replace('model = "compute"', 'model = "compute"\ncount = 3')
     )
     machine.write_text(text.replace("[firmware]", f'[firmware]\ncompletion = "{completion}"'))
-    host_tree.scons(f"MODELS={tmp_path}", f"MACHINE={machine}", "sim-net", "verify-net")
-    report = json.loads((host_tree / f"build/{completion}/reports/net.json").read_text())
-    plan = json.loads((host_tree / f"build/{completion}/net/plan.json").read_text())
+    host_tree.scons(models, f"MACHINE={machine}", "sim-teams", "verify-teams")
+    report = json.loads((host_tree / f"build/{completion}/reports/teams.json").read_text())
+    plan = json.loads((host_tree / f"build/{completion}/teams/plan.json").read_text())
     assert report["check"]["passed"] and report["check"]["max_rel_error"] < 1e-6
     assert any("wait_symbol" in op for op in plan["ops"]) and any(
         "compute1" in op["placed_on"] for op in report["ops"]

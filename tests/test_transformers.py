@@ -8,7 +8,8 @@ import os
 
 import pytest
 import torch
-from zoo_fixtures import Programs
+from host_fixtures import captured_function, run_on_host
+from zoo_fixtures import relative_error
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -236,13 +237,8 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def programs(request, tmp_path_factory):
-    return Programs(
-        request, tmp_path_factory.mktemp("transformers"), lambda case: CASES[case][0](CASES[case][1])
-    )
-
-
 @pytest.mark.parametrize("case", CASES)
-def test_an_architecture_computes_what_pytorch_computes(programs, case):
-    assert programs.relative_error(case) <= TOLERANCE
+def test_an_architecture_computes_what_pytorch_computes(case, tmp_path):
+    kind, name = CASES[case]
+    captured = captured_function(*kind(name))
+    assert relative_error(run_on_host(captured, tmp_path), captured.references) <= TOLERANCE

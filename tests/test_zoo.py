@@ -8,7 +8,7 @@ from acalsim_backend.capture.model_file import DEFAULT_TOLERANCE
 from acalsim_backend.ir.ops import ROWS
 from conftest import ROOT
 from host_fixtures import run_on_host
-from zoo_fixtures import MODELS, captured_model, generate, loaded, relative_error
+from zoo_fixtures import MODELS, generate, loaded, relative_error
 
 LARGE = {path.stem: path for path in sorted((ROOT / "models" / "large").glob("[!_]*.py"))}
 LARGEST_MACS = 40_000_000
@@ -16,13 +16,13 @@ LARGEST_MACS = 40_000_000
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_computes_what_pytorch_computes(name, tmp_path):
+def test_a_model_computes_what_pytorch_computes(captured_model, name, tmp_path):
     captured = captured_model(name)
     assert relative_error(run_on_host(captured, tmp_path), captured.references) <= DEFAULT_TOLERANCE
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_small_enough_for_all_reports(name):
+def test_a_model_is_small_enough_for_all_reports(captured_model, name):
     ir = captured_model(name).ir
     assert sum(ROWS[op.op_type].count_macs(ir, op) for op in ir.ops) < LARGEST_MACS
 

@@ -2,10 +2,11 @@
 """Whole models on this machine: captured, printed as C, compiled by its own gcc, run, and held to PyTorch."""
 
 import functools
-from concurrent.futures import Future, ThreadPoolExecutor
+import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.codegen.generator import code_files
@@ -15,7 +16,6 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_rows import plan_file
 from conftest import ROOT
-from host_fixtures import captured_function, run_on_host
 
 MODELS = {path.stem: path for path in sorted((ROOT / "models").glob("[!_]*.py"))}
 
@@ -26,10 +26,19 @@ def loaded(path: Path) -> ModelFile:
     return file
 
 
-@functools.cache
-def captured_model(name):
-    """A model of models/, captured once."""
-    return capture_model(loaded(MODELS[name]))
+@pytest.fixture(scope="session")
+def captured_model(made_once):
+    """captured_model(name): a model of models/, captured once for all workers."""
+
+    def capture(folder, name):
+        (folder / "captured").write_bytes(pickle.dumps(capture_model(loaded(MODELS[name]))))
+
+    @functools.cache
+    def captured(name):
+        folder = made_once(f"captured-{name}", functools.partial(capture, name=name))
+        return pickle.loads((folder / "captured").read_bytes())
+
+    return captured
 
 
 def generate(captured, folder):
@@ -58,31 +67,3 @@ def _error(output, reference):
         if np.isfinite(output).all()
         else np.inf
     )
-
-
-class Programs:
-    """The programs of the cases that a module's tests ask for; one is compiled while the next is captured.
-
-    `build(case)` returns a module and its inputs.
-    """
-
-    def __init__(self, request, folder, build):
-        cases = [item.callspec.params["case"] for item in request.session.items
-                 if item.parent is request.node and request.fixturename in item.fixturenames]  # fmt: skip
-        with ThreadPoolExecutor() as pool:
-            self.errors = {
-                case: self._begin(pool, case, folder / str(index), build) for index, case in enumerate(cases)
-            }
-
-    def _begin(self, pool, case, folder, build):
-        try:
-            captured = captured_function(*build(case))
-        except Exception as error:
-            failed = Future()
-            failed.set_exception(error)
-            return failed
-        folder.mkdir()
-        return pool.submit(lambda: relative_error(run_on_host(captured, folder), captured.references))
-
-    def relative_error(self, case):
-        return self.errors[case].result()

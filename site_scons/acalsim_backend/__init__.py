@@ -11,11 +11,12 @@ _HOME = {
     "ACALSimOpType": "ir.graph",
     "TensorDesc": "ir.graph",
     "RISCVCodeGenerator": "codegen.generator",
+    "load_reports": "frames",
 }
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'acalsim_backend' has no attribute '{name}'")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -127,7 +127,8 @@ class _Lowered:
         self.index = len(backend.irs)
         self.name = f"graph_{self.index}"
         self.folder = backend.output_dir / self.name if self.index else backend.output_dir
-        self.results: list[fx.Node | None] = list(next(iter(reversed(graph.graph.nodes))).args[0])
+        self.results: list[Any] = list(next(iter(reversed(graph.graph.nodes))).args[0])
+        """Nodes, and what the graph returns as it is: None, numbers."""
         self._compile(constants)
         backend.irs.append(self.ir)
 
@@ -142,7 +143,7 @@ class _Lowered:
         self.constants, self.digest = constants, _digest(constants.values())
         self.ir, self.arguments, _ = self.backend.compiler.lower(self.graph, constants, self.name)
         names = iter(self.ir.outputs)
-        self.names = [None if result is None else next(names) for result in self.results]
+        self.names = [next(names) if hasattr(result, "meta") else None for result in self.results]
         self._release()
         self.program: Program | None = None
         self.written = False
@@ -180,7 +181,9 @@ class _Lowered:
             self.program = build_graph(self.folder, self.ir, inputs, self.backend.machine)
             self._say(f"{self.name}: built {self.program.elf}")
         expected = dict(zip(self.names, self.interpret(values), strict=True))
-        references = [_array(expected[name]) for name in self.ir.outputs]
+        references = [
+            _array(expected[name]).astype(self.ir.tensors[name].dtype, copy=False) for name in self.ir.outputs
+        ]
         outputs, report = run_program(self.program, inputs, references, self.backend.engine)
         self._keep(report)
         return dict(zip(self.ir.outputs, outputs, strict=True))
@@ -195,18 +198,18 @@ class _Lowered:
     def _inputs(self, values: Sequence[torch.Tensor]) -> list[np.ndarray]:
         return [_array(values[position]) for position in self.arguments]
 
-    def _result(
-        self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict
-    ) -> torch.Tensor | None:
-        """The tensor of one result, in the layout that the graph promised for it."""
+    def _result(self, node, name: str | None, values: Sequence[torch.Tensor], computed: dict) -> Any:
+        """One result: a tensor in the layout that the graph promised for it, a number, or None."""
         import torch
 
-        if node is None:
-            return None
+        if name is None:
+            return node
         if name in self.ir.inputs:
             return values[self.arguments[self.ir.inputs.index(name)]]
         like = node.meta["val"]
         array = self.ir.constants[name] if name in self.ir.constants else computed[name]
+        if not isinstance(like, torch.Tensor):
+            return array.item()
         value = torch.from_numpy(array.copy())
         if 0 in like.stride():
             return (
@@ -219,7 +222,7 @@ class _Lowered:
             print(f"acalsim: {text}", flush=True)
 
 
-MODES = {
+MODES: dict[str, Callable[..., Callable]] = {
     "eager": ACALSimBackend._eager,
     "trace": ACALSimBackend._trace,
     "compile": functools.partial(ACALSimBackend._lower, step=_Lowered.interpret),
@@ -280,8 +283,10 @@ def _make_every_shape_a_graph() -> None:
     torch._dynamo.config.fail_on_recompile_limit_hit = True
 
 
-def _array(value: torch.Tensor) -> np.ndarray:
-    return value.detach().contiguous().numpy()
+def _array(value: torch.Tensor | int | float) -> np.ndarray:
+    import torch
+
+    return torch.as_tensor(value).detach().contiguous().numpy()
 
 
 def _digest(values: Iterable[torch.Tensor]) -> str:

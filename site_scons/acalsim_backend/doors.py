@@ -61,13 +61,17 @@ def as_json(value: Any) -> Any:
 
 def read(path: str | os.PathLike[str], kind: type[T], error: type[AcalsimError] = AcalsimError) -> T:
     """The dataclass `kind` from a file that `write` wrote. Raises `error`, which names file and key."""
+    return from_json(load(path, error), kind, str(path), error)
+
+
+def load(path: str | os.PathLike[str], error: type[AcalsimError] = AcalsimError) -> Any:
+    """What a JSON file holds. Raises `error` naming the file."""
     try:
-        value = json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text())
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None
     except ValueError as problem:
         raise error(f"{path}: not a JSON file: {problem}") from None
-    return from_json(value, kind, str(path), error)
 
 
 def from_json(value: Any, kind: type[T], where: str, error: type[AcalsimError] = AcalsimError) -> T:

@@ -69,6 +69,14 @@ class VerifyError(AcalsimError):
     room = "verify"
 
 
+class CompareError(AcalsimError):
+    room = "compare"
+
+
+class BaselineError(AcalsimError):
+    room = "baseline"
+
+
 def run_room(main: Callable[[list[str]], int | None]) -> None:
     """Run a room's command line, then end the process with its exit status.
 

@@ -95,7 +95,7 @@ def run_program(
     versions = qemu.installed_version(), _compiler(machine.cpu.isa)
     subject = Subject(
         model=program.ir.name,
-        machine=machine.name,
+        machine=machine,
         plan=plan,
         placement=program.placement,
         provenance=provenance(program.origin, program.elf, machine.path, *versions),

@@ -5,14 +5,13 @@ import os
 
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.host import toolchain
-from acalsim_backend.machine.file import load_machine
-from SCons.Script import Action
+from acalsim_build import products
+from acalsim_build.commands import Word
 
 
 def generate(env):
-    cpu = load_machine(env["MACHINE_FILE"]).cpu
+    cpu = env["CPU"]
     compiler = toolchain.c_compiler(cpu)
-    env["ISA"] = cpu.isa
     env["CROSS"] = toolchain.PREFIX
     env["RISCV_GCC"] = "${CROSS}gcc"
     env["RISCV_GCCFLAGS"] = " ".join(toolchain.gcc_flags())
@@ -30,33 +29,32 @@ def exists(env):
 def compiler_binaries(env):
     """The compilers' program files: a changed one is noticed."""
     try:
-        return [
-            env.File(path) for path in sorted({toolchain.find_compiler(env["ISA"]), toolchain.find_gcc()})
-        ]
+        paths = {toolchain.find_compiler(env["CPU"].isa), toolchain.find_gcc()}
     except AcalsimError:
         return []
+    return env.Nodes(sorted(paths))
 
 
-def commands(env, *lines):
-    """The commands themselves or, without a cross compiler, the one that says so."""
-    return (
-        list(lines)
-        if compiler_binaries(env)
-        else ["$( $PYTHON $) -m acalsim_backend.host.toolchain check $ISA"]
-    )
+def or_complaint(env, command):
+    """The command itself or, without a cross compiler, the one that says so."""
+    if compiler_binaries(env):
+        return command
+    return ["$(", "$PYTHON", "$)", "-m", "acalsim_backend.host.toolchain", "check", env["CPU"].isa]
 
 
 def riscv_object(env, folder, source):
     name = os.path.splitext(os.path.basename(source))[0]
-    assembly = source.endswith(".S")
-    compiler = "$RISCV_GCC $RISCV_GCCFLAGS $RISCV_ASFLAGS" if assembly else "$RISCV_CC $RISCV_CFLAGS"
-    maps = f"$( -ffile-prefix-map={os.getcwd()}={toolchain.BUILD_FOLDER} $) -ffile-prefix-map={folder}/="
-    command = f"{compiler} -I{folder} -Ikernels -Wa,-I{folder} {maps} -c $SOURCE -o $TARGET"
-    made = env.Command(
-        f"{folder}/{name}.o",
-        source,
-        Action(commands(env, command), **env.Saying("compile", source)),
-        CPPPATH=[f"#{folder}", "#kernels"],
+    is_assembly = source.endswith(".S")
+    compiler = (
+        ["$RISCV_GCC", "$RISCV_GCCFLAGS", "$RISCV_ASFLAGS"] if is_assembly else ["$RISCV_CC", "$RISCV_CFLAGS"]
+    )
+    places = [Word(f"-I{folder}"), "-Ikernels", "-Xassembler", Word(f"-I{folder}")]
+    maps = ["$(", Word(f"-ffile-prefix-map={os.getcwd()}={toolchain.BUILD_FOLDER}"), "$)"]
+    maps.append(Word(f"-ffile-prefix-map={folder}/="))
+    command = [*compiler, *places, *maps, "-c", "$SOURCE", "-o", "$TARGET"]
+    scanned = [env.fs.Dir(folder), env.fs.Dir("kernels")]
+    made = env.Run(
+        "compile", source, f"{folder}/{name}.o", source, or_complaint(env, command), CPPPATH=scanned
     )
     env.Depends(made, compiler_binaries(env))
     return made[0]
@@ -66,35 +64,25 @@ def Firmware(env, model, code, data):
     """The model's ELF and its map: runtime, program, values."""
     folder = model.folder
     runtime = [env.riscv_object(folder, f"kernels/{name}") for name in toolchain.RUNTIME_SOURCES]
-    generated = [env.riscv_object(folder, f"{folder}/{name}") for name in toolchain.GENERATED_SOURCES]
-    env.Depends(generated, f"{folder}/graph_0.h")
-    env.Depends(generated[1:], data)
-    command = (
-        f"$RISCV_GCC $RISCV_GCCFLAGS {' '.join(toolchain.LDFLAGS)} -T {folder}/graph_0.ld -Wl,-Map,${{TARGETS[1]}} "
-        f"-o $TARGET $SOURCES {' '.join(toolchain.LIBRARIES)}"
-    )
-    elf, map_file = f"{model.build}/{model.name}.elf", f"{model.build}/{model.name}.map"
-    action = Action(commands(env, command), **env.Saying("link", elf))
-    made = env.Command([elf, map_file], [*runtime, *generated], action)
-    env.Depends(made, [f"{folder}/graph_0.ld", *compiler_binaries(env)])
-    env.Clean(made, [folder, model.capture])
-    return made
+    sources = (str(code.program), str(data.weights_source), str(data.inputs_source))
+    program, *values = (env.riscv_object(folder, source) for source in sources)
+    env.Depends([program, *values], code.header)
+    env.Depends(values, list(data))
+    made = products.Firmware(f"{model.build}/{model.name}.elf", f"{model.build}/{model.name}.map")
+    command = ["$RISCV_GCC", "$RISCV_GCCFLAGS", *toolchain.LDFLAGS, "-T", Word(code.script)]
+    command += ["-Xlinker", Word(f"-Map={made.map}"), "-o", "$TARGET", "$SOURCES", *toolchain.LIBRARIES]
+    nodes = env.Run("link", made.elf, made, [*runtime, program, *values], or_complaint(env, command))
+    env.Depends(nodes, [code.script, *compiler_binaries(env)])
+    env.Clean(nodes, [env.fs.Dir(folder), env.fs.Dir(model.capture)])
+    return made.as_nodes(nodes)
 
 
 def Listings(env, model, elf):
     """Disassembly and raw image of the ELF."""
-    rows = (
-        ("dump", "${CROSS}objdump -d $SOURCE > $TARGET"),
-        ("bin", "${CROSS}objcopy -O binary $SOURCE $TARGET"),
-    )
-    return [
-        env.Command(
-            f"{model.build}/{model.name}.{suffix}",
-            elf[0],
-            Action(
-                commands(env, command),
-                **env.Saying("objcopy" if suffix == "bin" else "objdump", f"{model.name}.{suffix}"),
-            ),
-        )
-        for suffix, command in rows
-    ]
+    dump = ["${CROSS}objdump", "-d", "$SOURCE", ">", "$TARGET"]
+    image = ["${CROSS}objcopy", "-O", "binary", "$SOURCE", "$TARGET"]
+    made = []
+    for tool, suffix, command in (("objdump", "dump", dump), ("objcopy", "bin", image)):
+        name = f"{model.name}.{suffix}"
+        made += env.Run(tool, name, f"{model.build}/{name}", elf.elf, or_complaint(env, command))
+    return made

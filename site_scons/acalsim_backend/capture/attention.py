@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def native_multi_head_attention(
@@ -37,7 +38,8 @@ def native_multi_head_attention(
             pairs = added.reshape(-1, *mask.shape[-2:]) if mask_type == 2 else added
     same = query is key and key is value
     turned = [each.transpose(1, 0) for each in ((query,) if same else (query, key, value))]
-    output, weights = F.multi_head_attention_forward(
+    forward: Any = F.multi_head_attention_forward
+    output, weights = forward(
         *(turned * 3 if same else turned),
         embed_dim,
         heads,

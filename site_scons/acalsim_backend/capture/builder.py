@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 from ..errors import IRError
@@ -68,15 +69,7 @@ class Builder:
 
     def new(self, node: fx.Node, prefix: str, value: Any, **roles: bool) -> str:
         """Declare a tensor for a node under the next free number."""
-        dtype, shape = dtype_of(value), shape_of(value)
-        if dtype not in ITEM_BYTES:
-            if dtype not in self._distorted and node not in self.refused:
-                is_input = node.op == "placeholder"
-                subject = f"input {len(self.arguments) - 1}" if is_input else f"the result of {node.target}"
-                known = ", ".join(ITEM_BYTES)
-                self.complain(node, f"dtype {dtype} of {subject} is not supported; known are {known}")
-            self._distorted.add(dtype)
-            dtype = "float32"
+        dtype, shape = self._known_dtype(node, dtype_of(value)), shape_of(value)
         if "?" in shape:
             if node not in self.refused and not self._depends_on_values(node):
                 self.complain(node, f"the shape {shape} of the result of {node.target} depends on values")
@@ -85,6 +78,18 @@ class Builder:
         sizes = tuple(size if isinstance(size, int) else 0 for size in shape)
         self.ir.add_tensor(TensorDesc(name, sizes, dtype, **roles))
         return name
+
+    def _known_dtype(self, node: fx.Node, dtype: str) -> str:
+        """The dtype itself; of one that is not known, complain and go on with another."""
+        if dtype in ITEM_BYTES:
+            return dtype
+        if dtype not in self._distorted and node not in self.refused:
+            is_input = node.op == "placeholder"
+            subject = f"input {len(self.arguments) - 1}" if is_input else f"the result of {node.target}"
+            known = ", ".join(ITEM_BYTES)
+            self.complain(node, f"dtype {dtype} of {subject} is not supported; known are {known}")
+        self._distorted.add(dtype)
+        return "float32"
 
     def _depends_on_values(self, node: fx.Node) -> bool:
         """Whether an operand's shape does already, so that enough was said."""
@@ -123,7 +128,7 @@ class Builder:
 
     def cast(self, node: fx.Node, name: str, dtype: str) -> str:
         """That tensor as one of that dtype."""
-        desc = self.ir.tensors[name]
+        desc, dtype = self.ir.tensors[name], self._known_dtype(node, dtype)
         if desc.dtype == dtype:
             return name
         return self.step(node, ACALSimOpType.CAST, name, desc.shape, {"dtype": dtype}, dtype)
@@ -245,8 +250,6 @@ _WHY = {"while_loop": f": its rounds are known only when it runs, or more than {
 
 def call_of(node: fx.Node) -> fx.Node:
     """The call whose result a node is, or is one of."""
-    from operator import getitem
-
     first: Any = node.args[0] if node.args else None
     return first if node.target is getitem else node
 

@@ -234,7 +234,7 @@ def _tags(node: fx.Node) -> Sequence[Any]:
 
 def _changes_nothing(node: fx.Node, row: Row) -> bool:
     """A copy, or a view or an expansion to the same shape."""
-    source = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
+    source: Any = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
     if row.type not in (T.VIEW, T.COPY, T.EXPAND, T.CAST) or not hasattr(source, "shape"):
         return False
     return shape_of(source) == shape_of(node.meta["val"]) and source.dtype == node.meta["val"].dtype

@@ -97,8 +97,8 @@ def owner_of(node: fx.Node) -> fx.Node:
 
 
 def _is_view(node: fx.Node) -> bool:
-    schema = getattr(call_of(node).target, "_schema", None)
-    returns = schema.returns if schema else ()
+    schema: Any = getattr(call_of(node).target, "_schema", None)
+    returns: Sequence[Any] = schema.returns if schema else ()
     return bool(returns) and returns[0].alias_info is not None
 
 

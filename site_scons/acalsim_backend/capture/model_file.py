@@ -12,9 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import site
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -23,18 +21,23 @@ from typing import Any
 
 from ..errors import CaptureError
 from ..paths import PYTHONPATH
+from .imports import FromSource, add_folders
+from .places import is_users
 
 DEFAULT_TOLERANCE = 1e-4
 TOLERANCES = {"TOLERANCE": DEFAULT_TOLERANCE, "INT8_TOLERANCE": 0.1}
 
 
 class ModelFile:
-    """One model file. `read` collects the files that its code opened or imported."""
+    """One model file. What it is called in messages stays relative to the folder in which the capture began."""
 
     def __init__(self, path: Path):
         self.path = path
-        self.read: set[Path] = set()
-        self._module: ModuleType | None = None
+        self.source = b""
+        self._start = os.getcwd()
+        self._absolute = path.absolute()
+        self.resolved = path.resolve()
+        self._module = ModuleType("a model file that is not loaded")
 
     @property
     def tolerance(self) -> float:
@@ -52,16 +55,19 @@ class ModelFile:
         if not self.path.is_file():
             raise CaptureError(f"no model file at '{self.path}'")
         import torch
+        import torch._dynamo
 
-        sys.addaudithook(self._audit)
-        sys.path.insert(0, str(self.path.resolve().parent))
-        # Not the bare stem: a model may be called like a module that someone imports.
-        name = "model" + re.sub(r"\W", "_", str(self.path.resolve()))
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        self._module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = self._module
+        # Only now: models may be called like modules that torch imports.
+        add_folders(str(self.resolved.parent), self._start)
+        # Nor the bare stem, for other models that import such a module.
+        name = "model" + re.sub(r"\W", "_", str(self.resolved))
+        loader = FromSource(name, str(self._absolute))
+        spec = importlib.util.spec_from_loader(name, loader)
+        assert spec is not None  # as it is for a loader of files
+        self._module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        self.source = self._read()
         torch.manual_seed(0)
-        self.guard("the file", lambda: spec.loader.exec_module(self._module))
+        self.guard("the file", lambda: loader.exec_module(self._module))
         for name in ("model", "inputs"):
             if not callable(getattr(self._module, name, None)):
                 raise self.fail(f"there is no function {name}(); a model file defines model() and inputs()")
@@ -70,7 +76,7 @@ class ModelFile:
             if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
                 raise self.fail(f"{name} is {tolerance!r}; it is a number, 0 or larger")
 
-    def build(self) -> tuple[Any, tuple]:
+    def build(self) -> tuple[Any, tuple[Any, ...]]:
         """The module in eval mode and its example inputs."""
         import torch
 
@@ -91,7 +97,9 @@ class ModelFile:
         except SyntaxError as error:
             place = f"line {error.lineno}: " if error.lineno else ""
             raise CaptureError(f"{error.filename or self.path}: {place}{error.msg}") from None
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             text = " ".join([f"{type(error).__name__}:", *str(error).split()])
             raise self.fail(f"{what} raised {text.rstrip(':')}{self._line(error)}") from None
 
@@ -107,10 +115,15 @@ class ModelFile:
                 raise CaptureError(
                     "\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())
                 ) from None
-            raise
+            if _is_ours(inner):
+                raise
+            text = " ".join([f"{type(inner).__name__}:", *str(inner).split()])
+            raise self.fail(f"the model's graph cannot be taken apart: {text}{self._line(inner)}") from None
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             text = " ".join(str(error).split())
             raise self.fail(
                 f"forward() under torch.compile raised {type(error).__name__}: {text}{self._line(error)}"
@@ -120,39 +133,27 @@ class ModelFile:
         """Dynamo's headline, its explanation, and the user's line."""
         found = re.search(r"^ *Explanation: (.+)", text, re.MULTILINE)
         explanation = f": {found[1].strip()}" if found else ""
-        lines = [
-            line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if self._is_users(Path(line[0]))
-        ]
-        place = f" (at {os.path.relpath(lines[-1][0])}:{lines[-1][1]})" if lines else ""
+        lines = [line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if is_users(line[0])]
+        place = self._place(*lines[-1]) if lines else ""
         return f"{text.strip().splitlines()[0]}{explanation}{place}"
 
     def _line(self, error: BaseException) -> str:
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if self._is_users(Path(frame.filename))
-        ]
-        return f" (at {os.path.relpath(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+        return self._place(frames[-1].filename, frames[-1].lineno) if frames else ""
 
-    def _audit(self, event: str, arguments: tuple) -> None:
-        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-            mode, flags = arguments[1], arguments[2]
-            reads = (
-                "r" in mode and "+" not in mode
-                if isinstance(mode, str)
-                else not flags & (os.O_WRONLY | os.O_RDWR)
-            )
-            path = Path(os.fsdecode(arguments[0])).absolute()
-            if reads and path.is_file() and self._is_users(path):
-                self.read.add(source_of(path))
+    def _place(self, path: str, line: int | str | None) -> str:
+        return f" (at {os.path.relpath(path, self._start)}:{line})"
 
-    def _is_users(self, path: Path) -> bool:
-        """Below no Python installation, none of our own rooms, and no file of the system's or of a cache of torch's."""
-        foreign = (*_PYTHON_FOLDERS, *_SYSTEM_FOLDERS, PYTHONPATH / "acalsim_backend")
-        cached = any(part.startswith("torchinductor_") for part in path.parts)
-        return (
-            path.is_absolute() and not cached and not any(path.is_relative_to(folder) for folder in foreign)
-        )
+    def check_in_place(self) -> None:
+        """Raises CaptureError where the file is not what was loaded any more."""
+        if self._read() != self.source:
+            raise self.fail("the file was changed or removed while it was captured")
+
+    def _read(self) -> bytes:
+        try:
+            return self.resolved.read_bytes()
+        except OSError:
+            return b""
 
 
 def _in_eval_mode(model: Any) -> None:
@@ -164,30 +165,10 @@ def _in_eval_mode(model: Any) -> None:
             module.training = False
 
 
-def _python_folders() -> set[str]:
-    """Where Python and its packages lie; not the prefix itself, below which users may work."""
-    paths = {name: path for name, path in sysconfig.get_paths().items() if name != "data"}
-    environment = [sys.prefix] if sys.prefix != sys.base_prefix else []
-    return {*environment, *map(os.path.realpath, paths.values()), site.getusersitepackages()}
-
-
-_PYTHON_FOLDERS = tuple(_python_folders())
-_SYSTEM_FOLDERS = (
-    "/proc",
-    "/sys",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/usr/lib",
-    "/usr/share",
-    "/usr/local/lib",
-    "/usr/local/share",
-)
-
-
-def source_of(path: Path) -> Path:
-    """The .py file of a cached .pyc, else the path itself."""
-    return Path(importlib.util.source_from_cache(str(path))) if path.suffix == ".pyc" else path
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception comes out of our own code, so that its traceback is what is needed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(PYTHONPATH / "acalsim_backend")
 
 
 def _kinds(value: Any) -> str:

@@ -71,8 +71,8 @@ def calculate(builder: Builder, node: fx.Node) -> bool:
         what = f"{target_name(node)}() of a float that was calculated with after .item() is not supported"
         builder.refuse(node, what)
         builder.declare(node)
-    elif kind or stepped:
-        _add(builder, node, kind or stepped)
+    elif op_type := kind or stepped:
+        _add(builder, node, op_type)
     elif rounded and node.args[1:] in ((), (None,)):
         _round(builder, node, rounded)
     elif target_name(node) == "sym_float":

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .. import doors
 from ..alignment import ALIGNMENT
-from ..files import sha256, write_atomic
+from ..files import write_atomic
 from .capture_file import CaptureFile, IntermediatesFile, Origin, Quantised, StoredTensor
 from .model import Captured
 from .model_file import ModelFile
@@ -30,9 +30,8 @@ def write_capture(
     write_atomic(folder / "graph_0_weights.bin", weights)
     write_atomic(folder / "inputs.bin", inputs)
     write_atomic(folder / "outputs.bin", outputs)
-    write_atomic(folder / "read.txt", readings(file.read - {file.path.resolve()}))
     index = CaptureFile(
-        origin=origin_of(file.path.read_bytes(), weights),
+        origin=origin_of(file.source, weights),
         tolerance=file.tolerance if quantised is None else file.int8_tolerance,
         quantised=quantised,
         weights=weight_rows,
@@ -65,8 +64,3 @@ def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, tuple[Stor
         rows.append(StoredTensor(name, str(array.dtype), tuple(array.shape), len(block), len(data)))
         block.extend(data)
     return bytes(block), tuple(rows)
-
-
-def readings(paths: Iterable[Path]) -> str:
-    """What the model read beside its own file, a line each: digest and path. The build looks for changes."""
-    return "".join(f"{sha256(path)}  {path}\n" for path in sorted(paths) if path.is_file())

@@ -37,7 +37,7 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
             arguments.clear()
             return run(values)
 
-        boxed._boxed_call = True
+        vars(boxed)["_boxed_call"] = True
         return boxed
 
     with torch.no_grad(), _without_onednn(), _with_numbers():

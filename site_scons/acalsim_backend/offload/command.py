@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from ..ir.literals import literal
 from ..machine.commands import COMMAND_FLAGS, COMMANDS, ELEMENT_TYPES, pack_command
 
-CODES = {flag.name: flag.value for flag in (*COMMANDS, *ELEMENT_TYPES, *COMMAND_FLAGS)}
+CODES = {
+    **{flag.name: flag.value for flag in (*COMMANDS, *ELEMENT_TYPES)},
+    **{flag.name: flag.value for flag in COMMAND_FLAGS},
+}
 
 
 @dataclass(frozen=True)

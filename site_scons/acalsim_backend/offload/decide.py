@@ -12,6 +12,7 @@ from ..ir.kernel import Kernel
 from ..machine.machine import Device, Machine
 from .command import Command, packed
 from .command_list import fits, program
+from .neighbours import neighbours
 from .operand import Image, Matrix
 from .product import Lowering, Product, unfit
 from .tile import Tiling
@@ -21,6 +22,10 @@ from .timer import ListTimer
 
 TIMED = 8
 """Tilings of a product that the device's own model times; the estimate ranks them."""
+SHORT_LIST = 64
+"""Commands of a list that is improved step by step."""
+STARTS = 2
+"""Tilings that are improved so."""
 DRIVER_CYCLES = 40
 """Of the CPU, to start a list and to wait for it."""
 COPY_CYCLES = 8
@@ -149,9 +154,25 @@ class Target:
         if case not in self._chosen:
             tilings = self._tilings(product, op, team)[:TIMED]
             timed = [(self._cycles(case.product, tiling, team), tiling) for tiling in tilings]
-            best = min(timed, key=lambda each: each[0], default=None)
-            self._chosen[case] = best and (best[1], best[0])
+            starts = sorted(timed, key=lambda each: each[0])[:STARTS]
+            ends = [self._climbed(case, team, *start) for start in starts]
+            self._chosen[case] = min(ends, key=lambda each: each[1], default=None)
         return self._chosen[case]
+
+    def _climbed(self, case: Case, team: Team, cycles: int, tiling: Tiling) -> tuple[Tiling, int]:
+        """The best of a tiling's neighbours, of its neighbours in turn, until none is better.
+
+        Of short lists only: there it is start and end that matter, which the search's estimate does not
+        know well, and timing takes no time.
+        """
+        while len(lists_of(case.product, tiling, team)[0][1]) <= SHORT_LIST:
+            near = neighbours(case.product, tiling, team[0], dict(case.given))
+            timed = [(self._cycles(case.product, each, team), each) for each in near]
+            best = min(timed, key=lambda each: each[0], default=(cycles, tiling))
+            if best[0] >= cycles:
+                break
+            cycles, tiling = best
+        return tiling, cycles
 
     def _tilings(self, product: Product, op: str, team: Team = ()) -> list[Tiling]:
         """The most promising tilings that are legal, best first by the search's estimate."""

@@ -10,6 +10,7 @@ from .. import doors
 from ..capture.capture_file import CaptureFile
 from ..check.placement_file import PlacementFile
 from ..errors import ReportError, run_room
+from ..files import write_atomic
 from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
@@ -18,20 +19,23 @@ from ..simulate.run_file import HostFile, RunFile
 from .compare import compare, tensors
 from .report import Subject, build_report, difference, producers, provenance
 from .report_file import Check, Report
+from .rows import csv_text, op_rows
 from .show import print_report
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json goes beside it")
+    parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json and NAME.ops.csv go beside it")
     parser.add_argument("--machine", required=True)
     for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--times", type=Path, help="where the run's wall times go, instead of NAME.host.json")
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
     host = doors.read(options.run / "host.json", HostFile, ReportError)
     report = report_of_files(options, capture)
-    doors.write(options.out.with_suffix(".host.json"), host)
+    doors.write(options.times or options.out.with_suffix(".host.json"), host)
+    write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
     doors.write(options.out, report)
     print_report(report)
     if not report.check.passed:
@@ -43,7 +47,7 @@ def report_of_files(options: argparse.Namespace, capture: CaptureFile) -> Report
     plan, machine = doors.read(options.plan, PlanFile, ReportError), load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
-        machine=machine.name,
+        machine=machine,
         plan=plan,
         placement=doors.read(options.placement, PlacementFile, ReportError).placement,
         provenance=provenance(

@@ -13,19 +13,22 @@ from ..capture.capture_file import Origin, QuantisedOp
 from ..check.placement_file import RegionRow
 from ..errors import ReportError
 from ..files import sha256
+from ..machine.machine import Machine
 from ..schedule.plan_file import OpRow, PlanFile
 from ..simulate.run_file import Account, Guest, OpCounters, RunFile, Statistics
+from .compare import error_text
 from .report_file import SCHEMA, Check, Ledger, Provenance, Report, ReportedOp
+from .roofline import rates, roofline
 
 Sums = TypeVar("Sums", Ledger, OpCounters)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What was run: the model's and the machine's names, and what is known of them before."""
+    """What was run, and what is known of it before."""
 
     model: str
-    machine: str
+    machine: Machine
     plan: PlanFile
     placement: tuple[RegionRow, ...]
     provenance: Provenance
@@ -35,12 +38,13 @@ class Subject:
 def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
     """The report of one run. Raises ReportError when its sums do not agree."""
     statistics, guest = run.statistics, guest_of(run.statistics)
-    ops = tuple(_op(row, guest, statistics.stalls) for row in subject.plan.ops)
+    speeds = rates(subject.machine)
+    ops = tuple(_op(row, guest, statistics.stalls, speeds) for row in subject.plan.ops)
     overhead = _ledger(guest.overhead, statistics.stalls.get("0"))
     report = Report(
         schema=SCHEMA,
         model=subject.model,
-        machine=subject.machine,
+        machine=subject.machine.name,
         engine=run.engine,
         total_cycles=statistics.total_cycles,
         cpu_cycles=guest.cpu_cycles,
@@ -55,6 +59,7 @@ def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
         devices=statistics.devices,
         provenance=subject.provenance,
         quantised=subject.quantised,
+        roofline=roofline(subject.plan.demand, speeds),
     )
     _hold_sums(report)
     return report
@@ -79,7 +84,9 @@ def _ledger(booked: Account, stalls: Mapping[str, int] | None) -> Ledger:
     return doors.from_json(waits, Ledger, "the simulator's stalls", ReportError)
 
 
-def _op(row: OpRow, guest: Guest, stalls: Mapping[str, Mapping[str, int]]) -> ReportedOp:
+def _op(
+    row: OpRow, guest: Guest, stalls: Mapping[str, Mapping[str, int]], speeds: Mapping[str, int]
+) -> ReportedOp:
     symbols = [symbol for symbol in (row.symbol, row.wait_symbol) if symbol]
     found = [next((each for each in guest.ops if each.symbol == symbol), None) for symbol in symbols]
     rows = [each for each in found if each]
@@ -99,6 +106,7 @@ def _op(row: OpRow, guest: Guest, stalls: Mapping[str, Mapping[str, int]]) -> Re
         source=row.source,
         torch_ops=(*row.aten, *(name for each in row.fused for name in each.aten)),
         fused=tuple(each.name for each in row.fused),
+        roofline=roofline(row.demand, speeds),
     )
 
 
@@ -127,7 +135,7 @@ def difference(report: Report, tolerance: float) -> str:
     check = report.check
     return (
         f"model '{report.model}': outputs differ from PyTorch's, first at op '{check.first_bad_op}': "
-        f"max_rel_error is {check.max_rel_error:.3g}, allowed is {tolerance:g}"
+        f"max_rel_error is {error_text(check.max_rel_error, 3)}, allowed is {tolerance:g}"
     )
 
 

@@ -35,12 +35,26 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Check:
-    """How far the outputs are from PyTorch's, and the op whose output is the first that is too far."""
+    """How far the outputs are from PyTorch's, and the op whose output is the first that is too far. An error is
+    None where no number measures it: NaN where PyTorch has a number, or the reverse."""
 
     passed: bool
-    max_abs_error: float
-    max_rel_error: float
+    max_abs_error: float | None
+    max_rel_error: float | None
     first_bad_op: str | None
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """The fewest cycles that the machine could take if everything overlapped; `limiter` sets them.
+
+    `by` has a term for each resource that the machine has: array, vector, special, dram. Where nothing
+    is asked of any, `limiter` is None.
+    """
+
+    bound_cycles: int
+    limiter: str | None
+    by: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +73,8 @@ class ReportedOp:
     source: str
     torch_ops: tuple[str, ...]
     fused: tuple[str, ...]
+    roofline: Roofline | None = None
+    """Of the op alone; reports of earlier versions have none."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,8 @@ class Report:
     devices: Mapping[str, Mapping[str, int]]
     provenance: Provenance
     quantised: tuple[QuantisedOp, ...] | None = None
+    roofline: Roofline | None = None
+    """Reports of earlier versions have none."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +126,8 @@ class VerifiedOp:
     source: str
     aten: tuple[str, ...]
     passed: bool
-    max_abs_error: float
-    max_rel_error: float
+    max_abs_error: float | None
+    max_rel_error: float | None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from .. import doors
 from ..errors import ReportError
-from .report_file import Report, ReportedOp, Verification
+from .compare import error_text
+from .report_file import Report, ReportedOp, Roofline, Verification
 
 BAR_CELLS = 6
 SHOWN_OPS = 40
@@ -30,10 +31,10 @@ def print_report(report: Report | Mapping[str, Any], console: Console | None = N
     do not mix."""
     if not isinstance(report, Report):
         report = doors.from_json(report, Report, "the report", ReportError)
-    _print(Group(_headline(report), _ops(report), _facts(report), Text("")), console)
+    print_shown(Group(_headline(report), _ops(report), _facts(report), Text("")), console)
 
 
-def _print(shown: Group, console: Console | None) -> None:
+def print_shown(shown: Group, console: Console | None) -> None:
     """As wide as it is, where no terminal says how much there is to see."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
@@ -55,10 +56,18 @@ def _headline(report: Report) -> Text:
         (report.model, "bold"),
         f" on {report.machine} ({report.engine}): ",
         (f"{report.total_cycles:,} cycles", "bold"),
+        beside_bound(report.total_cycles, report.roofline),
         "\noutputs ",
         verdict,
-        f", max_rel_error {check.max_rel_error:.2g}",
+        f", max_rel_error {error_text(check.max_rel_error)}",
     )
+
+
+def beside_bound(cycles: int, best: Roofline | None) -> str:
+    """How far from the best, where anything is asked of the machine's resources."""
+    if best is None or not best.bound_cycles:
+        return ""
+    return f", {cycles / best.bound_cycles:,.1f} times its bound, limited by {best.limiter}"
 
 
 def _ops(report: Report) -> Table:
@@ -179,14 +188,15 @@ def print_verification(model: str, report: Verification, console: Console | None
         (model, "bold"),
         f": {len(ops)} tensors ",
         verdict,
-        f", max_rel_error {check.max_rel_error:.2g}",
+        f", max_rel_error {error_text(check.max_rel_error)}",
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("op", "type", "shape", "source"):
         table.add_column(name)
     table.add_column("max_rel_error", justify="right")
-    worst = sorted(ops, key=lambda op: -op.max_rel_error)[:WORST_OPS]
+    by_error = sorted(ops, key=lambda op: -math.inf if op.max_rel_error is None else -op.max_rel_error)
+    worst = by_error[:WORST_OPS]
     shown = [op for op in ops if not op.passed][:SHOWN_OPS] or worst
     for op in shown:
-        table.add_row(op.name, op.type, str(op.shape), op.source, f"{op.max_rel_error:.2g}")
-    _print(Group(headline, table), console)
+        table.add_row(op.name, op.type, str(op.shape), op.source, error_text(op.max_rel_error))
+    print_shown(Group(headline, table), console)

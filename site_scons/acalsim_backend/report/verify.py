@@ -16,7 +16,7 @@ from .. import doors
 from ..capture.capture_file import CaptureFile, IntermediatesFile, QuantisedTensor
 from ..errors import VerifyError, run_room
 from ..schedule.kept_file import KeptFile, KeptRow
-from .compare import Array, compare, tensors
+from .compare import Array, compare, error_text, largest, tensors
 from .report_file import SCHEMA, Check, Verification, VerifiedOp
 from .show import print_verification
 
@@ -34,8 +34,8 @@ def verify(
     bad = next((op.name for op in ops if not op.passed), None)
     check = Check(
         passed=bad is None,
-        max_abs_error=max((op.max_abs_error for op in ops), default=0.0),
-        max_rel_error=max((op.max_rel_error for op in ops), default=0.0),
+        max_abs_error=largest(op.max_abs_error for op in ops),
+        max_rel_error=largest(op.max_rel_error for op in ops),
         first_bad_op=bad,
     )
     return Verification(SCHEMA, check, ops)
@@ -72,7 +72,7 @@ def difference(report: Verification, tolerance: float) -> str:
     where = f" ({op.source})" if op.source else ""
     return (
         f"op '{op.name}', {op.type} of {', '.join(op.aten) or 'no torch op'}{where}, "
-        f"is the first that differs from PyTorch: max_rel_error is {op.max_rel_error:.3g}, "
+        f"is the first that differs from PyTorch: max_rel_error is {error_text(op.max_rel_error, 3)}, "
         f"allowed is {tolerance:g}; every op before it agrees"
     )
 
@@ -101,7 +101,8 @@ def main(arguments: list[str]) -> int:
     references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
     report = verify(rows, options.outputs.read_bytes(), references, capture.tolerance)
     doors.write(options.out, report)
-    print_verification(options.out.name.removesuffix(".verify.json"), report)
+    name = options.out.name.removesuffix(".json").removesuffix("+").removesuffix(".verify")
+    print_verification(name, report)
     if not report.check.passed:
         raise VerifyError(difference(report, capture.tolerance))
     return 0

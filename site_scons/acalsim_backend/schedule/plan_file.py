@@ -48,6 +48,20 @@ class FusedRow:
     aten: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What a model or an op asks of the machine's resources, whatever the compiler makes of it.
+
+    Multiply-accumulates of products; elements of other ops' results, as often as an op goes over them;
+    those of functions like exp; bytes of parameters, inputs and outputs of the graph.
+    """
+
+    macs: int = 0
+    vector_elements: int = 0
+    special_elements: int = 0
+    dram_bytes: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpRow:
     """One function of the program: named after its anchor, with the ops fused into it."""
@@ -68,6 +82,7 @@ class OpRow:
     source: str
     aten: tuple[str, ...]
     fused: tuple[FusedRow, ...]
+    demand: Demand = Demand()
 
 
 @dataclass(frozen=True)
@@ -119,3 +134,4 @@ class PlanFile:
     outputs: tuple[TensorRow, ...]
     sections: Mapping[str, int]
     weights: tuple[WeightRow, ...]
+    demand: Demand = Demand()

@@ -8,6 +8,7 @@ from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.machine import Machine
 from ..offload.operand import Matrix
+from .demand import Demands
 from .kept_file import KeptFile, KeptRow
 from .plan import Plan
 from .plan_file import (
@@ -25,17 +26,19 @@ from .plan_file import (
 
 def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
     """What the later rooms are told of a plan."""
+    demands = Demands(ir, plan)
     return PlanFile(
         graph=ir.name,
         elf=ElfRow(64, "double", True),
         stack_bytes=machine.stack_bytes,
         symbols=_symbols(plan),
         windows=tuple(WindowRow(each.name, each.base, each.size_bytes) for each in machine.devices),
-        ops=tuple(_op_row(ir, plan, index, kernel) for index, kernel in enumerate(plan.kernels)),
+        ops=tuple(_op_row(ir, plan, demands, index, kernel) for index, kernel in enumerate(plan.kernels)),
         inputs=tuple(_tensor_row(plan, name) for name in ir.inputs),
         outputs=tuple(_tensor_row(plan, name) for name in ir.outputs),
         sections=dict(plan.blocks),
         weights=tuple(_weight_row(ir, plan, name) for name in ir.params),
+        demand=demands.whole(),
     )
 
 
@@ -76,7 +79,7 @@ def _symbols(plan: Plan) -> tuple[SymbolRow, ...]:
     return tuple(SymbolRow(symbol, section, size, ALIGNMENT) for symbol, section, size in rows if size)
 
 
-def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> OpRow:
+def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Kernel) -> OpRow:
     op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
     return OpRow(
         index=index,
@@ -92,6 +95,7 @@ def _op_row(ir: ACALSimIR, plan: Plan, index: int, kernel: Kernel) -> OpRow:
         source=op.source,
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
+        demand=demands.of(kernel),
     )
 
 

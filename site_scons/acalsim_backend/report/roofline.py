@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fewest cycles that a machine could take: a model's demand over the machine's rates.
+
+The demand follows from the model alone, the rates from the machine file alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from ..machine.machine import Machine
+from ..schedule.plan_file import Demand
+from .report_file import Roofline
+
+
+def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
+    """What `demand` takes if everything overlaps, and the resource that sets it, if anything is asked.
+
+    A resource without a rate has no term. Of two that take equally long the limiter is the first of array,
+    vector, special, dram.
+    """
+    work = {
+        "array": demand.macs,
+        "vector": demand.vector_elements,
+        "special": demand.special_elements,
+        "dram": demand.dram_bytes,
+    }
+    by = {name: -(-amount // rates[name]) for name, amount in work.items() if rates.get(name)}
+    bound = max(by.values(), default=0)
+    return Roofline(bound, next((name for name, cycles in by.items() if cycles == bound > 0), None), by)
+
+
+def rates(machine: Machine) -> dict[str, int]:
+    """Of each resource that the machine has, what it does in a cycle: multiply-accumulates, elements, bytes.
+
+    Compute devices that are alike work side by side. Of several kinds that one counts that multiplies most.
+    """
+    groups: dict[tuple[str | int, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for device in machine.devices_of("compute"):
+        own, group = device.parameters, groups[device.kind]
+        group["array"] += own["rows"] * own["columns"]
+        group["vector"] += own.get("lanes", 0)
+        group["special"] += own.get("special_lanes", 0)
+    best = max(groups.values(), key=lambda group: group["array"], default={})
+    timing = machine.ram.timing
+    found = {**best, "dram": timing["bytes_per_cycle"] * timing["channels"]}
+    return {name: rate for name, rate in found.items() if rate}

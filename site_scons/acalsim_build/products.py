@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each stage makes: a field for each file, first its path, after the builder call its node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Files:
+    """The defaults of the fields are the files' names in the stage's folder."""
+
+    @classmethod
+    def at(cls, folder):
+        """The files' paths in `folder`."""
+        return cls(**{field.name: f"{folder}/{field.default}" for field in fields(cls)})
+
+    def __iter__(self):
+        return (getattr(self, field.name) for field in fields(self))
+
+    def as_nodes(self, nodes):
+        """The same files as the nodes that a builder made of their paths."""
+        return type(self)(*nodes)
+
+
+@dataclass(frozen=True)
+class Captured(Files):
+    """What PyTorch says of a model, and what was read to say it."""
+
+    ir: Any = "graph_0.ir"
+    weights: Any = "graph_0_weights.bin"
+    inputs: Any = "inputs.bin"
+    outputs: Any = "outputs.bin"
+    index: Any = "capture.json"
+    read: Any = "read.txt"
+    installed: Any = "installed.txt"
+
+
+@dataclass(frozen=True)
+class Intermediates(Files):
+    """What PyTorch computed at every op."""
+
+    index: Any = "intermediates.json"
+    values: Any = "intermediates.bin"
+
+
+@dataclass(frozen=True)
+class Code(Files):
+    """The generated program, but for its values."""
+
+    program: Any = "graph_0.c"
+    header: Any = "graph_0.h"
+    script: Any = "graph_0.ld"
+    makefile: Any = "Makefile"
+    plan: Any = "plan.json"
+    ir: Any = "graph_0.ir"
+    machine: Any = "machine.h"
+    registers: Any = "registers.h"
+
+
+@dataclass(frozen=True)
+class KeepingCode(Code):
+    """The same of a program that keeps every op's result."""
+
+    kept: Any = "kept.json"
+
+
+@dataclass(frozen=True)
+class Data(Files):
+    """The values of parameters and example inputs."""
+
+    weights_source: Any = "graph_0_weights.c"
+    weights: Any = "graph_0_weights.bin"
+    inputs_source: Any = "graph_0_inputs.c"
+    inputs: Any = "graph_0_inputs.bin"
+
+
+@dataclass(frozen=True)
+class Firmware(Files):
+    elf: Any
+    map: Any
+
+
+@dataclass(frozen=True)
+class Run(Files):
+    """What a simulation left behind."""
+
+    statistics: Any = "run.json"
+    outputs: Any = "outputs.bin"
+    times: Any = "host.json"
+    console: Any = "console.log"
+    log: Any = "simulator.log"
+
+
+@dataclass(frozen=True)
+class Report(Files):
+    report: Any
+    times: Any
+    ops: Any
+
+
+@dataclass(frozen=True)
+class Host(Files):
+    """What runs on this computer: the watcher of captures, and what every simulation loads."""
+
+    watch: Any
+    plugin: Any
+    library: Any
+    qemu: Any
+    """QEMU's own word that it takes the plugin."""
+    sst: Any = ()
+
+    @property
+    def for_simulation(self):
+        return [self.plugin, self.library, self.qemu, self.sst]

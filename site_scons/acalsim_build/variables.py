@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What users set: the variables of a build, checked, and the folder in which such a build lies."""
+
+import fcntl
+import os
+import re
+import sys
+
+from acalsim_backend.errors import AcalsimError
+from acalsim_backend.machine.file import find_machine, load_machine
+from acalsim_backend.paths import MACHINES
+from SCons.Script import Help, Variables
+
+from .commands import Word
+from .models import APART, RESERVED, model_files
+
+ENGINES = ("embedded", "sst")
+PRECISIONS = ("float32", "int8")
+
+HELP = """
+Builds PyTorch models into simulation reports.
+
+  scons sim-matmul                      build, check, simulate and report one model
+  scons build/matmul.elf                only the firmware (also .map; .dump, .bin)
+  scons verify-matmul                   every op's result against PyTorch's: which is the first that differs?
+  scons -j8 all-reports                 every model, in parallel; -k goes on after a failure
+  scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/
+  scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
+  scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
+  scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
+  scons compare A=default B=cpu         what changes from one machine, or report, to another
+  scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
+  scons --cache-dir=DIR ...             share what was built with other trees
+  scons -n ... / scons -c ...           say what would be done / remove what was built
+
+Models: {models}
+Machines: {machines}
+
+Variables:
+"""
+
+
+def read_variables(env):
+    """Take the user's variables into `env`, checked; add what follows from the machine; provide the help."""
+    variables = user_variables()
+    variables.Update(env)
+    stop_on_unknown(env, variables)
+    env["MODEL_FOLDER"] = os.path.expanduser(env["MODELS"])
+    resolve_machine(env)
+    names = ", ".join(name for name, _ in model_files(env["MODEL_FOLDER"])) or "none"
+    Help(HELP.format(models=names, machines=machine_names()))
+    Help(variables.GenerateHelpText(env), append=True)
+
+
+def user_variables():
+    variables = Variables()
+    variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
+    variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
+    variables.Add(
+        "PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32"
+    )
+    variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")
+    variables.Add("SST_LAUNCHER", "with ENGINE=sst: what starts `sst`, say 'mpirun -n 2'", "")
+    variables.Add("MODELS", "folder of model files", "models")
+    variables.Add("A", "compare: a machine as for MACHINE, or a report's file", "")
+    variables.Add("B", "compare: what is compared with it", "")
+    variables.Add("MODEL", "compare, baseline, check-baseline: only these models: NAME,NAME...", "")
+    variables.Add("BASELINE", "the file of baseline and check-baseline", "baseline.json")
+    variables.Add("TOLERANCE", "check-baseline: per cent that a model may be slower", "0")
+    variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
+    variables.Add(
+        "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"
+    )
+    variables.Add("DUMP", "1: what each pass of planning leaves, as text in build/NAME/passes/", "0")
+    return variables
+
+
+def stop_on_unknown(env, variables):
+    unknown = ", ".join(variables.UnknownVariables())
+    if unknown:
+        stop(env, f"unknown variable {unknown}; known are {', '.join(variables.keys())}")
+    if env["ENGINE"] not in ENGINES:
+        stop(env, f"ENGINE is '{env['ENGINE']}'; known are {', '.join(ENGINES)}")
+    if env["PRECISION"] not in PRECISIONS:
+        stop(env, f"PRECISION is '{env['PRECISION']}'; known are {', '.join(PRECISIONS)}")
+    for name in ("SST_OPTIONS", "SST_LAUNCHER"):
+        if env[name] and env["ENGINE"] != "sst":
+            stop(env, f"{name} is '{env[name]}', which needs ENGINE=sst")
+    for name in ("VERBOSE", "DUMP"):
+        if env[name] not in ("0", "1"):
+            stop(env, f"{name} is '{env[name]}'; it is 0 or 1")
+    if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:
+        stop(env, f"TIMEOUT is '{env['TIMEOUT']}'; it is a number of seconds above 0")
+
+
+def stop(env, message):
+    """End the build before it starts, with one line."""
+    print(f"scons: {message}", file=sys.stderr)
+    env.Exit(2)
+
+
+def machine_names():
+    return ", ".join(sorted(path.stem for path in MACHINES.glob("*.toml")))
+
+
+def resolve_machine(env):
+    """Load the machine, and choose the folder of this variant."""
+    try:
+        machine = load_machine(os.path.expanduser(env["MACHINE"]))
+    except AcalsimError as error:
+        stop(env, f"{error.room}: {error}")
+    env["MACHINE_FILE"] = Word(machine.path)
+    env["SST_CONFIG"] = [str(machine.sst_config)] if machine.sst_config else []
+    env["MACHINE_VIEW"] = env.Value(machine.compile_view())
+    env["CPU"] = machine.cpu
+    env["HAS_COMPUTE"] = machine.device("compute") is not None
+    is_default = machine.path.resolve() == find_machine("default").resolve()
+    env["BUILD"] = variant_folder(machine.name, is_default, env["ENGINE"], env["PRECISION"])
+
+
+def variant_folder(machine, is_default, engine, precision):
+    """build/, or build/MACHINE[-ENGINE][-PRECISION]; a machine whose name looks like more than that stays apart."""
+    variant = "" if engine == "embedded" else f"-{engine}"
+    variant += "" if precision == "float32" else f"-{precision}"
+    if is_default and not variant:
+        return "build"
+    looks_like_more = machine in RESERVED or machine.endswith(
+        tuple(f"-{word}" for word in (*ENGINES, *PRECISIONS))
+    )
+    return f"build/{machine}{APART * looks_like_more}{variant}"
+
+
+def lock_build():
+    """Hold build/.lock while this build runs; a second one in the same tree stops at once."""
+    os.makedirs("build", exist_ok=True)
+    lock = open("build/.lock", "a+")  # noqa: SIM115  held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        print(
+            f"scons: another build is running in this tree (process {lock.read().strip()}); "
+            "wait for it, or build in a clone",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    lock_build.held = lock
