@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
@@ -10,8 +12,10 @@ from ..machine.machine import Machine
 from ..offload.operand import Matrix
 from .demand import Demands
 from .kept_file import KeptFile, KeptRow
+from .memory import lifetimes
 from .plan import Plan
 from .plan_file import (
+    BufferRow,
     ElfRow,
     FusedRow,
     OpRow,
@@ -39,6 +43,7 @@ def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
         sections=dict(plan.blocks),
         weights=tuple(_weight_row(ir, plan, name) for name in ir.params),
         demand=demands.whole(),
+        buffers=_buffers(plan),
     )
 
 
@@ -96,6 +101,40 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
         demand=demands.of(kernel),
+        needs=_needs(plan, kernel),
+    )
+
+
+def _needs(plan: Plan, kernel: Kernel) -> tuple[str, ...]:
+    """The kernels whose results this one reads, also through views and copies that nobody computes."""
+    written_by = {name: each.name for each in plan.kernels for name in each.written}
+    found: dict[str, None] = {}
+    left = kernel.read[::-1]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found[name] = None
+        if name not in written_by and name in plan.producer:
+            left.extend(plan.producer[name].inputs)
+    return tuple(
+        dict.fromkeys(written_by[name] for name in found if written_by.get(name, kernel.name) != kernel.name)
+    )
+
+
+def _buffers(plan: Plan) -> tuple[BufferRow, ...]:
+    """What lies in the arena. The ops of a step run at the same time: a buffer lives from its first op to its last."""
+    ends = list(accumulate(len(step) for step in plan.teams.steps))
+    placed = [name for name, place in plan.places.items() if place.section != ".buffers"]
+    return tuple(
+        BufferRow(
+            name=life.name,
+            offset=plan.places[life.name].offset,
+            size_bytes=life.size_bytes,
+            first=ends[life.first] - len(plan.teams.steps[life.first]),
+            last=ends[life.last] - 1,
+        )
+        for life in lifetimes(plan, placed)
     )
 
 
