@@ -24,12 +24,12 @@ def graph(report: Mapping[str, Any], plan: PlanFile) -> dict[str, Any]:
         "width": round(layout.width),
         "height": round(layout.height),
         "node": SIZES,
-        "edges": list(dict.fromkeys(part for line in layout.lines for part in _parts(line))),
+        "edges": "".join(dict.fromkeys(part for line in layout.lines for part in _parts(line))),
         "nodes": [
             {
                 **op,
-                "x": round(x, 1),
-                "y": round(y, 1),
+                "x": round(x),
+                "y": round(y),
                 "label": op["name"]
                 if len(op["name"]) <= SHOWN_LETTERS
                 else op["name"][: SHOWN_LETTERS - 1] + "…",
@@ -52,6 +52,6 @@ def _parts(points: tuple[Point, ...]) -> Iterator[str]:
     """A smooth line through an edge's points, in parts that edges may share: straight in a layer, curved between two."""
     for (x0, y0), (x1, y1) in pairwise(points):
         middle = (y0 + y1) / 2
-        yield f"M{x0:.1f} {y0:.1f}" + (
-            f"V{y1:.1f}" if x0 == x1 else f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}"
+        yield f"M{x0:.0f} {y0:.0f}" + (
+            f"V{y1:.0f}" if x0 == x1 else f"C{x0:.0f} {middle:.0f} {x1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}"
         )

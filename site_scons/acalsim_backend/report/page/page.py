@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def page(subject: Subject) -> str:
 
 
 def render(template: str, scripts: tuple[str, ...], values: dict[str, Any]) -> str:
-    """A template with its styles and scripts inside; whatever stands in `values` is shown as text."""
+    """A template with its styles and scripts inside, unindented; whatever stands in `values` is shown as text."""
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -37,7 +38,7 @@ def render(template: str, scripts: tuple[str, ...], values: dict[str, Any]) -> s
     environment.filters["data"] = data
     environment.globals["style"] = asset(*STYLES)
     environment.globals["script"] = asset(*scripts)
-    return environment.get_template(template).render(**values)
+    return re.sub(r"\n\s+", "\n", environment.get_template(template).render(**values))
 
 
 def asset(*names: str) -> Markup:

@@ -18,6 +18,7 @@ Facts = Mapping[str, Any]
 """A report or a part of it, as it stands in its JSON."""
 
 SHOWN_BARS = 15
+MOST_BARS = 100
 WITH_UNITS = ("load", "compute", "store")
 STATES = ("busy", "wait_load", "wait_compute", "wait_store", "idle")
 
@@ -42,11 +43,13 @@ def view(subject: Subject) -> dict[str, Any]:
         "parts": parts(report["ledger"], report["total_cycles"]),
         "ops": ops(report),
         "shown_bars": SHOWN_BARS,
+        "most_bars": MOST_BARS,
         "longest": max([op["cycles"] for op in report["ops"]] + [report["overhead_cycles"]]),
         "used_classes": used,
         "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in used],
         "errors": {row["op"]: row["max_rel_error"] for row in report.get("quantised") or ()},
         "roofline": report.get("roofline"),
+        "limiter": words.limiter(report["roofline"]) if "roofline" in report else None,
         "regions": report["placement"],
         "left_out": subject.placement.left_out,
         "symbols": len(subject.plan.symbols),
@@ -70,7 +73,7 @@ def sentence(report: Facts) -> str:
         said[0] += (
             f", {total / (bound['bound_cycles'] or 1):.2g} times its bound of {bound['bound_cycles']:,} cycles"
         )
-        said.append(f"limited by {words.LIMITERS.get(bound['limiter'], bound['limiter'])}")
+        said.append(f"limited by {words.limiter(bound)}")
     else:
         cause = words.largest(report["ledger"])
         said.append(f"{words.percent(report['ledger'][cause], total)} {words.GONE_TO.get(cause, cause)}")

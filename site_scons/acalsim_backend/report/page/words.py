@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 THIN = "\u202f"
 """A narrow space that no line breaks at."""
@@ -30,7 +31,13 @@ GONE_TO = {
 }
 """The same in a sentence."""
 
-LIMITERS = {"cpu": "the CPU", "dram": "RAM", "compute": "the array"}
+LIMITERS = {
+    "array": "the matrix array",
+    "vector": "the vector unit",
+    "special": "the vector unit's special functions",
+    "dram": "RAM",
+}
+"""Resources of a roofline."""
 
 UNITS = (
     ("macs_per_cycle", "MACs a cycle"),
@@ -60,7 +67,7 @@ def percent(part: float, whole: float) -> str:
 
 def width(part: float, whole: float) -> str:
     """A share as CSS has it."""
-    return f"{100 * part / (whole or 1):.3f}%"
+    return f"{100 * part / (whole or 1):.2f}%"
 
 
 def error(value: float) -> str:
@@ -85,6 +92,12 @@ def name_of(key: str) -> str:
     """A counter's key without the unit, which stands beside its value."""
     name = key.removesuffix("_cycles").removesuffix("_macs_per_cycle").replace("_", " ")
     return name.replace("dma ", "DMA ").replace("macs", "MACs")
+
+
+def limiter(roofline: Mapping[str, Any]) -> str:
+    """What sets a bound."""
+    name: str = roofline["limiter"]
+    return LIMITERS.get(name, name)
 
 
 def largest(ledger: Mapping[str, int]) -> str:

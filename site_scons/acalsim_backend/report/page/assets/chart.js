@@ -14,7 +14,7 @@ function made(tag, attributes = {}, ...children) {
 
 class Chart {
   // spec: marks [{x: [from, to], y: [from, to], fill, alpha?, round?, lines: [title, ...]}], x and y {range, label, log?,
-  // splits?, values?, size?}, height, and what to draw behind the marks
+  // splits?, filter?, values?, size?}, height, and what to draw behind the marks
   constructor(element, spec) {
     Object.assign(this, { element, spec, chosen: null });
     this.tip = made("div", { class: "tip", hidden: "" });
@@ -57,6 +57,7 @@ class Chart {
       stroke: () => colour("soft"), grid: { stroke: () => colour("line"), width: 1 }, ticks: { stroke: () => colour("line") },
       values: given.values ?? ((u, splits) => splits.map((value) => (value === null ? "" : count(value)))),
       ...(given.splits && { splits: given.splits }), ...(given.size && { size: given.size }), ...(given.space && { space: given.space }),
+      ...(given.filter && { filter: given.filter }),
     });
     const scale = (given) => ({ time: false, distr: given.log ? 3 : 1, range: given.range });
     return {

@@ -2,7 +2,7 @@
 "use strict";
 
 const { report, buffers, meanings } = JSON.parse(document.getElementById("data").textContent);
-const share = (part, whole) => `${((100 * part) / (whole || 1)).toFixed(1)} %`;
+const share = (part, whole) => `${((100 * part) / (whole || 1)).toFixed(1)}\u202f%`;
 const narrow = innerWidth < 600;
 
 function largest(ledger) {
@@ -31,7 +31,7 @@ function timeline(element) {
   }
   const rest = report.overhead_cycles;
   if (rest) marks.push({ x: [now, now + rest], y: row("cpu"), fill: "idle", lines: ["overhead", `${count(rest)} cycles of start-up and exit`] });
-  new Chart(element, {
+  return new Chart(element, {
     marks,
     height: 90 + 48 * lanes.length,
     x: { range: [0, report.total_cycles], label: "cycles", space: 90 },
@@ -53,7 +53,7 @@ function memory(element) {
       `from op ${row.first}, ${report.ops[row.first].name}, to op ${row.last}, ${report.ops[row.last].name}`,
     ],
   }));
-  new Chart(element, {
+  return new Chart(element, {
     marks,
     height: 340,
     x: { range: [0, report.ops.length], label: "op #, in order of execution", space: 60 },
@@ -71,7 +71,7 @@ function roofline(element) {
       return { op, unit, cycles, dram };
     })
     .filter(({ cycles, dram }) => cycles && dram);
-  if (!points.length) return element.remove();
+  if (!points.length) return null;
   const across = points.map(({ cycles, dram }) => cycles / dram);
   const up = points.map(({ op, cycles }) => cycles / op.cycles);
   const decade = (values, most) => [10 ** Math.floor(Math.log10(Math.min(...values) * 0.8)), 10 ** Math.ceil(Math.log10(Math.max(...values, most) * 1.2))];
@@ -87,12 +87,13 @@ function roofline(element) {
       ...described(op),
     ],
   }));
-  const plain = (u, splits) => splits.map((value) => (value === null || !/^[1]/.test(value.toExponential()) ? "" : String(Number(value.toPrecision(1)))));
-  new Chart(element, {
+  const tens = (u, splits) => splits.map((value) => (value.toExponential().startsWith("1e") ? value : null));
+  const said = (unit) => (u, splits) => splits.map((value) => (value === null ? "" : unit(Number(value.toPrecision(1)))));
+  return new Chart(element, {
     marks,
     height: 380,
-    x: { range: x, log: true, label: "cycles of arithmetic at full rate for each cycle of RAM", values: plain },
-    y: { range: y, log: true, label: "share of full rate, 1 is all", values: plain, size: 64 },
+    x: { range: x, log: true, label: "cycles of arithmetic at full rate for each cycle of RAM", filter: tens, values: said(count) },
+    y: { range: y, log: true, label: "share of full rate", filter: tens, values: said((value) => `${count(100 * value)}\u202f%`), size: 70 },
     behind: (chart, ctx) => roof(chart, ctx, x),
   });
 }
@@ -108,7 +109,8 @@ function roof(chart, ctx, [least, most]) {
   ctx.stroke();
 }
 
+const charts = {};
 for (const [id, draw] of [["timeline", timeline], ["buffers", memory], ["roofline-chart", roofline]]) {
   const element = document.getElementById(id);
-  if (element) draw(element);
+  if (element) charts[id] = draw(element);
 }
