@@ -76,7 +76,7 @@ def sentence(report: Facts) -> str:
         said.append(f"limited by {words.limiter(bound)}")
     else:
         cause = words.largest(report["ledger"])
-        said.append(f"{words.percent(report['ledger'][cause], total)} {words.GONE_TO.get(cause, cause)}")
+        said.append(f"{words.percent(report['ledger'][cause], total)} {words.gone_to(cause)}")
     if report["ops"]:
         longest = max(report["ops"], key=lambda op: op["cycles"])
         said.append(f"{words.percent(longest['cycles'], total)} of the time in {longest['name']}")

@@ -20,17 +20,6 @@ LEDGER = {
 }
 """What the CPU's clock runs for; of the last five the CPU waits for a device meanwhile."""
 
-GONE_TO = {
-    "cpu": "of them the CPU's own work",
-    "stall": "of them waiting for register accesses",
-    "fetch": "of them waiting for commands to be fetched",
-    "load": "of them waiting for tiles to be loaded",
-    "compute": "of them waiting for the device to compute",
-    "store": "of them waiting for results to be stored",
-    "dram": "of them waiting for RAM",
-}
-"""The same in a sentence."""
-
 LIMITERS = {
     "array": "the matrix array",
     "vector": "the vector unit",
@@ -92,6 +81,12 @@ def name_of(key: str) -> str:
     """A counter's key without the unit, which stands beside its value."""
     name = key.removesuffix("_cycles").removesuffix("_macs_per_cycle").replace("_", " ")
     return name.replace("dma ", "DMA ").replace("macs", "MACs")
+
+
+def gone_to(entry: str) -> str:
+    """What the cycles of an entry of the ledger are, in a sentence."""
+    meaning = LEDGER.get(entry, entry)
+    return f"of them {meaning}" if entry == "cpu" else f"of them while {meaning}"
 
 
 def limiter(roofline: Mapping[str, Any]) -> str:
