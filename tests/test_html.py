@@ -67,7 +67,7 @@ def test_the_sentence_says_cycles_what_limits_and_the_longest_op():
     )
     report = doors.as_json(bounded(subject_of([reported_op(0), reported_op(1)])).report)
     assert sentence(report) == (
-        "it on default: 1,707 cycles, 8.5 times its bound of 201 cycles; "
+        "it on default: 1,707 cycles, 8.5 times its bound; "
         "limited by the matrix array; 20.7\u202f% of the time in op_1"
     )
 

@@ -12,7 +12,7 @@ from ..errors import ReportError, run_room
 from ..files import write_atomic
 from .page import words
 from .page.page import render
-from .page.view import parts
+from .page.view import best, parts
 from .report_file import Report
 
 
@@ -43,7 +43,7 @@ def index(folder: Path) -> str:
             "rows": rows,
             "unread": unread,
             "machines": sorted({each["report"]["machine"] for each in rows}),
-            "bounds": any(each["report"].get("roofline") for each in rows),
+            "bounds": any(each["best"] for each in rows),
             "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in ledgers],
         },
     )
@@ -55,6 +55,7 @@ def row(report: dict[str, Any], path: Path) -> dict[str, Any]:
         "report": report,
         "page": path.with_suffix(".html").name if path.with_suffix(".html").exists() else None,
         "parts": [part for part in parts(report["ledger"], total) if part["cycles"]],
+        "best": best(report),
         "cause": words.largest(report["ledger"]),
         "longest": max(report["ops"], key=lambda op: op["cycles"], default=None),
         "macs": macs,

@@ -48,8 +48,7 @@ def view(subject: Subject) -> dict[str, Any]:
         "used_classes": used,
         "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in used],
         "errors": {row["op"]: row["max_rel_error"] for row in report.get("quantised") or ()},
-        "roofline": report.get("roofline"),
-        "limiter": words.limiter(report["roofline"]) if "roofline" in report else None,
+        "roofline": best(report),
         "regions": report["placement"],
         "left_out": subject.placement.left_out,
         "symbols": len(subject.plan.symbols),
@@ -67,13 +66,11 @@ def view(subject: Subject) -> dict[str, Any]:
 
 def sentence(report: Facts) -> str:
     """What one would say of a report in one sentence."""
-    total, bound = report["total_cycles"], report.get("roofline")
+    total, bound = report["total_cycles"], best(report)
     said = [f"{report['model']} on {report['machine']}: {total:,} cycles"]
     if bound:
-        said[0] += (
-            f", {total / (bound['bound_cycles'] or 1):.2g} times its bound of {bound['bound_cycles']:,} cycles"
-        )
-        said.append(f"limited by {words.limiter(bound)}")
+        said[0] += f", {bound['times']:,.1f} times its bound"
+        said.append(f"limited by {bound['limiter_name']}")
     else:
         cause = words.largest(report["ledger"])
         said.append(f"{words.percent(report['ledger'][cause], total)} {words.gone_to(cause)}")
@@ -81,6 +78,17 @@ def sentence(report: Facts) -> str:
         longest = max(report["ops"], key=lambda op: op["cycles"])
         said.append(f"{words.percent(longest['cycles'], total)} of the time in {longest['name']}")
     return "; ".join(said)
+
+
+def best(subject: Facts) -> dict[str, Any] | None:
+    """How far a report or an op is from the fewest cycles that the machine could take, if anything bounds it."""
+    roofline = subject.get("roofline")
+    if not roofline or not roofline["bound_cycles"]:
+        return None
+    cycles = subject.get("total_cycles", subject.get("cycles", 0))
+    name = roofline["limiter"]
+    times = cycles / roofline["bound_cycles"]
+    return {**roofline, "times": times, "limiter_name": words.LIMITERS.get(name, name)}
 
 
 def parts(ledger: Mapping[str, int], total: int) -> list[dict[str, Any]]:
@@ -104,6 +112,7 @@ def ops(report: Facts) -> list[dict[str, Any]]:
             **op,
             "share": words.percent(op["cycles"], total),
             "parts": [part for part in parts(op["ledger"], op["cycles"]) if part["cycles"]],
+            "best": best(op),
             "rate": op["macs"] / op["cycles"] if op["macs"] and op["cycles"] else None,
         }
         for op in sorted(report["ops"], key=lambda op: -op["cycles"])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 THIN = "\u202f"
 """A narrow space that no line breaks at."""
@@ -44,7 +43,9 @@ UNITS = (
 
 def number(value: float) -> str:
     """With separators; what is no integer with three digits."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    )
 
 
 def percent(part: float, whole: float) -> str:
@@ -87,12 +88,6 @@ def gone_to(entry: str) -> str:
     """What the cycles of an entry of the ledger are, in a sentence."""
     meaning = LEDGER.get(entry, entry)
     return f"of them {meaning}" if entry == "cpu" else f"of them while {meaning}"
-
-
-def limiter(roofline: Mapping[str, Any]) -> str:
-    """What sets a bound."""
-    name: str = roofline["limiter"]
-    return LIMITERS.get(name, name)
 
 
 def largest(ledger: Mapping[str, int]) -> str:

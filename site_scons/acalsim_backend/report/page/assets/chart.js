@@ -13,13 +13,18 @@ function made(tag, attributes = {}, ...children) {
 }
 
 class Chart {
-  // spec: marks [{x: [from, to], y: [from, to], fill, alpha?, round?, lines: [title, ...]}], x and y {range, label, log?,
-  // splits?, filter?, values?, size?}, height, and what to draw behind the marks
+  // spec: marks [{x: [from, to], y: [from, to], fill, alpha?, round?, lines: [title, ...]}], x and y
+  // {range, label, log?, splits?, filter?, values?, size?, space?}, height, and what to draw behind the marks
   constructor(element, spec) {
     Object.assign(this, { element, spec, chosen: null });
     this.tip = made("div", { class: "tip", hidden: "" });
     this.said = made("div", { class: "said", role: "status" });
-    this.plot = made("div", { class: "plot", tabindex: 0, role: "group", "aria-label": element.dataset.label });
+    this.plot = made("div", {
+      class: "plot",
+      tabindex: 0,
+      role: "group",
+      "aria-label": element.dataset.label,
+    });
     this.plot.append(this.tip, this.said);
     element.append(this.buttons(), this.plot);
     this.uplot = new uPlot(this.options(), [spec.x.range, [null, null]], this.plot);
@@ -42,7 +47,13 @@ class Chart {
     button("◀", "earlier", () => this.zoom(1, -0.5));
     button("▶", "later", () => this.zoom(1, 0.5));
     button("all", "show all", () => this.show(...this.spec.x.range));
-    row.append(made("span", { class: "hint" }, "Drag across to zoom. With the chart focused, arrow keys go from mark to mark."));
+    row.append(
+      made(
+        "span",
+        { class: "hint" },
+        "Drag across to zoom. With the chart focused, arrow keys go from mark to mark.",
+      ),
+    );
     return row;
   }
 
@@ -53,32 +64,55 @@ class Chart {
   options() {
     const { spec } = this;
     const axis = (of, given) => ({
-      scale: of, label: given.label, labelFont: FONT, font: FONT, labelSize: 22, gap: 6,
-      stroke: () => colour("soft"), grid: { stroke: () => colour("line"), width: 1 }, ticks: { stroke: () => colour("line") },
+      scale: of,
+      label: given.label,
+      labelFont: FONT,
+      font: FONT,
+      labelSize: 22,
+      gap: 6,
+      stroke: () => colour("soft"),
+      grid: { stroke: () => colour("line"), width: 1 },
+      ticks: { stroke: () => colour("line") },
       values: given.values ?? ((u, splits) => splits.map((value) => (value === null ? "" : count(value)))),
-      ...(given.splits && { splits: given.splits }), ...(given.size && { size: given.size }), ...(given.space && { space: given.space }),
+      ...(given.splits && { splits: given.splits }),
+      ...(given.size && { size: given.size }),
+      ...(given.space && { space: given.space }),
       ...(given.filter && { filter: given.filter }),
     });
     const scale = (given) => ({ time: false, distr: given.log ? 3 : 1, range: given.range });
     return {
-      width: this.width(), height: spec.height, legend: { show: false },
-      scales: { x: { ...scale(spec.x), range: (u, from, to) => (to > from ? [from, to] : spec.x.range) }, y: scale(spec.y) },
+      width: this.width(),
+      height: spec.height,
+      legend: { show: false },
+      scales: {
+        x: { ...scale(spec.x), range: (u, from, to) => (to > from ? [from, to] : spec.x.range) },
+        y: scale(spec.y),
+      },
       axes: [axis("x", spec.x), axis("y", spec.y)],
       series: [{}, { paths: () => null, points: { show: false } }],
       cursor: { drag: { x: true, y: false }, y: false, points: { show: false } },
-      hooks: { draw: [(u) => this.draw(u)], setCursor: [(u) => this.onCursor(u)] },
+      hooks: { draw: [(u) => this.draw(u)], setCursor: [(u) => this.onCursor(u)],
+        setScale: [() => this.chosen && this.showTip(this.chosen)] },
     };
   }
 
   resize() {
-    if (this.width() !== this.uplot.width) this.uplot.setSize({ width: this.width(), height: this.spec.height });
+    if (this.width() !== this.uplot.width)
+      this.uplot.setSize({ width: this.width(), height: this.spec.height });
   }
 
   // A mark's place inside the axes, in CSS pixels: left, top, width, height.
   rectangle(mark) {
     const at = (value, scale) => this.uplot.valToPos(value, scale);
-    const [left, right, bottom, top] = [at(mark.x[0], "x"), at(mark.x[1], "x"), at(mark.y[0], "y"), at(mark.y[1], "y")];
-    return mark.round ? [left - mark.round, top - mark.round, 2 * mark.round, 2 * mark.round] : [left, top, Math.max(right - left, 1), bottom - top];
+    const [left, right, bottom, top] = [
+      at(mark.x[0], "x"),
+      at(mark.x[1], "x"),
+      at(mark.y[0], "y"),
+      at(mark.y[1], "y"),
+    ];
+    return mark.round
+      ? [left - mark.round, top - mark.round, 2 * mark.round, 2 * mark.round]
+      : [left, top, Math.max(right - left, 1), bottom - top];
   }
 
   draw(u) {
@@ -100,7 +134,9 @@ class Chart {
     const [left, top, width, height] = this.rectangle(mark);
     if (left > this.uplot.over.clientWidth || left + width < 0) return;
     ctx.beginPath();
-    mark.round ? ctx.arc(left + mark.round, top + mark.round, mark.round, 0, 2 * Math.PI) : ctx.rect(left, top, width, height);
+    mark.round
+      ? ctx.arc(left + mark.round, top + mark.round, mark.round, 0, 2 * Math.PI)
+      : ctx.rect(left, top, width, height);
     ctx.globalAlpha = mark.alpha ?? 1;
     ctx.fillStyle = colour(mark.fill);
     ctx.fill();
@@ -162,8 +198,10 @@ class Chart {
     this.tip.replaceChildren(made("strong", {}, title), ...lines.map((line) => made("span", {}, line)));
     const [left, top, width, height] = this.rectangle(mark);
     const over = this.uplot.over;
-    const x = over.offsetLeft + Math.min(Math.max(left, 0) + Math.min(width, over.clientWidth) / 2, over.clientWidth);
-    this.tip.style.left = `${Math.max(4, Math.min(x - this.tip.offsetWidth / 2, this.plot.clientWidth - this.tip.offsetWidth - 4))}px`;
+    const x =
+      over.offsetLeft + Math.min(Math.max(left, 0) + Math.min(width, over.clientWidth) / 2, over.clientWidth);
+    const rightmost = this.plot.clientWidth - this.tip.offsetWidth - 4;
+    this.tip.style.left = `${Math.max(4, Math.min(x - this.tip.offsetWidth / 2, rightmost))}px`;
     this.tip.style.top = `${over.offsetTop + Math.min(top + height, over.clientHeight) + 10}px`;
   }
 
@@ -186,6 +224,12 @@ class Chart {
     this.show(this.value(start), this.value(start + span));
   }
 
+  centre(mark) {
+    const [from, to] = this.view().map((value) => this.scaled(value));
+    const [first, last] = mark.x.map((value) => this.scaled(value));
+    this.zoom(1, (first + last - from - to) / 2 / (to - from));
+  }
+
   scaled(value) {
     return this.spec.x.log ? Math.log10(value) : value;
   }
@@ -196,7 +240,12 @@ class Chart {
 
   onKey(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const keys = { "+": () => this.zoom(0.5), "-": () => this.zoom(2), 0: () => this.show(...this.spec.x.range), Escape: () => this.choose(null) };
+    const keys = {
+      "+": () => this.zoom(0.5),
+      "-": () => this.zoom(2),
+      0: () => this.show(...this.spec.x.range),
+      Escape: () => this.choose(null),
+    };
     if (step) this.walk(step);
     else if (keys[event.key]) keys[event.key]();
     else return;
@@ -208,7 +257,7 @@ class Chart {
     const before = marks.indexOf(this.chosen);
     const mark = marks[before < 0 ? 0 : Math.min(Math.max(before + step, 0), marks.length - 1)];
     const [from, to] = this.view();
-    if (mark.x[1] < from || mark.x[0] > to) this.zoom(1, ((mark.x[0] + mark.x[1]) / 2 - (from + to) / 2) / (to - from));
+    if (mark.x[1] < from || mark.x[0] > to) this.centre(mark);
     this.choose(mark, true);
   }
 }

@@ -11,7 +11,8 @@ function sortBy(table, column, head) {
     const cell = row.cells[column];
     return numeric ? Number(cell.dataset.value ?? cell.textContent) : cell.textContent;
   };
-  const compare = (a, b) => (numeric ? key(a) - key(b) : key(a).localeCompare(key(b), "en", { numeric: true }));
+  const compare = (a, b) =>
+    numeric ? key(a) - key(b) : key(a).localeCompare(key(b), "en", { numeric: true });
   const body = table.tBodies[0];
   body.append(...[...body.rows].sort((a, b) => order * compare(a, b)));
   for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
@@ -39,7 +40,9 @@ for (const field of document.querySelectorAll("[data-filter]")) {
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
       shown += !row.hidden;
     }
-    count.textContent = wanted ? `${shown.toLocaleString("en")} of ${table.tBodies[0].rows.length.toLocaleString("en")}` : "";
+    count.textContent = wanted
+      ? `${shown.toLocaleString("en")} of ${table.tBodies[0].rows.length.toLocaleString("en")}`
+      : "";
   });
 }
 
