@@ -1,34 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports and plans that nobody ran, for pages: of as many ops as wanted, with a roofline or with odd names."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields, replace
 
 from acalsim_backend.check.placement_file import PlacementFile, RegionRow, SectionRow
 from acalsim_backend.report.page.view import Subject
-from acalsim_backend.report.report_file import Check, Ledger, Provenance, Report, ReportedOp
+from acalsim_backend.report.report_file import Check, Ledger, Provenance, Report, ReportedOp, Roofline
 from acalsim_backend.schedule.plan_file import BufferRow, ElfRow, OpRow, PlanFile
 from acalsim_backend.simulate.run_file import Counters, EngineCounters, OpCounters
-
-
-@dataclass(frozen=True)
-class Roofline:
-    bound_cycles: int
-    limiter: str
-    by: Mapping[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoundedOp(ReportedOp):
-    roofline: Roofline
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoundedReport(Report):
-    """A report with the keys that say how far it is from the best."""
-
-    roofline: Roofline
-
 
 PASSED = Check(True, 1e-7, 2e-7, None)
 
@@ -114,15 +93,13 @@ def subject_of(ops, **changes):
 
 
 def bounded(subject):
-    """The same with the keys of a roofline."""
+    """The same with what says how far it is from the best."""
     ops = tuple(
-        BoundedOp(
-            **{each.name: getattr(op, each.name) for each in fields(op)},
-            roofline=Roofline(100 + op.index, "array", {"array": 100 + op.index, "vector": 0, "dram": 50}),
+        replace(
+            op, roofline=Roofline(100 + op.index, "array", {"array": 100 + op.index, "vector": 0, "dram": 50})
         )
         for op in subject.report.ops
     )
-    given = {each.name: getattr(subject.report, each.name) for each in fields(subject.report)} | {"ops": ops}
     by = {"array": sum(op.roofline.bound_cycles for op in ops), "vector": 0, "dram": 50 * len(ops)}
-    report = BoundedReport(**given, roofline=Roofline(by["array"], "array", by))
-    return Subject(report, subject.plan, subject.placement, subject.tolerance)
+    report = replace(subject.report, ops=ops, roofline=Roofline(by["array"], "array", by))
+    return replace(subject, report=report)

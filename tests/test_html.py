@@ -46,12 +46,19 @@ def test_the_numbers_on_the_page_are_those_of_the_json(built_tree, look, name):
     used = [each for each in report["ledger"] if any(op["ledger"][each] for op in ops.values())]
     for op_name, cells in rows.items():
         op = ops[op_name]
-        numbers = [op["index"], op["cycles"], op["cycles"], *(op["ledger"][each] for each in used)]
-        numbers += [op["instructions"], op["macs"], op["macs"] / op["cycles"]]
+        bound = op["roofline"]["bound_cycles"]
+        numbers = [op["index"], op["cycles"], op["cycles"], bound, op["cycles"] / bound]
+        numbers += [
+            *(op["ledger"][each] for each in used),
+            op["instructions"],
+            op["macs"],
+            op["macs"] / op["cycles"],
+        ]
         assert [float(value) for _, value in cells if value is not None] == numbers
         assert cells[4][0] == f"{op['cycles']:,}"
     assert [int(cells[2][1]) for cells in tables["ledger"]] == list(report["ledger"].values())
-    assert f"{name} on default: {total:,} cycles" in dom
+    times = total / report["roofline"]["bound_cycles"]
+    assert f"{name} on default: {total:,} cycles, {times:.1f} times its bound" in dom
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', dom, re.DOTALL)[1]
     assert json.loads(data)["report"] == report
     for device, counters in report["devices"].items():
@@ -280,7 +287,7 @@ def test_the_index_names_reports_that_it_cannot_read(tree):
         old.unlink()
         old.with_suffix(".host.json").unlink()
     shown = (tree / "build/reports/index.html").read_text()
-    assert "<li>old.json: it has no key" in shown and ">mlp<" in shown
+    assert "<li>old.json: this is no report" in shown and ">mlp<" in shown
     tree.scons("index")
 
 

@@ -13,7 +13,7 @@ from ..files import write_atomic
 from .page import words
 from .page.page import render
 from .page.view import best, parts
-from .report_file import Report
+from .read import read_report
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +32,7 @@ def index(folder: Path) -> str:
         if not path.with_suffix(".host.json").exists():
             continue
         try:
-            rows.append(row(doors.as_json(doors.read(path, Report, ReportError)), path))
+            rows.append(row(doors.as_json(read_report(path)), path))
         except ReportError as error:
             unread.append(f"{path.name}: {str(error).removeprefix(f'{path}: ')}")
     ledgers = {name: None for each in rows for name in each["report"]["ledger"]}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import accumulate
 
 from ..alignment import ALIGNMENT
@@ -37,7 +39,10 @@ def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
         stack_bytes=machine.stack_bytes,
         symbols=_symbols(plan),
         windows=tuple(WindowRow(each.name, each.base, each.size_bytes) for each in machine.devices),
-        ops=tuple(_op_row(ir, plan, demands, index, kernel) for index, kernel in enumerate(plan.kernels)),
+        ops=tuple(
+            replace(_op_row(ir, plan, demands, index, kernel), needs=needs)
+            for index, (kernel, needs) in enumerate(zip(plan.kernels, _needs(plan), strict=True))
+        ),
         inputs=tuple(_tensor_row(plan, name) for name in ir.inputs),
         outputs=tuple(_tensor_row(plan, name) for name in ir.outputs),
         sections=dict(plan.blocks),
@@ -101,25 +106,24 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
         demand=demands.of(kernel),
-        needs=_needs(plan, kernel),
     )
 
 
-def _needs(plan: Plan, kernel: Kernel) -> tuple[str, ...]:
-    """The kernels whose results this one reads, also through views and copies that nobody computes."""
-    written_by = {name: each.name for each in plan.kernels for name in each.written}
-    found: dict[str, None] = {}
-    left = kernel.read[::-1]
-    while left:
-        name = left.pop()
-        if name in found:
-            continue
-        found[name] = None
-        if name not in written_by and name in plan.producer:
-            left.extend(plan.producer[name].inputs)
-    return tuple(
-        dict.fromkeys(written_by[name] for name in found if written_by.get(name, kernel.name) != kernel.name)
-    )
+def _needs(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """For each kernel those whose results it reads, also through views and copies that nobody computes."""
+    written_by = {name: kernel.name for kernel in plan.kernels for name in kernel.written}
+    for kernel in plan.kernels:
+        found: dict[str, None] = {}
+        left = kernel.read[::-1]
+        while left:
+            name = left.pop()
+            if name in found:
+                continue
+            found[name] = None
+            if name not in written_by and name in plan.producer:
+                left.extend(plan.producer[name].inputs)
+        writers = dict.fromkeys(written_by[name] for name in found if name in written_by)
+        yield tuple(name for name in writers if name != kernel.name)
 
 
 def _buffers(plan: Plan) -> tuple[BufferRow, ...]:
