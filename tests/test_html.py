@@ -126,6 +126,16 @@ def test_a_wrong_result_is_said_first():
     )
 
 
+def test_an_error_that_no_number_measures_is_the_largest():
+    subject = subject_of([reported_op(0)], check=Check(False, None, None, "op_0"))
+    nan = replace(VERIFIED, name="op_nan", passed=False, max_abs_error=None, max_rel_error=None)
+    verification = Verification(1, subject.report.check, (VERIFIED, nan), "a" * 64, "b" * 64)
+    shown = page(replace(subject, verification=verification))
+    assert "the relative error is NaN" in shown and '<td class="num" data-value="Infinity">NaN</td>' in shown
+    rows = shown[shown.index('id="verify-table"') :]
+    assert rows.index("op_nan") < rows.index("op_0")
+
+
 # --- one file -------------------------------------------------------------------------------------
 
 
@@ -280,14 +290,12 @@ def test_the_index_follows_the_reports_that_were_asked_for(tree):
 def test_the_index_names_reports_that_it_cannot_read(tree):
     old = tree / "build/reports/old.json"
     try:
-        old.write_text('{"schema": 0}')
-        old.with_suffix(".host.json").write_text("{}")
+        old.write_text('{"schema": 0, "model": "old"}')
         assert stages(tree.scons("index")) == {"index"}
     finally:
         old.unlink()
-        old.with_suffix(".host.json").unlink()
     shown = (tree / "build/reports/index.html").read_text()
-    assert "<li>old.json: this is no report" in shown and ">mlp<" in shown
+    assert "<li>old.json: the report&#39;s schema is 0; known is 1" in shown and ">mlp<" in shown
     tree.scons("index")
 
 

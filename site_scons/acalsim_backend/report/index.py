@@ -13,7 +13,7 @@ from ..files import write_atomic
 from .page import words
 from .page.page import render
 from .page.view import best, parts
-from .read import read_report
+from .read import looks_like_one, read_report
 
 
 def main(arguments: list[str]) -> int:
@@ -29,9 +29,9 @@ def index(folder: Path) -> str:
     rows: list[dict[str, Any]] = []
     unread: list[str] = []
     for path in sorted(folder.glob("*.json")):
-        if not path.with_suffix(".host.json").exists():
-            continue
         try:
+            if not looks_like_one(doors.load(path, ReportError)):
+                continue
             rows.append(row(doors.as_json(read_report(path)), path))
         except ReportError as error:
             unread.append(f"{path.name}: {str(error).removeprefix(f'{path}: ')}")

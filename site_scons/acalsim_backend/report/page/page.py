@@ -33,7 +33,7 @@ def render(template: str, scripts: tuple[str, ...], values: dict[str, Any]) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("number", "percent", "width", "error", "size"):
+    for name in ("number", "percent", "width", "error", "rank", "size"):
         environment.filters[name] = getattr(words, name)
     environment.filters["data"] = data
     environment.globals["style"] = asset(*STYLES)

@@ -168,4 +168,4 @@ def verified(report: Facts, verification: Verification | None) -> list[dict[str,
     ):
         return None
     rows: list[dict[str, Any]] = doors.as_json(verification.ops)
-    return sorted(rows, key=lambda row: -row["max_rel_error"])
+    return sorted(rows, key=lambda row: -float(words.rank(row["max_rel_error"])))

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..compare import error_text
+
 THIN = "\u202f"
 """A narrow space that no line breaks at."""
 
@@ -60,8 +62,14 @@ def width(part: float, whole: float) -> str:
     return f"{100 * part / (whole or 1):.2f}%"
 
 
-def error(value: float) -> str:
-    return f"{value:.2g}"
+def error(value: float | None) -> str:
+    """An error as people read it."""
+    return error_text(value)
+
+
+def rank(value: float | None) -> float | str:
+    """What an error is sorted by: one that no number measures is the largest."""
+    return "Infinity" if value is None else value
 
 
 def size(count: int) -> str:
