@@ -3,13 +3,14 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from acalsim_backend import doors
+from acalsim_backend.report.page import words
 from acalsim_backend.report.page.page import page
 from acalsim_backend.report.page.view import sentence
-from acalsim_backend.report.report_file import Check, Verification, VerifiedOp
+from acalsim_backend.report.report_file import Check, Ledger, Verification, VerifiedOp
 from browser_fixtures import needs_chromium
 from page_fixtures import bounded, reported_op, subject_of
 from pipeline_fixtures import MODELS, report_of
@@ -70,13 +71,18 @@ def test_the_numbers_on_the_page_are_those_of_the_json(built_tree, look, name):
 def test_the_sentence_says_cycles_what_limits_and_the_longest_op():
     report = doors.as_json(subject_of([reported_op(0), reported_op(1)]).report)
     assert sentence(report) == (
-        "it on default: 1,707 cycles; 59.8\u202f% of them the CPU's own work; 20.7\u202f% of the time in op_1"
+        "it on default: 1,707 cycles; limited by the CPU (59.8\u202f% of the time); 20.7\u202f% in op_1"
     )
     report = doors.as_json(bounded(subject_of([reported_op(0), reported_op(1)])).report)
     assert sentence(report) == (
         "it on default: 1,707 cycles, 8.5 times its bound; "
-        "limited by the matrix array; 20.7\u202f% of the time in op_1"
+        "limited by the CPU (59.8\u202f% of the time); 20.7\u202f% in op_1"
     )
+
+
+def test_every_entry_of_the_ledger_has_its_words():
+    entries = {each.name for each in fields(Ledger)}
+    assert words.LEDGER.keys() == words.LIMITS.keys() == entries
 
 
 def test_a_page_is_the_same_from_build_to_build():

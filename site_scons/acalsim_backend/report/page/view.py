@@ -67,16 +67,15 @@ def view(subject: Subject) -> dict[str, Any]:
 def sentence(report: Facts) -> str:
     """What one would say of a report in one sentence."""
     total, bound = report["total_cycles"], best(report)
+    cause = words.largest(report["ledger"])
     said = [f"{report['model']} on {report['machine']}: {total:,} cycles"]
     if bound:
         said[0] += f", {bound['times']:,.1f} times its bound"
-        said.append(f"limited by {bound['limiter_name']}")
-    else:
-        cause = words.largest(report["ledger"])
-        said.append(f"{words.percent(report['ledger'][cause], total)} {words.gone_to(cause)}")
+    share = words.percent(report["ledger"][cause], total)
+    said.append(f"limited by {words.LIMITS.get(cause, cause)} ({share} of the time)")
     if report["ops"]:
         longest = max(report["ops"], key=lambda op: op["cycles"])
-        said.append(f"{words.percent(longest['cycles'], total)} of the time in {longest['name']}")
+        said.append(f"{words.percent(longest['cycles'], total)} in {longest['name']}")
     return "; ".join(said)
 
 
@@ -88,7 +87,7 @@ def best(subject: Facts) -> dict[str, Any] | None:
     cycles = subject.get("total_cycles", subject.get("cycles", 0))
     name = roofline["limiter"]
     times = cycles / roofline["bound_cycles"]
-    return {**roofline, "times": times, "limiter_name": words.LIMITERS.get(name, name)}
+    return {**roofline, "times": times, "limiter_name": words.RESOURCES.get(name, name)}
 
 
 def parts(ledger: Mapping[str, int], total: int) -> list[dict[str, Any]]:

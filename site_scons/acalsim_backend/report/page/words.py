@@ -21,13 +21,24 @@ LEDGER = {
 }
 """What the CPU's clock runs for; of the last five the CPU waits for a device meanwhile."""
 
-LIMITERS = {
+LIMITS = {
+    "cpu": "the CPU",
+    "stall": "register accesses",
+    "fetch": "the fetching of commands",
+    "load": "the loading of tiles",
+    "compute": "the device's arithmetic",
+    "store": "the storing of results",
+    "dram": "RAM",
+}
+"""What limits a run that spends most cycles on this entry of the ledger."""
+
+RESOURCES = {
     "array": "the matrix array",
     "vector": "the vector unit",
     "special": "the vector unit's special functions",
     "dram": "RAM",
 }
-"""Resources of a roofline."""
+"""What a roofline's bound is the bound of."""
 
 UNITS = (
     ("macs_per_cycle", "MACs a cycle"),
@@ -90,12 +101,6 @@ def name_of(key: str) -> str:
     """A counter's key without the unit, which stands beside its value."""
     name = key.removesuffix("_cycles").removesuffix("_macs_per_cycle").replace("_", " ")
     return name.replace("dma ", "DMA ").replace("macs", "MACs")
-
-
-def gone_to(entry: str) -> str:
-    """What the cycles of an entry of the ledger are, in a sentence."""
-    meaning = LEDGER.get(entry, entry)
-    return f"of them {meaning}" if entry == "cpu" else f"of them while {meaning}"
 
 
 def largest(ledger: Mapping[str, int]) -> str:
