@@ -18,6 +18,7 @@ CACHE = ROOT / "build/tests/cache"
 
 pytest_plugins = [
     "backend_fixtures",
+    "browser_fixtures",
     "capture_fixtures",
     "check_fixtures",
     "compute_fixtures",

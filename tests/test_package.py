@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package as it is installed: public names, and a wheel without the checkout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -58,4 +59,6 @@ def test_an_installed_wheel_works_without_the_checkout(tmp_path):
         str(installed / "acalsim_backend/__init__.py"),
         str(installed / "acalsim_backend"),
     ]
+    assets = "acalsim_backend/report/page/assets"
+    assert set(os.listdir(installed / assets)) == set(os.listdir(ROOT / "site_scons" / assets))
     assert not list(scratch.glob("acalsim-*")), "the temporary output folder was left behind"

@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-RESERVED = ("capture", "capture-int8", "host", "host-sst", "reports", "verify")
-"""Folders of build/ that no model may be named after."""
+RESERVED = ("capture", "capture-int8", "host", "host-sst", "index", "reports", "verify")
+"""Folders of build/ that no model may be named after, and the page of all reports."""
 SUFFIXES_OF_FIRMWARE = (".elf", ".map", ".dump", ".bin")
 SUFFIXES_OF_REPORTS = (".host", ".verify")
 APART = "+"

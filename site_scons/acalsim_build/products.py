@@ -98,6 +98,7 @@ class Report(Files):
     report: Any
     times: Any
     ops: Any
+    page: Any
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ Builds PyTorch models into simulation reports.
   scons build/matmul.elf                only the firmware (also .map; .dump, .bin)
   scons verify-matmul                   every op's result against PyTorch's: which is the first that differs?
   scons -j8 all-reports                 every model, in parallel; -k goes on after a failure
+  scons index                           the page that compares the reports that there are
   scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/
   scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
   scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _

@@ -21,6 +21,8 @@ from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
 
 ROOMS = "site_scons/acalsim_backend"
 MACHINE = ("--machine", "$MACHINE_FILE")
+PAGE_ASSETS = "#site_scons/acalsim_backend/report/page/assets/*"
+"""What pages are made of besides code."""
 
 
 def generate(env):
@@ -48,6 +50,7 @@ def generate(env):
         Placement,
         Simulate,
         Report,
+        Index,
         ToVerify,
         KeepingAll,
         Verify,
@@ -161,10 +164,12 @@ def Simulate(env, model, elf, placement, host):
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
-    ops = f"{model.reports}/{model.name}.ops.csv"
-    made = products.Report(model.report(), model.report(".host"), ops)
+    ops, page = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "html"))
+    made = products.Report(model.report(), model.report(".host"), ops, page)
+    verified = model.report(".verify")
+    known = [verified] if os.path.exists(verified) or model.name in env.ToVerify() else []
     sources = [run.statistics, run.outputs, run.times, captured.outputs, captured.index]
-    sources += [elf.elf, code.plan, placement, host.qemu]
+    sources += [elf.elf, code.plan, placement, host.qemu, known, env.Glob(PAGE_ASSETS)]
     options = [
         "--times",
         "${TARGETS[1]}",
@@ -175,7 +180,25 @@ def Report(env, model, captured, elf, code, placement, run, host):
     ]
     options += ["--plan", Word(code.plan), "--placement", Word(placement), "--elf", Word(elf.elf)]
     options += [*MACHINE, "--qemu", Word(host.qemu)]
+    for path in known:
+        options += ["--verified", Word(path)]
     return env.Room("report", model.name, made, sources, "$TARGET", *options)
+
+
+def Index(env, reports):
+    """The page that compares all reports of the folder; made anew when one that was asked for changes."""
+    targets = [str(target) for target in COMMAND_LINE_TARGETS]
+    asked = [name for name in reports if f"sim-{name}" in targets]
+    if "all-reports" in targets or not (asked or "index" in targets):
+        asked = list(reports)
+    folder = f"{env['BUILD']}/reports"
+    sources = [[reports[name].report for name in asked], env.Glob(PAGE_ASSETS)]
+    index = env.Room("report.index", folder, f"{folder}/index.html", sources, Word(folder))
+    if not asked:
+        env.AlwaysBuild(index)
+    for name in asked:
+        env.Alias(f"sim-{name}", index)
+    return env.Alias("index", index)
 
 
 def ToVerify(env):

@@ -17,25 +17,35 @@ from ..machine.file import load_machine
 from ..schedule.plan_file import PlanFile
 from ..simulate.run_file import HostFile, RunFile
 from .compare import compare, tensors
+from .page.page import page
+from .page.view import Subject as Shown
 from .report import Subject, build_report, difference, producers, provenance
-from .report_file import Check, Report
+from .report_file import Check, Report, Verification
 from .rows import csv_text, op_rows
 from .show import print_report
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, help="NAME.json; NAME.host.json and NAME.ops.csv go beside it")
+    parser.add_argument(
+        "out", type=Path, help="NAME.json; NAME.host.json, NAME.ops.csv and NAME.html go beside it"
+    )
     parser.add_argument("--machine", required=True)
     for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--times", type=Path, help="where the run's wall times go, instead of NAME.host.json")
+    parser.add_argument("--verified", type=Path, help="NAME.verify.json, for the page")
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
     host = doors.read(options.run / "host.json", HostFile, ReportError)
-    report = report_of_files(options, capture)
+    plan = doors.read(options.plan, PlanFile, ReportError)
+    placement = doors.read(options.placement, PlacementFile, ReportError)
+    verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
+    report = report_of_files(options, capture, plan, placement)
+    shown = page(Shown(report, plan, placement, capture.tolerance, verified))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
+    write_atomic(options.out.with_suffix(".html"), shown)
     doors.write(options.out, report)
     print_report(report)
     if not report.check.passed:
@@ -43,13 +53,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def report_of_files(options: argparse.Namespace, capture: CaptureFile) -> Report:
-    plan, machine = doors.read(options.plan, PlanFile, ReportError), load_machine(options.machine)
+def report_of_files(
+    options: argparse.Namespace, capture: CaptureFile, plan: PlanFile, placement: PlacementFile
+) -> Report:
+    machine = load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
         machine=machine,
         plan=plan,
-        placement=doors.read(options.placement, PlacementFile, ReportError).placement,
+        placement=placement.placement,
         provenance=provenance(
             capture.origin,
             options.elf,

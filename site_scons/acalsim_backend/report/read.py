@@ -28,7 +28,7 @@ def read_reports(places: Iterable[Path], error: type[AcalsimError] = ReportError
             found.setdefault(place, read_report(place, error))
             continue
         values = {path: doors.load(path, error) for path in sorted(place.glob("*.json"))}
-        reports = {path: value for path, value in values.items() if _looks_like_one(value)}
+        reports = {path: value for path, value in values.items() if looks_like_one(value)}
         if not reports:
             raise error(
                 f"{place}: there is no report in this folder; `scons all-reports` makes build/reports"
@@ -42,13 +42,13 @@ def precision(report: Report) -> str:
     return "float32" if report.quantised is None else "int8"
 
 
-def _looks_like_one(value: Any) -> bool:
+def looks_like_one(value: Any) -> bool:
     """Host times and verifications lie in the same folder, and name no model."""
     return isinstance(value, dict) and {"schema", "model"} <= value.keys()
 
 
 def _report(value: Any, path: Path, error: type[AcalsimError]) -> Report:
-    if not _looks_like_one(value):
+    if not looks_like_one(value):
         raise error(
             f"{path}: this is no report; a report is what `scons sim-NAME` leaves in build/reports/NAME.json"
         )

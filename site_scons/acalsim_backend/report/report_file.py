@@ -137,3 +137,5 @@ class Verification:
     schema: int
     check: Check
     ops: tuple[VerifiedOp, ...]
+    model_sha256: str = ""
+    weights_sha256: str = ""

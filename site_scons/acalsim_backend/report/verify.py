@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,12 @@ def main(arguments: list[str]) -> int:
     capture = doors.read(options.capture / "capture.json", CaptureFile, VerifyError)
     rows = doors.read(options.kept, KeptFile, VerifyError).tensors
     references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
-    report = verify(rows, options.outputs.read_bytes(), references, capture.tolerance)
+    origin = capture.origin
+    report = replace(
+        verify(rows, options.outputs.read_bytes(), references, capture.tolerance),
+        model_sha256=origin.model_sha256,
+        weights_sha256=origin.weights_sha256,
+    )
     doors.write(options.out, report)
     name = options.out.name.removesuffix(".json").removesuffix("+").removesuffix(".verify")
     print_verification(name, report)

@@ -83,6 +83,20 @@ class OpRow:
     aten: tuple[str, ...]
     fused: tuple[FusedRow, ...]
     demand: Demand = Demand()
+    needs: tuple[str, ...] = ()
+    """The ops whose results it reads."""
+
+
+@dataclass(frozen=True)
+class BufferRow:
+    """An intermediate tensor's bytes in the arena `.buffers`, which others may have before the op of index `first` and after
+    that of index `last`. A buffer that is written over an operand has that operand's offset."""
+
+    name: str
+    offset: int
+    size_bytes: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -135,3 +149,4 @@ class PlanFile:
     sections: Mapping[str, int]
     weights: tuple[WeightRow, ...]
     demand: Demand = Demand()
+    buffers: tuple[BufferRow, ...] = ()

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
+
 from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
@@ -10,8 +14,10 @@ from ..machine.machine import Machine
 from ..offload.operand import Matrix
 from .demand import Demands
 from .kept_file import KeptFile, KeptRow
+from .memory import lifetimes
 from .plan import Plan
 from .plan_file import (
+    BufferRow,
     ElfRow,
     FusedRow,
     OpRow,
@@ -33,12 +39,16 @@ def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
         stack_bytes=machine.stack_bytes,
         symbols=_symbols(plan),
         windows=tuple(WindowRow(each.name, each.base, each.size_bytes) for each in machine.devices),
-        ops=tuple(_op_row(ir, plan, demands, index, kernel) for index, kernel in enumerate(plan.kernels)),
+        ops=tuple(
+            replace(_op_row(ir, plan, demands, index, kernel), needs=needs)
+            for index, (kernel, needs) in enumerate(zip(plan.kernels, _needs(plan), strict=True))
+        ),
         inputs=tuple(_tensor_row(plan, name) for name in ir.inputs),
         outputs=tuple(_tensor_row(plan, name) for name in ir.outputs),
         sections=dict(plan.blocks),
         weights=tuple(_weight_row(ir, plan, name) for name in ir.params),
         demand=demands.whole(),
+        buffers=_buffers(plan),
     )
 
 
@@ -96,6 +106,39 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
         demand=demands.of(kernel),
+    )
+
+
+def _needs(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """For each kernel those whose results it reads, also through views and copies that nobody computes."""
+    written_by = {name: kernel.name for kernel in plan.kernels for name in kernel.written}
+    for kernel in plan.kernels:
+        found: dict[str, None] = {}
+        left = kernel.read[::-1]
+        while left:
+            name = left.pop()
+            if name in found:
+                continue
+            found[name] = None
+            if name not in written_by and name in plan.producer:
+                left.extend(plan.producer[name].inputs)
+        writers = dict.fromkeys(written_by[name] for name in found if name in written_by)
+        yield tuple(name for name in writers if name != kernel.name)
+
+
+def _buffers(plan: Plan) -> tuple[BufferRow, ...]:
+    """What lies in the arena. The ops of a step run at the same time: a buffer lives from its first op to its last."""
+    ends = list(accumulate(len(step) for step in plan.teams.steps))
+    placed = [name for name, place in plan.places.items() if place.section != ".buffers"]
+    return tuple(
+        BufferRow(
+            name=life.name,
+            offset=plan.places[life.name].offset,
+            size_bytes=life.size_bytes,
+            first=ends[life.first] - len(plan.teams.steps[life.first]),
+            last=ends[life.last] - 1,
+        )
+        for life in lifetimes(plan, placed)
     )
 
 
