@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build/tests/cache"
@@ -21,6 +22,7 @@ pytest_plugins = [
     "capture_fixtures",
     "check_fixtures",
     "compute_fixtures",
+    "driver_fixtures",
     "kernel_fixtures",
     "offload_fixtures",
     "pipeline_fixtures",
@@ -32,6 +34,12 @@ pytest_plugins = [
 ]
 """Modules whose fixtures tests ask for by name."""
 pytest.register_assert_rewrite(*pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work")
+
+
+settings.register_profile("tests", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("tests")
+compiled_examples = settings(derandomize=True, database=None, phases=[Phase.generate])
+"""For examples that are compiled: always the same ones, and none to make a failing one shorter."""
 
 
 def pytest_addoption(parser):
@@ -179,6 +187,14 @@ def tree(host_tree):
     for path, content in kept.items():
         if not path.exists() or path.read_bytes() != content:
             path.write_bytes(content)
+
+
+def modules_imported_by(program):
+    """The names of all modules that a fresh Python has imported behind some lines of program."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
+    command = [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 @pytest.fixture(scope="session")

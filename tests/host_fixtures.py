@@ -183,6 +183,11 @@ class Library:
         )
 
 
+def f(*shape):
+    """A random tensor, always the same one of a shape."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
 def captured_function(function, inputs, keep_all=False):
     return capture_model(Case(function, inputs), keep_all=keep_all)
 

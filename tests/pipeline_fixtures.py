@@ -32,6 +32,14 @@ def model_file(folder, name, body="return x @ self.w", inputs="(torch.ones(2, 3)
     )
 
 
+def models_option(factory, **texts):
+    """MODELS=, a new folder with a model file for each text."""
+    folder = factory.mktemp("models")
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+    return f"MODELS={folder}"
+
+
 @pytest.fixture
 def settled(tree):
     """The tree with everything built."""

@@ -9,7 +9,6 @@ import sys
 import pytest
 from acalsim_backend.errors import MachineError, SimulateError
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.simulate.run import Tools, simulate
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import NO_SYMBOLS, ROOT, Simulator, firmware_of
 from simulator_fixtures import (
@@ -40,14 +39,6 @@ def build(tmp_path_factory):
         return firmware(name, c or product(), symbols=symbols), machine
 
     return compile_for
-
-
-@pytest.fixture
-def measure(plugin, engine_library):
-    def run(elf, machine, **options):
-        return simulate(elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=60, **options)
-
-    return run
 
 
 def op_of(run, symbol="op_product"):

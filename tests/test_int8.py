@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from acalsim_backend.capture.quantise import quantise
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.schedule.passes import make_plan
+from conftest import compiled_examples
 from host_fixtures import Library, captured_function
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline_fixtures import models_option
 from torch import nn
 
 T = ACALSimOpType
@@ -104,14 +106,7 @@ def products(draw):
 
 
 def test_products_of_any_shape_are_pytorchs_of_rounded_operands(tmp_path_factory):
-    @settings(
-        max_examples=3,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(compiled_examples, max_examples=3)
     @given(st.lists(products(), min_size=12, max_size=12))
     def check(drawn):
         torch.manual_seed(0)
@@ -232,9 +227,7 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "net.py").write_text(MODEL)
-    return f"MODELS={folder}"
+    return models_option(tmp_path_factory, net=MODEL)
 
 
 @pytest.mark.parametrize("machine", ["default", "cpu", "edge", "vector"])

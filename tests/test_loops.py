@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 SIZES = st.lists(st.integers(0, 4), max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SIZES, st.data())
 def test_shapes_broadcast_as_in_pytorch(shape, data):
     shapes = [
@@ -25,7 +25,7 @@ def test_shapes_broadcast_as_in_pytorch(shape, data):
     assert broadcast([tuple(one) for one in shapes], {}) == tuple(torch.broadcast_shapes(*shapes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=3), st.lists(st.integers(0, 3), min_size=1, max_size=3)
 )
@@ -39,7 +39,7 @@ def test_shapes_that_pytorch_does_not_broadcast_are_refused(one, other):
         assert broadcast([tuple(one), tuple(other)], {}) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 4), max_size=4), st.data())
 def test_collapsed_loops_walk_the_same_addresses(shape, data):
     walk = [data.draw(st.sampled_from([0, 1, 2, 12, -1, -4])) for _ in shape]

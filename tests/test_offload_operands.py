@@ -8,8 +8,8 @@ from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.operand import Block, Image, Tile
 from acalsim_backend.offload.tiling import Tiling
 from acalsim_backend.schedule.passes import make_schedule
-from host_fixtures import captured_function
-from offload_fixtures import LARGE, T, f, machine_with
+from host_fixtures import captured_function, f
+from offload_fixtures import LARGE, T, machine_with
 from torch import nn
 
 

@@ -16,7 +16,7 @@ from acalsim_backend.schedule.plan_file import FusedRow
 from acalsim_backend.schedule.plan_rows import plan_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_memory import MACHINE, SETTINGS, Memory, T
+from plan_memory import MACHINE, Memory, T
 from random_graphs import Chain, chains
 from zoo_fixtures import MODELS as ZOO
 
@@ -33,7 +33,7 @@ def shares(one, other):
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
-@settings(max_examples=100, **SETTINGS)
+@settings(max_examples=100)
 @given(chains())
 def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -56,7 +56,7 @@ def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(c
                 ), (name, other)
 
 
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=60)
 @given(chains())
 def test_every_storage_is_aligned_and_inside_its_block(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -73,7 +73,7 @@ def test_every_storage_is_aligned_and_inside_its_block(chain):
 LIFETIMES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 20), st.integers(0, 6)), max_size=25)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LIFETIMES)
 def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
     lives = [
@@ -100,7 +100,7 @@ def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(captured_
     assert least <= plan.blocks[".buffers"] <= 1.1 * least
 
 
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=60)
 @given(chains())
 def test_the_least_memory_is_what_lives_at_once(chain):
     plan = make_plan(chain.ir, MACHINE)
