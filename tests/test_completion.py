@@ -42,7 +42,7 @@ def build(tmp_path_factory):
 
 
 def op_of(run, symbol="op_product"):
-    return next(op for op in run.statistics["guest"]["ops"] if op["symbol"] == symbol)
+    return next(op for op in run.statistics.guest["ops"] if op["symbol"] == symbol)
 
 
 def test_the_same_work_is_done_in_the_same_time_however_it_is_waited_for(build, measure):
@@ -50,14 +50,14 @@ def test_the_same_work_is_done_in_the_same_time_however_it_is_waited_for(build, 
     assert {
         word: list(memoryview(run.outputs[:1024]).cast("f")) for word, run in runs.items()
     } == dict.fromkeys(WORDS, outputs_wanted())
-    busy = {run.statistics["devices"]["compute"]["busy_cycles"] for run in runs.values()}
+    busy = {run.statistics.devices["compute"]["busy_cycles"] for run in runs.values()}
     assert len(busy) == 1
     cycles = {word: op_of(run)["cycles"] for word, run in runs.items()}
     assert cycles["stall"] < cycles["poll"] < cycles["stall"] + 20, (
         "a poll comes up to a turn of its loop late"
     )
     assert cycles["stall"] < cycles["interrupt"] < cycles["stall"] + 120
-    transactions = {word: run.statistics["devices"]["compute"]["transactions"] for word, run in runs.items()}
+    transactions = {word: run.statistics.devices["compute"]["transactions"] for word, run in runs.items()}
     assert transactions["stall"] == transactions["interrupt"] == 4 and transactions["poll"] > 4
 
 
@@ -123,7 +123,7 @@ def test_two_devices_are_waited_for_in_either_order(build, measure):
         assert [device.parameters["interrupt"] for device in machine.devices] == [36, 37, 38]
         run = measure(elf, machine)
         assert list(memoryview(run.outputs[:1024]).cast("f")) == outputs_wanted()
-        assert run.statistics["devices"]["second"]["commands"] == 1
+        assert run.statistics.devices["second"]["commands"] == 1
 
 
 def error_of(measure, elf, machine):

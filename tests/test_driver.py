@@ -13,9 +13,9 @@ from qemu_fixtures import cross
 def test_a_list_is_executed_and_over_when_the_driver_returns(firmware, measure):
     run = measure(firmware("product", product(), symbols=SYMBOLS))
     assert list(memoryview(run.outputs[:1024]).cast("f")) == outputs_wanted()
-    compute = run.statistics["devices"]["compute"]
+    compute = run.statistics.devices["compute"]
     assert compute["commands"] == 4 and compute["transactions"] == 4
-    op = next(op for op in run.statistics["guest"]["ops"] if op["symbol"] == "op_product")
+    op = next(op for op in run.statistics.guest["ops"] if op["symbol"] == "op_product")
     assert op["stall_cycles"] >= compute["busy_cycles"]
     assert op["instructions"] < 40, "the driver is short"
 
