@@ -58,7 +58,7 @@ class Function(torch.nn.Module):
 class Case:
     """Stands for a model file: a function or a module, and its inputs."""
 
-    path = Path(__file__)
+    path = resolved = Path(__file__)
 
     def __init__(self, function, inputs):
         module = function if isinstance(function, torch.nn.Module) else Function(function)

@@ -106,7 +106,7 @@ class SoftmaxThenConvolution(nn.Module):
 
 
 class NormThenLinear(nn.Module):
-    """A norm of a sum, read only as int8: the sum is computed in the norm, and kept in its result's memory."""
+    """A norm of a sum, read only as int8: the sum is computed in the norm and kept in its result's memory."""
 
     def __init__(self):
         super().__init__()
