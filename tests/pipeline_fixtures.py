@@ -4,8 +4,6 @@
 import json
 import re
 
-import pytest
-
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 ON_CPU = ("MACHINE=cpu",)  # where kernels/ computes: on `default` the compute device takes a matmul
 
@@ -38,13 +36,6 @@ def models_option(factory, **texts):
     for name, text in texts.items():
         (folder / f"{name}.py").write_text(text)
     return f"MODELS={folder}"
-
-
-@pytest.fixture
-def settled(tree):
-    """The tree with everything built."""
-    tree.scons("-j2", "all-reports")
-    return tree
 
 
 def refused(done, line):

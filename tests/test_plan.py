@@ -255,9 +255,9 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_elfs_symbols_are_the_plans(built_tree, name):
-    plan = json.loads((built_tree / f"build/{name}/plan.json").read_text())
-    elf = built_tree / f"build/{name}.elf"
+def test_the_elfs_symbols_are_the_plans(host_tree, name):
+    plan = json.loads((host_tree / f"build/{name}/plan.json").read_text())
+    elf = host_tree / f"build/{name}.elf"
     printed = subprocess.run(
         ["riscv64-unknown-elf-readelf", "-sW", elf], capture_output=True, text=True, check=True
     ).stdout
