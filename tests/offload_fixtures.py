@@ -136,7 +136,10 @@ WAYS = [
 ]
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
+@pytest.fixture(
+    params=[pytest.param(way, marks=[pytest.mark.quick] * (way is WAYS[0])) for way in WAYS],
+    ids=lambda way: "-".join(str(each) for each in way.values()),
+)
 def device(request, embedded, engine_library, tmp_path, always):
     return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **request.param))
 

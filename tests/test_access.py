@@ -9,6 +9,8 @@ from acalsim_backend.ir.strides import Access, inverse_permutation, row_major
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.quick
+
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
 

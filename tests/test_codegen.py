@@ -85,6 +85,7 @@ def symbol_bytes(path, name):
 # --- text ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c", "graph_0_inputs.c"]
 )
@@ -242,6 +243,7 @@ def bare_graph():
     return ir
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "graph",
     [empty_graph, bare_graph, lambda: copies(w=np.ones(3, "f4")), lambda: copies()],

@@ -9,6 +9,8 @@ from compute_fixtures import ERRORS
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import cross
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_list_is_executed_and_over_when_the_driver_returns(firmware, measure):
     run = measure(firmware("product", product(), symbols=SYMBOLS))

@@ -12,6 +12,8 @@ from acalsim_backend.ir.shapes import broadcast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.quick
+
 SIZES = st.lists(st.integers(0, 4), max_size=4)
 
 

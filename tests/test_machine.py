@@ -11,6 +11,8 @@ from acalsim_backend.machine.file import MACHINES, load_machine
 from acalsim_backend.machine.registers import REGISTERS, refuse_overlaps
 from acalsim_backend.machine.rows import RAM_TIMING
 
+pytestmark = pytest.mark.quick
+
 ECHO = "[devices.echo]\nbase = 0x10200000\n"
 
 

@@ -185,6 +185,7 @@ transformers.GPT2LMHeadModel(config).save_pretrained(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_saved_anew_is_noticed(host_tree, tmp_path):
     """And what transformers itself keeps and looks up leaves the capture as it is."""
     folder = tmp_path / "models"

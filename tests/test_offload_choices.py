@@ -15,6 +15,8 @@ from acalsim_backend.schedule.passes import make_plan, make_schedule
 from host_fixtures import captured_function, f
 from offload_fixtures import CASES, SMALL, assert_right, machine_with
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("case", "choice"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiles as the device's commands fetch them."""
 
+import pytest
 import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.strides import Access
@@ -11,6 +12,8 @@ from acalsim_backend.schedule.passes import make_schedule
 from host_fixtures import captured_function, f
 from offload_fixtures import LARGE, T, machine_with
 from torch import nn
+
+pytestmark = pytest.mark.quick
 
 
 def test_a_tile_at_the_edge_of_an_image_brings_its_border():

@@ -14,6 +14,8 @@ from host_fixtures import captured_function, f
 from offload_fixtures import LARGE, machine_with
 from torch import nn
 
+pytestmark = pytest.mark.quick
+
 
 def kernel_of(machine, library, function, *inputs):
     torch.manual_seed(0)

@@ -25,6 +25,10 @@ values = Values(10)
 b, f, n = values.b, values.f, values.n
 
 
+QUICK = {T.MATMUL, T.ADD, T.EXP, T.WHERE, T.SUM, T.SOFTMAX, T.LAYER_NORM, T.PERMUTE, T.CAT, T.INDEX, T.SORT}
+"""One or two ops of each kind."""
+
+
 @pytest.fixture(scope="module")
 def computed(made_once):
     """computed(type): of an op's cases the types of the graph's ops, and each case's results.
@@ -56,7 +60,11 @@ def computed(made_once):
 
 @pytest.mark.parametrize(
     "type, name",
-    [(type, name) for type, cases in CASES.items() for name in cases],
+    [
+        pytest.param(type, name, marks=[pytest.mark.quick] * (type in QUICK))
+        for type, cases in CASES.items()
+        for name in cases
+    ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_an_op_computes_what_pytorch_computes(computed, type, name):

@@ -40,6 +40,7 @@ def models(tmp_path_factory):
     return models_option(tmp_path_factory, every=MODEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", ["cpu", "vector"])
 def test_a_machine_computes_what_pytorch_computes(host_tree, models, machine):
     host_tree.scons(models, f"MACHINE={machine}", "sim-every")

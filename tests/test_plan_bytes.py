@@ -11,18 +11,21 @@ from plan_memory import Memory, T
 from random_graphs import Chain, chains, interpret
 
 
+@pytest.mark.quick
 @settings(max_examples=120)
 @given(chains())
 def test_every_byte_that_a_kernel_reads_was_last_written_for_it(chain):
     Memory(chain.ir).run()
 
 
+@pytest.mark.quick
 @settings(max_examples=40)
 @given(chains())
 def test_every_byte_is_right_when_every_result_is_kept(chain):
     Memory(chain.ir, keep_all=True).run()
 
 
+@pytest.mark.quick
 def test_the_bytes_would_tell_a_plan_that_is_wrong():
     chain = Chain()
     x = chain.tensor((4, 4), is_input=True)
@@ -53,6 +56,7 @@ def test_the_program_of_a_random_graph_computes_what_pytorch_computes(keep_all, 
     check()
 
 
+@pytest.mark.quick
 def test_the_interpreter_is_pytorchs():
     chain = Chain()
     x = chain.tensor((3, 4), is_input=True)

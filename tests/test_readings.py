@@ -8,6 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.quick
+
 SETTLE = (10**18, 10**18)
 """Times long past, for files that a test makes and reads at once."""
 

@@ -15,6 +15,8 @@ from acalsim_backend.schedule.plan_rows import kept_file
 from host_fixtures import Library, captured_function, f
 from torch import nn
 
+pytestmark = pytest.mark.quick
+
 CPU = Target(load_machine("cpu"))
 
 

@@ -32,6 +32,8 @@ from simulator_fixtures import (
 )
 from simulator_work import LISTED, MINE, A, B, C, filled_ram, greet
 
+pytestmark = pytest.mark.quick
+
 
 def finish(process, client):
     client.end()

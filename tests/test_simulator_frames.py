@@ -18,6 +18,8 @@ from simulator_fixtures import (
     request,
 )
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("length", range(1, 20))
 def test_a_truncated_frame_ends_the_server(serve, embedded, length):

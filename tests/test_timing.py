@@ -20,6 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_fixtures import ROOT
 
+pytestmark = pytest.mark.quick
+
 
 def compare(embedded, cases):
     wrong = [

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 PYTHON = (sys.executable, "-S", "-c")
 
 
