@@ -11,8 +11,6 @@ from op_cases.lookups import scatter_reduced
 from op_cases.normalising import SOFT_ODD
 from op_cases.values import FINITE, LONG_SUMS, ODD, Values
 
-pytestmark = pytest.mark.quick
-
 values = Values(11)
 b, f, n = values.b, values.f, values.n
 

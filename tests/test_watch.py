@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.quick
-
 PYTHON = (sys.executable, "-S", "-c")
 
 
