@@ -9,8 +9,6 @@ from acalsim_backend.ir.strides import Access, inverse_permutation, row_major
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytestmark = pytest.mark.quick
-
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
 
@@ -88,6 +86,7 @@ def addresses(access):
 MOVES = ("permute", "expand", "slice", "drop", "view")
 
 
+@pytest.mark.quick
 @settings(max_examples=300)
 @given(st.data())
 def test_any_movements_find_the_elements_that_torch_finds(data):
@@ -96,6 +95,7 @@ def test_any_movements_find_the_elements_that_torch_finds(data):
     assert torch.equal(addresses(pair.access), pair.tensor)
 
 
+@pytest.mark.quick
 @settings(max_examples=300)
 @given(st.data())
 def test_strides_and_offset_are_those_that_torch_has(data):
@@ -130,6 +130,7 @@ def test_a_view_is_possible_exactly_where_torch_has_one(data):
         assert found is not None and torch.equal(addresses(found), expected)
 
 
+@pytest.mark.quick
 @settings(max_examples=300)
 @given(st.data())
 def test_dense_is_what_torch_calls_contiguous(data):
@@ -137,6 +138,7 @@ def test_dense_is_what_torch_calls_contiguous(data):
     assert pair.access.is_dense == pair.tensor.is_contiguous()
 
 
+@pytest.mark.quick
 @settings(max_examples=100)
 @given(SHAPES)
 def test_row_major_strides_are_torchs(shape):
@@ -144,6 +146,7 @@ def test_row_major_strides_are_torchs(shape):
         assert row_major(shape) == torch.empty(shape).stride()
 
 
+@pytest.mark.quick
 @settings(max_examples=100)
 @given(st.integers(1, 5).flatmap(lambda rank: st.permutations(range(rank))), st.booleans())
 def test_an_inverse_permutation_undoes_its_permutation(dims, negative):
@@ -153,11 +156,13 @@ def test_an_inverse_permutation_undoes_its_permutation(dims, negative):
     assert access.permuted(dims).permuted(inverse_permutation(dims)) == access
 
 
+@pytest.mark.quick
 def test_a_slice_may_run_backwards():
     access = Access.dense("memory", (5, 2)).sliced(0, 4, -2, 3)
     assert addresses(access).tolist() == [[8, 9], [4, 5], [0, 1]]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "shape, strides, other, possible",
     [

@@ -11,8 +11,6 @@ from acalsim_backend.check.check import check
 from acalsim_backend.errors import CheckError
 from check_fixtures import PLAN, PROJECT, header, refused, section, segment
 
-pytestmark = pytest.mark.quick
-
 
 # Damaged files
 def survives(elf: Path, script: Path) -> None:

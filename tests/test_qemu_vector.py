@@ -4,8 +4,6 @@
 import pytest
 from qemu_fixtures import ECHO, LATENCY, description
 
-pytestmark = pytest.mark.quick
-
 CPU = ["-cpu", "rv64,v=true,vext_spec=v1.0,vlen=256"]
 SET = "vsetvli t0, a0, e32, m2, ta, ma; "
 
