@@ -16,7 +16,7 @@ from acalsim_backend.machine.commands import (
     pack_command,
 )
 from acalsim_backend.machine.models import DEVICE_MODELS
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from simulator_fixtures import COMPUTE, CONTROL, DATA_IN, ECHO, RAM, RESULT, SIZE, START, STATUS
 
 RAM_BYTES = 1 << 20
@@ -278,9 +278,7 @@ A, B, C, D = HEAP, HEAP + 0x10000, HEAP + 0x20000, HEAP + 0x30000
 LAST = RAM + RAM_BYTES
 MODES = list(itertools.product(DATAFLOWS, OVERLAPS))
 
-relaxed = settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+relaxed = settings(max_examples=250)
 
 
 @pytest.fixture

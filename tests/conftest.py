@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build/tests/cache"
@@ -22,6 +23,7 @@ pytest_plugins = [
     "capture_fixtures",
     "check_fixtures",
     "compute_fixtures",
+    "driver_fixtures",
     "kernel_fixtures",
     "offload_fixtures",
     "pipeline_fixtures",
@@ -33,6 +35,12 @@ pytest_plugins = [
 ]
 """Modules whose fixtures tests ask for by name."""
 pytest.register_assert_rewrite(*pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work")
+
+
+settings.register_profile("tests", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("tests")
+compiled_examples = settings(derandomize=True, database=None, phases=[Phase.generate])
+"""For examples that are compiled: always the same ones, and none to make a failing one shorter."""
 
 
 def pytest_addoption(parser):
@@ -77,14 +85,13 @@ def made_once(tmp_path_factory):
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     def made(name, make):
-        folder = shared / f"once-{name}"
+        folder, done = shared / f"once-{name}", shared / f"once-{name}.done"
         with alone(folder.with_suffix(".lock")):
-            if not folder.exists():
-                begun = folder.with_suffix(".begun")
-                shutil.rmtree(begun, ignore_errors=True)
-                begun.mkdir()
-                make(begun)
-                begun.rename(folder)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
         return folder
 
     return made
@@ -108,6 +115,11 @@ def unwanted(folder, names):
     return {"__pycache__", *models} & set(names)
 
 
+def state_of(path):
+    """What changes whenever a file is written."""
+    return (path.stat().st_size, path.stat().st_mtime_ns, path.stat().st_mode) if path.exists() else None
+
+
 class Tree:
     """A copy of the project's sources, with its smallest models only, where tests may edit and build."""
 
@@ -115,10 +127,12 @@ class Tree:
         self.folder = folder
 
     def fill(self):
+        """Copies the sources into it."""
         for name in ("SConstruct", "site_scons", "kernels", "sim", "models"):
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, self.folder / name, **({"ignore": unwanted} if source.is_dir() else {}))
+        return self
 
     def scons(self, *arguments, check=True, timeout=300, **options):
         command = [sys.executable, "-m", "SCons", "-Q", *arguments]
@@ -133,6 +147,27 @@ class Tree:
     def __truediv__(self, path) -> Path:
         return self.folder / path
 
+    def keep(self, folder):
+        """Notes in another folder what the tree is like."""
+        self.kept = shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+
+    def restore(self):
+        """Makes the tree what it was when it was kept; files that nobody has touched stay as they are."""
+        for place, folders, names in os.walk(self.folder):
+            kept = self.kept / Path(place).relative_to(self.folder)
+            for name in names:
+                if not (kept / name).exists():
+                    Path(place, name).unlink()
+            for name in [name for name in folders if not (kept / name).exists()]:
+                folders.remove(name)
+                shutil.rmtree(Path(place, name))
+        for place, _, names in os.walk(self.kept):
+            folder = self.folder / Path(place).relative_to(self.kept)
+            folder.mkdir(exist_ok=True)
+            for name in names:
+                if state_of(folder / name) != state_of(Path(place, name)):
+                    shutil.copy2(Path(place, name), folder / name)
+
     def edit(self, path, old, new):
         file = self.folder / path
         text = file.read_text()
@@ -142,44 +177,34 @@ class Tree:
 
 @pytest.fixture(scope="session")
 def host_tree(made_once, tmp_path_factory) -> Tree:
-    """A tree in which plugin, engine and the four small models are already built; each worker has its own."""
+    """A tree in which plugin, engine and the four small models are built; each worker has its own.
+
+    A test may build more in it, but leaves its sources alone.
+    """
 
     def build(folder):
-        tree = Tree(folder)
-        tree.fill()
-        tree.scons("-j2", "all-reports", timeout=600)
+        Tree(folder).fill().scons("-j2", "all-reports", timeout=600)
 
     folder = tmp_path_factory.mktemp("worker") / "tree"
-    return Tree(shutil.copytree(made_once("tree", build), folder, symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def built_tree(host_tree) -> Tree:
-    """The tree with everything built from its sources as they are.
-
-    Tests that edit it leave behind what they built.
-    """
-    host_tree.scons("-j2", "all-reports")
-    return host_tree
+    tree = Tree(shutil.copytree(made_once("tree", build), folder, symlinks=True))
+    tree.scons("-j2", "all-reports")
+    tree.keep(tmp_path_factory.mktemp("kept"))
+    return tree
 
 
 @pytest.fixture
 def tree(host_tree):
-    """The built tree; what a test edits in it is put back as it was."""
-    kept = {
-        path: path.read_bytes()
-        for part in ("models", "kernels", "sim", "site_scons", "SConstruct")
-        for path in sorted([host_tree / part, *(host_tree / part).rglob("*")])
-        if path.is_file()
-    }
+    """The built tree; whatever a test does in it is undone."""
     yield host_tree
-    for part in ("models", "kernels", "sim"):
-        for path in (host_tree / part).rglob("*"):
-            if path.is_file() and path not in kept and "__pycache__" not in path.parts:
-                path.unlink()
-    for path, content in kept.items():
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
+    host_tree.restore()
+
+
+def modules_imported_by(program):
+    """The names of all modules that a fresh Python has imported behind some lines of program."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
+    command = [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 @pytest.fixture(scope="session")

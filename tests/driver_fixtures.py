@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A firmware that gives the compute device one product to do, through its driver."""
 
+import pytest
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.simulate.run import Tools, simulate
+
+DEFAULT = load_machine("default")
+
 SYMBOLS = """
 void op_product(void);
 void op_after(void);
@@ -48,3 +54,13 @@ def outputs_wanted():
     a = [[(16 * i + x) % 7 for x in range(16)] for i in range(16)]
     b = [[(16 * x + j) % 5 for j in range(16)] for x in range(16)]
     return [float(sum(a[i][x] * b[x][j] for x in range(16))) for i in range(16) for j in range(16)]
+
+
+@pytest.fixture
+def measure(plugin, engine_library):
+    """Simulates an ELF to its end, on the default machine or another; returns what simulate() does."""
+
+    def run(elf, machine=DEFAULT, **options):
+        return simulate(elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=60, **options)
+
+    return run

@@ -58,7 +58,7 @@ class Function(torch.nn.Module):
 class Case:
     """Stands for a model file: a function or a module, and its inputs."""
 
-    path = Path(__file__)
+    path = resolved = Path(__file__)
 
     def __init__(self, function, inputs):
         module = function if isinstance(function, torch.nn.Module) else Function(function)
@@ -181,6 +181,11 @@ class Library:
             if desc.elements
             else np.empty(desc.shape, desc.dtype)
         )
+
+
+def f(*shape):
+    """A random tensor, always the same one of a shape."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def captured_function(function, inputs, keep_all=False):

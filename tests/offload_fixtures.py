@@ -15,7 +15,7 @@ from acalsim_backend.offload.decide import Target
 from acalsim_backend.schedule.passes import make_schedule
 from acalsim_backend.schedule.plan_rows import packed_row
 from compute_fixtures import Matrices
-from host_fixtures import captured_function
+from host_fixtures import captured_function, f
 from simulator_fixtures import RAM, simulator_of
 from torch import nn
 
@@ -136,7 +136,10 @@ WAYS = [
 ]
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(str(each) for each in way.values()))
+@pytest.fixture(
+    params=[pytest.param(way, marks=[pytest.mark.quick] * (way is WAYS[0])) for way in WAYS],
+    ids=lambda way: "-".join(str(each) for each in way.values()),
+)
 def device(request, embedded, engine_library, tmp_path, always):
     return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **request.param))
 
@@ -144,10 +147,6 @@ def device(request, embedded, engine_library, tmp_path, always):
 @pytest.fixture
 def small(embedded, engine_library, tmp_path, always):
     return Device(embedded, engine_library, tmp_path, machine_with(tmp_path, **WAYS[0]))
-
-
-def f(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def assert_right(outputs, references):

@@ -4,8 +4,6 @@
 import json
 import re
 
-import pytest
-
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 ON_CPU = ("MACHINE=cpu",)  # where kernels/ computes: on `default` the compute device takes a matmul
 
@@ -32,11 +30,12 @@ def model_file(folder, name, body="return x @ self.w", inputs="(torch.ones(2, 3)
     )
 
 
-@pytest.fixture
-def settled(tree):
-    """The tree with everything built."""
-    tree.scons("-j2", "all-reports")
-    return tree
+def models_option(factory, **texts):
+    """MODELS=, a new folder with a model file for each text."""
+    folder = factory.mktemp("models")
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
+    return f"MODELS={folder}"
 
 
 def refused(done, line):

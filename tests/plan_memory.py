@@ -9,7 +9,6 @@ from acalsim_backend.ir.graph import ITEM_BYTES, ACALSimOpType
 from acalsim_backend.ir.ops import ROWS
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
-from hypothesis import HealthCheck
 from random_graphs import INTERPRETED
 
 T = ACALSimOpType
@@ -170,6 +169,3 @@ class Memory:
                 assert own == size and np.array_equal(written, found), (
                     f"{kernel.name} overwrites elements of {name} that it still needs"
                 )
-
-
-SETTINGS = dict(deadline=None, suppress_health_check=list(HealthCheck))

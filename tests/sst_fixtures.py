@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from compute_fixtures import SYNC, load, matmul, packed, store
+from conftest import Tree
 from simulator_fixtures import (
     ADVANCE,
     COMPUTE,
@@ -35,10 +36,18 @@ LATENCY = 10
 
 
 @pytest.fixture(scope="session")
-def sst_library(host_tree):
-    """The element library, built once by the pipeline itself."""
-    host_tree.scons("-j2", "ENGINE=sst", "host", timeout=600)
-    return host_tree / "build/host-sst/libacalsim.so"
+def sst_tree(made_once):
+    """A tree in which the element library is built, by the pipeline itself, for all workers."""
+
+    def build(folder):
+        Tree(folder).fill().scons("-j2", "ENGINE=sst", "host", timeout=600)
+
+    return Tree(made_once("sst-tree", build))
+
+
+@pytest.fixture(scope="session")
+def sst_library(sst_tree):
+    return sst_tree / "build/host-sst/libacalsim.so"
 
 
 @pytest.fixture

@@ -86,7 +86,8 @@ def addresses(access):
 MOVES = ("permute", "expand", "slice", "drop", "view")
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.quick
+@settings(max_examples=300)
 @given(st.data())
 def test_any_movements_find_the_elements_that_torch_finds(data):
     pair = moved(data, *MOVES)
@@ -94,7 +95,8 @@ def test_any_movements_find_the_elements_that_torch_finds(data):
     assert torch.equal(addresses(pair.access), pair.tensor)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.quick
+@settings(max_examples=300)
 @given(st.data())
 def test_strides_and_offset_are_those_that_torch_has(data):
     pair = moved(data, "permute", "expand", "slice", "drop")
@@ -111,7 +113,7 @@ def test_strides_and_offset_are_those_that_torch_has(data):
         assert all(own == torchs for own, torchs in steps)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.data())
 def test_a_view_is_possible_exactly_where_torch_has_one(data):
     pair = moved(data, *MOVES)
@@ -128,21 +130,24 @@ def test_a_view_is_possible_exactly_where_torch_has_one(data):
         assert found is not None and torch.equal(addresses(found), expected)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.quick
+@settings(max_examples=300)
 @given(st.data())
 def test_dense_is_what_torch_calls_contiguous(data):
     pair = moved(data, *MOVES)
     assert pair.access.is_dense == pair.tensor.is_contiguous()
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.quick
+@settings(max_examples=100)
 @given(SHAPES)
 def test_row_major_strides_are_torchs(shape):
     if 0 not in shape:
         assert row_major(shape) == torch.empty(shape).stride()
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.quick
+@settings(max_examples=100)
 @given(st.integers(1, 5).flatmap(lambda rank: st.permutations(range(rank))), st.booleans())
 def test_an_inverse_permutation_undoes_its_permutation(dims, negative):
     shape = tuple(range(2, 2 + len(dims)))
@@ -151,11 +156,13 @@ def test_an_inverse_permutation_undoes_its_permutation(dims, negative):
     assert access.permuted(dims).permuted(inverse_permutation(dims)) == access
 
 
+@pytest.mark.quick
 def test_a_slice_may_run_backwards():
     access = Access.dense("memory", (5, 2)).sliced(0, 4, -2, 3)
     assert addresses(access).tolist() == [[8, 9], [4, 5], [0, 1]]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "shape, strides, other, possible",
     [

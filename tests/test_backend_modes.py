@@ -8,7 +8,7 @@ from acalsim_backend.backend import shared_backend
 from acalsim_backend.errors import MachineError
 from backend_fixtures import Scaled, compiled_by
 
-pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+pytestmark = [pytest.mark.quick, pytest.mark.usefixtures("fresh_dynamo")]
 
 
 @pytest.mark.parametrize("mode", ["eager", "trace", "compile", "codegen"])

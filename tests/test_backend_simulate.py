@@ -13,6 +13,7 @@ from backend_fixtures import Scaled, simulated
 pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
+@pytest.mark.quick
 def test_a_simulated_result_equals_pytorchs_and_has_a_report():
     model, x = Scaled(), torch.randn(2, 4)
     backend, run = simulated(model)

@@ -6,6 +6,8 @@ from acalsim_backend.errors import MachineError
 from acalsim_backend.machine.file import load_machine
 from qemu_fixtures import ECHO, description
 
+pytestmark = pytest.mark.quick
+
 SIZE = ECHO + 0x10
 MISS, WRITEBACK = 30, 7
 ARRAY = 0x80800000

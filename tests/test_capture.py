@@ -6,6 +6,8 @@ import pytest
 import torch
 from capture_fixtures import BODY_LINE, ROOT, TEMPLATE, X, captured, ops
 
+pytestmark = pytest.mark.quick
+
 # --- the contract ---------------------------------------------------------------------------------
 
 

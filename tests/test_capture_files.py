@@ -3,10 +3,13 @@
 
 import json
 
+import pytest
 from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.capture.store import write_capture
 from acalsim_backend.ir.text import parse
+
+pytestmark = pytest.mark.quick
 
 
 def files_of(path, folder):

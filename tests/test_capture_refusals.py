@@ -107,6 +107,7 @@ BAD = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("file, sentence", BAD, ids=[sentence[:60] for _, sentence in BAD])
 def test_a_bad_model_file_is_told_in_lines_that_name_it(capturing, file, sentence):
     with pytest.raises(AcalsimError) as caught:

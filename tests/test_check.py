@@ -11,6 +11,8 @@ from acalsim_backend.check.placement_file import SectionRow
 from acalsim_backend.check.rules import RULES
 from check_fixtures import CROSS, FLASHED, PLAN, PROGRAM, PROJECT, TUTORIAL, header, refused
 
+pytestmark = pytest.mark.quick
+
 
 # What is right passes
 def test_a_sound_program_passes_with_its_plan_and_nothing_is_left_out(bench):

@@ -4,10 +4,13 @@
 import json
 import re
 
+import pytest
 from acalsim_backend import doors
 from acalsim_backend.check.check import check
 from acalsim_backend.check.placement_file import PlacementFile
 from check_fixtures import PLAN, PROJECT, TUTORIAL, run
+
+pytestmark = pytest.mark.quick
 
 
 # The command

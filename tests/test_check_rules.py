@@ -6,6 +6,8 @@ import re
 import pytest
 from check_fixtures import FLASHED, PLAN, PROGRAM, PROJECT, TUTORIAL, Bench, header, refused, section, segment
 
+pytestmark = pytest.mark.quick
+
 
 def broken_script(
     old: str, new: str, checked: str = PROJECT, linked: str = PROJECT, plan: dict | None = PLAN

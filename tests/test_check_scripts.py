@@ -8,6 +8,8 @@ from acalsim_backend.check.script import read_script
 from acalsim_backend.errors import CheckError
 from check_fixtures import CROSS, PROJECT, refused
 
+pytestmark = pytest.mark.quick
+
 # Linker scripts
 FORMS = {
     "hex, octal, binary and decimal": ("ORIGIN = 020, LENGTH = 0x10", 16, 16),

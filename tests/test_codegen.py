@@ -85,6 +85,7 @@ def symbol_bytes(path, name):
 # --- text ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c", "graph_0_inputs.c"]
 )
@@ -242,6 +243,7 @@ def bare_graph():
     return ir
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "graph",
     [empty_graph, bare_graph, lambda: copies(w=np.ones(3, "f4")), lambda: copies()],
@@ -254,17 +256,17 @@ def test_it_builds_without_warning(tmp_path, graph, machine):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_makefile_builds_the_elf_that_scons_builds(built_tree, tmp_path, name):
+def test_the_makefile_builds_the_elf_that_scons_builds(host_tree, tmp_path, name):
     folder = tmp_path / "moved"
-    shutil.copytree(built_tree / f"build/{name}", folder, ignore=shutil.ignore_patterns("*.o", "run"))
-    make(folder, f"KERNELS={built_tree / 'kernels'}")
+    shutil.copytree(host_tree / f"build/{name}", folder, ignore=shutil.ignore_patterns("*.o", "run"))
+    make(folder, f"KERNELS={host_tree / 'kernels'}")
     for end in ("elf", "bin"):
-        assert (folder / f"graph_0.{end}").read_bytes() == (
-            built_tree / f"build/{name}.{end}"
-        ).read_bytes(), end
+        assert (folder / f"graph_0.{end}").read_bytes() == (host_tree / f"build/{name}.{end}").read_bytes(), (
+            end
+        )
     listings = [
         path.read_text().split("file format")[1]
-        for path in (folder / "graph_0.dump", built_tree / f"build/{name}.dump")
+        for path in (folder / "graph_0.dump", host_tree / f"build/{name}.dump")
     ]
     assert listings[0] == listings[1]
 

@@ -136,13 +136,13 @@ def test_what_is_not_there_is_named(tmp_path, b, more, line):
         compare.main([str(tmp_path), b or str(tmp_path), *more])
 
 
-def test_scons_builds_the_reports_of_the_machines_that_are_compared(built_tree):
-    done = built_tree.scons("compare", "A=default", "B=cpu", "MODEL=matmul")
-    cycles = [report_of(built_tree, "matmul", folder)["total_cycles"] for folder in ("build", "build/cpu")]
+def test_scons_builds_the_reports_of_the_machines_that_are_compared(host_tree):
+    done = host_tree.scons("compare", "A=default", "B=cpu", "MODEL=matmul")
+    cycles = [report_of(host_tree, "matmul", folder)["total_cycles"] for folder in ("build", "build/cpu")]
     assert f"A  default (embedded, float32): {cycles[0]:,} cycles" in done.stdout
     assert f"B  cpu (embedded, float32): {cycles[1]:,} cycles" in done.stdout
     assert "matmul_0" in done.stdout and "warning" not in done.stderr
-    again = built_tree.scons("compare", "A=build/reports/matmul.json", "B=cpu").stdout
+    again = host_tree.scons("compare", "A=build/reports/matmul.json", "B=cpu").stdout
     assert "simulate" not in again and f"{cycles[1] - cycles[0]:+,}" in again
 
 

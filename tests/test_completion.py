@@ -9,7 +9,6 @@ import sys
 import pytest
 from acalsim_backend.errors import MachineError, SimulateError
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.simulate.run import Tools, simulate
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import NO_SYMBOLS, ROOT, Simulator, firmware_of
 from simulator_fixtures import (
@@ -42,16 +41,8 @@ def build(tmp_path_factory):
     return compile_for
 
 
-@pytest.fixture
-def measure(plugin, engine_library):
-    def run(elf, machine, **options):
-        return simulate(elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=60, **options)
-
-    return run
-
-
 def op_of(run, symbol="op_product"):
-    return next(op for op in run.statistics["guest"]["ops"] if op["symbol"] == symbol)
+    return next(op for op in run.statistics.guest["ops"] if op["symbol"] == symbol)
 
 
 def test_the_same_work_is_done_in_the_same_time_however_it_is_waited_for(build, measure):
@@ -59,14 +50,14 @@ def test_the_same_work_is_done_in_the_same_time_however_it_is_waited_for(build, 
     assert {
         word: list(memoryview(run.outputs[:1024]).cast("f")) for word, run in runs.items()
     } == dict.fromkeys(WORDS, outputs_wanted())
-    busy = {run.statistics["devices"]["compute"]["busy_cycles"] for run in runs.values()}
+    busy = {run.statistics.devices["compute"]["busy_cycles"] for run in runs.values()}
     assert len(busy) == 1
     cycles = {word: op_of(run)["cycles"] for word, run in runs.items()}
     assert cycles["stall"] < cycles["poll"] < cycles["stall"] + 20, (
         "a poll comes up to a turn of its loop late"
     )
     assert cycles["stall"] < cycles["interrupt"] < cycles["stall"] + 120
-    transactions = {word: run.statistics["devices"]["compute"]["transactions"] for word, run in runs.items()}
+    transactions = {word: run.statistics.devices["compute"]["transactions"] for word, run in runs.items()}
     assert transactions["stall"] == transactions["interrupt"] == 4 and transactions["poll"] > 4
 
 
@@ -132,7 +123,7 @@ def test_two_devices_are_waited_for_in_either_order(build, measure):
         assert [device.parameters["interrupt"] for device in machine.devices] == [36, 37, 38]
         run = measure(elf, machine)
         assert list(memoryview(run.outputs[:1024]).cast("f")) == outputs_wanted()
-        assert run.statistics["devices"]["second"]["commands"] == 1
+        assert run.statistics.devices["second"]["commands"] == 1
 
 
 def error_of(measure, elf, machine):

@@ -23,6 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulator_fixtures import COMPUTE, DATA_IN, RESULT, STATUS
 
+pytestmark = pytest.mark.quick
+
 
 def test_of_devices_that_ask_in_one_cycle_the_lowest_base_is_first(embedded, tmp_path):
     simulator = embedded.Engine(LATENCY, BYTES_PER_CYCLE)

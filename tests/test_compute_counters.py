@@ -6,6 +6,7 @@ import re
 import time
 
 import numpy as np
+import pytest
 from acalsim_backend.machine.commands import (
     COMMAND_BYTES,
     COMMAND_FIELDS,
@@ -39,6 +40,8 @@ from compute_fixtures import (
 from hypothesis import given
 from hypothesis import strategies as st
 from simulator_fixtures import BUSY, COMPUTE, DATA_OUT, DATA_READY, RESULT, ROOT, STATUS
+
+pytestmark = pytest.mark.quick
 
 # --- Hazards and counters -------------------------------------------------------------------------
 

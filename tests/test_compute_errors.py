@@ -35,6 +35,8 @@ from simulator_fixtures import (
     STATUS,
 )
 
+pytestmark = pytest.mark.quick
+
 GOOD = product(4, 4, 4)
 
 

@@ -2,6 +2,7 @@
 """The compute device's memories and RAM: what is written, what stays, what is documented of commands."""
 
 import numpy as np
+import pytest
 from acalsim_backend.machine.commands import COMMAND_BYTES
 from compute_fixtures import (
     DEFAULTS,
@@ -18,6 +19,8 @@ from compute_fixtures import (
     store,
 )
 from simulator_fixtures import COMPUTE, CONTROL, RAM, RESET, RESULT
+
+pytestmark = pytest.mark.quick
 
 
 def test_a_load_of_nothing_but_padding_fills_with_zeros_and_asks_for_no_ram(matrices):

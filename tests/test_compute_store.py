@@ -6,6 +6,8 @@ import pytest
 from compute_fixtures import A, B, C, D, Reference, load, matmul, small, store
 from simulator_fixtures import RAM
 
+pytestmark = pytest.mark.quick
+
 
 def test_int8_products_are_requantised(matrices):
     rng = np.random.default_rng(3)

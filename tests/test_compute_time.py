@@ -22,6 +22,8 @@ from compute_fixtures import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(("dataflow", "overlap"), MODES)
 @pytest.mark.parametrize("array", [(1, 1), (4, 4), (8, 2), (16, 16)])

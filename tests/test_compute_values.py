@@ -25,6 +25,8 @@ from compute_fixtures import (
 )
 from simulator_fixtures import COMPUTE, DATA_OUT, DATA_READY, ROOT
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 8, 16), (17, 33, 5), (100, 64, 128), (1, 200, 150)])
 @pytest.mark.parametrize("dataflow", DATAFLOWS)

@@ -22,6 +22,8 @@ from acalsim_backend.machine.rows import L1D, LATENCIES, RAM_TIMING
 from acalsim_backend.paths import ROOT
 from compute_fixtures import ERRORS, parameters
 
+pytestmark = pytest.mark.quick
+
 FLAGS = {flag.name: flag for flag in COMMAND_FLAGS}
 TYPES = {type.name: type.value for type in ELEMENT_TYPES}
 RAM = {row.name: row.default for row in RAM_TIMING}

@@ -150,26 +150,26 @@ OF_VERIFY = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_file_of_a_build_is_read_and_written_alike(built_tree, name):
-    path = built_tree / name.format("mlp")
+def test_every_file_of_a_build_is_read_and_written_alike(host_tree, name):
+    path = host_tree / name.format("mlp")
     assert doors.text(doors.read(path, FILES[name])) == path.read_text()
 
 
-def test_the_files_of_verify_are_read_and_written_alike(built_tree):
-    built_tree.scons("verify-matmul")
+def test_the_files_of_verify_are_read_and_written_alike(host_tree):
+    host_tree.scons("verify-matmul")
     for name, kind in OF_VERIFY.items():
-        path = built_tree / name.format("matmul")
+        path = host_tree / name.format("matmul")
         assert doors.text(doors.read(path, kind)) == path.read_text()
 
 
-def test_a_quantised_models_files_are_read_and_written_alike(built_tree):
-    built_tree.scons("PRECISION=int8", "sim-mlp")
+def test_a_quantised_models_files_are_read_and_written_alike(host_tree):
+    host_tree.scons("PRECISION=int8", "sim-mlp")
     for name, kind in (
         ("build/capture-int8/mlp/capture.json", CaptureFile),
         ("build/default-int8/reports/mlp.json", Report),
     ):
-        value = doors.read(built_tree / name, kind)
-        assert doors.text(value) == (built_tree / name).read_text() and value.quantised
+        value = doors.read(host_tree / name, kind)
+        assert doors.text(value) == (host_tree / name).read_text() and value.quantised
 
 
 STAGES = {
@@ -185,8 +185,8 @@ STAGES = {
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_says_in_one_line_which_key_of_which_file_is_missing(built_tree, tmp_path, name):
-    capture, build = built_tree / "build/capture/mlp", built_tree / "build/mlp"
+def test_a_stage_says_in_one_line_which_key_of_which_file_is_missing(host_tree, tmp_path, name):
+    capture, build = host_tree / "build/capture/mlp", host_tree / "build/mlp"
     sources = {"plan.json": build, "capture.json": capture, "run.json": build / "run"}
     for path in sources[name].iterdir():
         if path.is_file() and path.suffix in (".json", ".bin"):
@@ -197,12 +197,12 @@ def test_a_stage_says_in_one_line_which_key_of_which_file_is_missing(built_tree,
     del content[key]
     file.write_text(json.dumps(content))
     module, room, arguments = STAGES[name]
-    given = {"capture": capture, "build": build, "host": built_tree / "build/host", "file": file}
-    given["machine"] = built_tree / "sim/machines/default.toml"
+    given = {"capture": capture, "build": build, "host": host_tree / "build/host", "file": file}
+    given["machine"] = host_tree / "sim/machines/default.toml"
     command = arguments.format(**given, folder=tmp_path, out=tmp_path / "out").split()
     done = subprocess.run(
         [sys.executable, "-m", f"acalsim_backend.{module}", *command],
-        env={"PYTHONPATH": str(built_tree / "site_scons"), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(host_tree / "site_scons"), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
     )

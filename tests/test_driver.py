@@ -5,31 +5,19 @@ import re
 
 import pytest
 from acalsim_backend.errors import SimulateError
-from acalsim_backend.machine.file import load_machine
-from acalsim_backend.simulate.run import Tools, simulate
 from compute_fixtures import ERRORS
 from driver_fixtures import SYMBOLS, outputs_wanted, product
 from qemu_fixtures import cross
 
-DEFAULT = load_machine("default")
-
-
-@pytest.fixture
-def measure(plugin, engine_library):
-    """Simulates an ELF to its end; returns what simulate() does."""
-
-    def run(elf, machine=DEFAULT, **options):
-        return simulate(elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=60, **options)
-
-    return run
+pytestmark = pytest.mark.quick
 
 
 def test_a_list_is_executed_and_over_when_the_driver_returns(firmware, measure):
     run = measure(firmware("product", product(), symbols=SYMBOLS))
     assert list(memoryview(run.outputs[:1024]).cast("f")) == outputs_wanted()
-    compute = run.statistics["devices"]["compute"]
+    compute = run.statistics.devices["compute"]
     assert compute["commands"] == 4 and compute["transactions"] == 4
-    op = next(op for op in run.statistics["guest"]["ops"] if op["symbol"] == "op_product")
+    op = next(op for op in run.statistics.guest["ops"] if op["symbol"] == "op_product")
     assert op["stall_cycles"] >= compute["busy_cycles"]
     assert op["instructions"] < 40, "the driver is short"
 

@@ -7,6 +7,8 @@ from acalsim_backend.host import engine
 from acalsim_backend.host.library import load
 from acalsim_backend.paths import cache_folder
 
+pytestmark = pytest.mark.quick
+
 
 def test_an_unchanged_engine_is_not_built_again(engine_library, monkeypatch):
     monkeypatch.setattr(engine.subprocess, "run", lambda *_, **__: pytest.fail("something is built again"))

@@ -4,12 +4,8 @@
 import numpy as np
 import pytest
 import torch
-from host_fixtures import captured_function, run_on_host
+from host_fixtures import captured_function, f, run_on_host
 from torch import nn
-
-
-def f(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def trained(model):

@@ -90,8 +90,8 @@ def test_its_outputs_equal_pytorchs(name, tmp_path, always):
     function, inputs, offloaded = CASES[name]
     captured = captured_function(function, inputs)
     _, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, "default")
-    assert report["check"]["max_rel_error"] < 1e-5
-    assert {op["type"] for op in report["ops"] if op["placed_on"] != "cpu"} == offloaded
+    assert report.check.max_rel_error < 1e-5
+    assert {op.type for op in report.ops if op.placed_on != "cpu"} == offloaded
 
 
 class SoftmaxThenConvolution(nn.Module):
@@ -106,7 +106,7 @@ class SoftmaxThenConvolution(nn.Module):
 
 
 class NormThenLinear(nn.Module):
-    """A norm of a sum, read only as int8: the sum is computed in the norm, and kept in its result's memory."""
+    """A norm of a sum, read only as int8: the sum is computed in the norm and kept in its result's memory."""
 
     def __init__(self):
         super().__init__()
@@ -127,7 +127,7 @@ def test_a_result_that_is_read_only_as_int8_has_memory_for_its_rows(model, input
     named = dict(zip(captured.ir.inputs, captured.inputs, strict=True))
     quantise(captured.ir, {**named, **captured.intermediates})
     _, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, "default")
-    assert report["check"]["max_rel_error"] < 0.05
+    assert report.check.max_rel_error < 0.05
 
 
 @pytest.mark.parametrize("machine", ["cpu", "vector"])
@@ -148,7 +148,7 @@ def test_long_rows_are_summed_as_exactly_as_short_ones(machine, tmp_path):
 
     captured = captured_function(sums, (x, y, z))
     outputs, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, machine)
-    assert report["check"]["passed"]
+    assert report.check.passed
     exact = (x.double() ** 2).mean(), y.double().mean((1, 2))
     for output, reference in zip(outputs, exact, strict=False):
         assert abs(output / reference.numpy() - 1).max() < 1e-6

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from acalsim_backend.capture.capture_file import Quantised
 from acalsim_backend.capture.quantise import quantise
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.schedule.passes import make_plan
+from conftest import compiled_examples
 from host_fixtures import Library, captured_function
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline_fixtures import models_option
 from torch import nn
 
 T = ACALSimOpType
@@ -62,6 +65,7 @@ PRODUCTS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_a_product_is_pytorchs_of_rounded_operands(name, tmp_path):
     torch.manual_seed(0)
@@ -104,14 +108,7 @@ def products(draw):
 
 
 def test_products_of_any_shape_are_pytorchs_of_rounded_operands(tmp_path_factory):
-    @settings(
-        max_examples=3,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(compiled_examples, max_examples=3)
     @given(st.lists(products(), min_size=12, max_size=12))
     def check(drawn):
         torch.manual_seed(0)
@@ -183,7 +180,7 @@ def test_products_of_two_activations_stay_float32():
             return q @ k.transpose(1, 2)
 
     captured, said = captured_int8(Attention(), torch.randn(2, 4, 8), torch.randn(2, 4, 8))
-    assert said == {"ops": [], "tensors": []}
+    assert said == Quantised((), ())
     assert all(desc.dtype == "float32" for desc in captured.ir.tensors.values())
 
 
@@ -232,9 +229,7 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "net.py").write_text(MODEL)
-    return f"MODELS={folder}"
+    return models_option(tmp_path_factory, net=MODEL)
 
 
 @pytest.mark.parametrize("machine", ["default", "cpu", "edge", "vector"])

@@ -10,6 +10,8 @@ from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, Tensor
 from acalsim_backend.ir.text import parse
 from acalsim_backend.ir.verify import verify
 
+pytestmark = pytest.mark.quick
+
 T = ACALSimOpType
 
 TUTORIAL = """\

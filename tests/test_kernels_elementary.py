@@ -6,6 +6,8 @@ import pytest
 import torch
 from kernel_fixtures import FUNCTIONS, apply
 
+pytestmark = pytest.mark.quick
+
 
 def last_place(values):
     """The distance between float32 numbers at these values, subnormal ones included."""

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from kernel_fixtures import MOST, PRODUCTS
 
+pytestmark = pytest.mark.quick
+
 
 def array_of(library, name):
     return np.ctypeslib.as_array((ctypes.c_float * MOST).in_dll(library, name))

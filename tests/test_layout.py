@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.quick
+
 PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
     ("errors",),
     ("files", "paths", "alignment", "cli", "processes"),
     ("doors",),
     ("ir",),
-    ("capture",),
     ("machine",),
     ("host",),
+    ("capture",),
     ("offload",),
     ("schedule",),
     ("check",),

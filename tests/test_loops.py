@@ -12,10 +12,12 @@ from acalsim_backend.ir.shapes import broadcast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.quick
+
 SIZES = st.lists(st.integers(0, 4), max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SIZES, st.data())
 def test_shapes_broadcast_as_in_pytorch(shape, data):
     shapes = [
@@ -25,7 +27,7 @@ def test_shapes_broadcast_as_in_pytorch(shape, data):
     assert broadcast([tuple(one) for one in shapes], {}) == tuple(torch.broadcast_shapes(*shapes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=3), st.lists(st.integers(0, 3), min_size=1, max_size=3)
 )
@@ -39,7 +41,7 @@ def test_shapes_that_pytorch_does_not_broadcast_are_refused(one, other):
         assert broadcast([tuple(one), tuple(other)], {}) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 4), max_size=4), st.data())
 def test_collapsed_loops_walk_the_same_addresses(shape, data):
     walk = [data.draw(st.sampled_from([0, 1, 2, 12, -1, -4])) for _ in shape]
@@ -56,9 +58,9 @@ def test_collapsed_loops_walk_the_same_addresses(shape, data):
 def test_a_0_d_tensor_needs_no_loop_and_an_empty_one_nothing_at_all():
     from acalsim_backend.codegen.loops import Item
 
-    assert nest((), [Item("y[{walk}] = x;", ())]) == ["y[0] = x;"]
-    assert nest((1, 1), [Item("y[{walk}] = x;", (1, 1))]) == ["y[0] = x;"]
-    assert nest((3, 0), [Item("y[{walk}] = x;", (0, 1))]) == []
+    assert nest((), [Item("y[{walk}] = x;", ())], "") == ["y[0] = x;"]
+    assert nest((1, 1), [Item("y[{walk}] = x;", (1, 1))], "") == ["y[0] = x;"]
+    assert nest((3, 0), [Item("y[{walk}] = x;", (0, 1))], "") == []
 
 
 def test_a_walk_backwards_is_printed_with_a_minus():

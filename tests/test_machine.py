@@ -12,6 +12,8 @@ from acalsim_backend.machine.models import DEVICE_MODELS
 from acalsim_backend.machine.registers import REGISTERS, refuse_overlaps
 from acalsim_backend.machine.rows import RAM_TIMING
 
+pytestmark = pytest.mark.quick
+
 ECHO = "[devices.echo]\nbase = 0x10200000\n"
 
 

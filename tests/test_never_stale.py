@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever a model reads, however it reads it: a change is noticed, and the capture is the one made from scratch."""
+"""Whatever a model reads, however it reads it: a change is noticed; the capture is as one from scratch."""
 
 import contextlib
 import os
@@ -178,11 +178,14 @@ def inputs():
 SAVE = """import sys, torch, transformers
 
 torch.manual_seed(int(sys.argv[2]))
-config = transformers.GPT2Config(vocab_size=16, n_positions=8, n_embd=8, n_layer=1, n_head=1, bos_token_id=1, eos_token_id=1)
+config = transformers.GPT2Config(
+    vocab_size=16, n_positions=8, n_embd=8, n_layer=1, n_head=1, bos_token_id=1, eos_token_id=1
+)
 transformers.GPT2LMHeadModel(config).save_pretrained(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_saved_anew_is_noticed(host_tree, tmp_path):
     """And what transformers itself keeps and looks up leaves the capture as it is."""
     folder = tmp_path / "models"

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from acalsim_backend.codegen.values import pack
 from acalsim_backend.offload.operand import Matrix
 from acalsim_backend.schedule.plan_rows import packed_row
-from offload_fixtures import CASES, T, assert_right, f
+from host_fixtures import f
+from offload_fixtures import CASES, T, assert_right
 from torch import nn
 
 

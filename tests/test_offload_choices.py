@@ -12,8 +12,10 @@ from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.product import PRODUCTS
 from acalsim_backend.offload.tiling_file import read_choices
 from acalsim_backend.schedule.passes import make_plan, make_schedule
-from host_fixtures import captured_function
-from offload_fixtures import CASES, SMALL, assert_right, f, machine_with
+from host_fixtures import captured_function, f
+from offload_fixtures import CASES, SMALL, assert_right, machine_with
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.mark.parametrize(

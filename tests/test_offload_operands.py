@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiles as the device's commands fetch them."""
 
+import pytest
 import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.strides import Access
@@ -8,9 +9,11 @@ from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.operand import Block, Image, Tile
 from acalsim_backend.offload.tiling import Tiling
 from acalsim_backend.schedule.passes import make_schedule
-from host_fixtures import captured_function
-from offload_fixtures import LARGE, T, f, machine_with
+from host_fixtures import captured_function, f
+from offload_fixtures import LARGE, T, machine_with
 from torch import nn
+
+pytestmark = pytest.mark.quick
 
 
 def test_a_tile_at_the_edge_of_an_image_brings_its_border():

@@ -10,9 +10,11 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.decide import Target
 from acalsim_backend.schedule.passes import make_plan, make_schedule
 from acalsim_backend.schedule.plan_rows import plan_file
-from host_fixtures import captured_function
-from offload_fixtures import LARGE, f, machine_with
+from host_fixtures import captured_function, f
+from offload_fixtures import LARGE, machine_with
 from torch import nn
+
+pytestmark = pytest.mark.quick
 
 
 def kernel_of(machine, library, function, *inputs):

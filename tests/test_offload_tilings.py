@@ -12,10 +12,10 @@ from acalsim_backend.offload.command_list import fits, program
 from acalsim_backend.offload.decide import anonymous
 from acalsim_backend.offload.tiling import Search, layout, parts
 from acalsim_backend.schedule.passes import make_schedule
-from host_fixtures import captured_function
-from hypothesis import HealthCheck, given, settings
+from host_fixtures import captured_function, f
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from offload_fixtures import CASES, WAYS, Device, assert_right, f, machine_with
+from offload_fixtures import CASES, WAYS, Device, assert_right, machine_with
 from torch import nn
 
 
@@ -52,7 +52,7 @@ def test_all_tilings_give_the_same_bits(small, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 def test_drawn_convolutions_agree_with_pytorch(small, data):
     draw = data.draw
     groups = draw(st.sampled_from([1, 1, 2, 4]))
@@ -75,7 +75,7 @@ def test_drawn_convolutions_agree_with_pytorch(small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 def test_drawn_matrices_agree_with_pytorch(small, data):
     size = st.integers(1, 40)
     batches, m, n, k = data.draw(st.integers(1, 4)), data.draw(size), data.draw(size), data.draw(size)

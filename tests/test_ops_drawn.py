@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from acalsim_backend.ir.ops import ROWS
-from hypothesis import HealthCheck, Phase, given, settings
+from conftest import compiled_examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from op_cases.__init__ import OF_INT8
 from op_cases.computed import assert_same, computed_together
@@ -128,14 +129,7 @@ def test_every_row_has_drawn_cases():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_ops_compute_what_pytorch_computes_on_whatever_shapes(family, tmp_path_factory):
-    @settings(
-        max_examples=2,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(compiled_examples, max_examples=2)
     @given(st.data())
     def check(data):
         names = [type for type in FAMILIES[family] for _ in range(EACH)]

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pipeline_fixtures import models_option
 
 MODEL = f"""
 import sys
@@ -36,11 +37,10 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "every.py").write_text(MODEL)
-    return f"MODELS={folder}"
+    return models_option(tmp_path_factory, every=MODEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", ["cpu", "vector"])
 def test_a_machine_computes_what_pytorch_computes(host_tree, models, machine):
     host_tree.scons(models, f"MACHINE={machine}", "sim-every")

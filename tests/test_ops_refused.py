@@ -14,6 +14,8 @@ from host_fixtures import Case, Library, captured_function
 from op_cases.computed import assert_same
 from op_cases.values import INT32, Values, aten
 
+pytestmark = pytest.mark.quick
+
 values = Values(12)
 b, f, n = values.b, values.f, values.n
 

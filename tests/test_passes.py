@@ -16,6 +16,8 @@ from acalsim_backend.schedule.dump import dump_to
 from acalsim_backend.schedule.passes import PASSES, Pass, make_plan, run_passes
 from acalsim_backend.schedule.plan import Place, Plan
 
+pytestmark = pytest.mark.quick
+
 T = ACALSimOpType
 PAIR = (("exp", "sum"), ("sum", "exp"))
 

@@ -14,6 +14,8 @@ from simulator_fixtures import (
     RESULT,
 )
 
+pytestmark = pytest.mark.quick
+
 PEER_LATENCY, PEER_BYTES_PER_CYCLE = 30, 16
 BASES = COMPUTE, COMPUTE + 0x100000, COMPUTE + 0x200000
 A, B, C = RAM + 0x50000, RAM + 0x60000, RAM + 0x70000

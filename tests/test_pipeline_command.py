@@ -42,10 +42,10 @@ def test_models_may_live_outside_the_repository(tree, tmp_path):
     assert report_of(tree, "tiny")["check"]["passed"] and "_helper" not in done.stdout
 
 
-def test_the_elf_comes_with_map_listing_and_binary(built_tree):
+def test_the_elf_comes_with_map_listing_and_binary(host_tree):
     for suffix in ("elf", "map", "dump", "bin"):
-        assert (built_tree / f"build/matmul.{suffix}").stat().st_size > 0
-    assert "<op_matmul_0>:" in (built_tree / "build/matmul.dump").read_text()
+        assert (host_tree / f"build/matmul.{suffix}").stat().st_size > 0
+    assert "<op_matmul_0>:" in (host_tree / "build/matmul.dump").read_text()
 
 
 def test_verbose_logs_register_accesses_with_their_cycle_and_traces_memory(tree):
@@ -93,9 +93,9 @@ def test_keep_going_builds_the_rest(tree, tmp_path):
     assert done.returncode != 0 and report_of(tree, "good")["check"]["passed"]
 
 
-def test_parallel_simulations_share_nothing(settled):
+def test_parallel_simulations_share_nothing(tree):
     for name in MODELS:
-        shutil.rmtree(settled / f"build/{name}/run")
-    before = {name: (settled / f"build/reports/{name}.json").read_bytes() for name in MODELS}
-    settled.scons("-j8", "all-reports")
-    assert before == {name: (settled / f"build/reports/{name}.json").read_bytes() for name in MODELS}
+        shutil.rmtree(tree / f"build/{name}/run")
+    before = {name: (tree / f"build/reports/{name}.json").read_bytes() for name in MODELS}
+    tree.scons("-j8", "all-reports")
+    assert before == {name: (tree / f"build/reports/{name}.json").read_bytes() for name in MODELS}

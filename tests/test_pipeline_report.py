@@ -14,8 +14,8 @@ from pipeline_fixtures import MODELS, ON_CPU, report_of
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_is_simulated_and_equals_pytorch(built_tree, name):
-    report = report_of(built_tree, name)
+def test_every_model_is_simulated_and_equals_pytorch(host_tree, name):
+    report = report_of(host_tree, name)
     assert report["schema"] == 1 and report["model"] == name
     assert (report["machine"], report["engine"]) == ("default", "embedded")
     assert report["check"]["passed"] and report["check"]["max_rel_error"] <= 1e-6
@@ -23,8 +23,8 @@ def test_every_model_is_simulated_and_equals_pytorch(built_tree, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_cycles_of_a_report_sum_exactly(built_tree, name):
-    report = report_of(built_tree, name)
+def test_the_cycles_of_a_report_sum_exactly(host_tree, name):
+    report = report_of(host_tree, name)
     assert report["total_cycles"] == report["cpu_cycles"] + report["stall_cycles"]
     assert report["total_cycles"] == sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"]
     assert all(op["cycles"] > 0 for op in report["ops"])
@@ -35,8 +35,8 @@ def test_the_cycles_of_a_report_sum_exactly(built_tree, name):
     )
 
 
-def test_a_report_says_what_the_device_did_while_the_cpu_waited(built_tree):
-    report = report_of(built_tree, "matmul")
+def test_a_report_says_what_the_device_did_while_the_cpu_waited(host_tree):
+    report = report_of(host_tree, "matmul")
     (op,) = report["ops"]
     assert all(op["ledger"][stage] > 0 for stage in ("cpu", "stall", "fetch", "compute", "dram"))
     waited = sum(cycles for stage, cycles in op["ledger"].items() if stage not in ("cpu", "stall"))
@@ -45,8 +45,8 @@ def test_a_report_says_what_the_device_did_while_the_cpu_waited(built_tree):
     )  # the CPU's way from START to its first wait
 
 
-def test_a_report_says_why_an_op_is_on_the_cpu(built_tree):
-    for op in report_of(built_tree, "chained_matmul")["ops"]:
+def test_a_report_says_why_an_op_is_on_the_cpu(host_tree):
+    for op in report_of(host_tree, "chained_matmul")["ops"]:
         assert ("reason" in op) == (op["placed_on"] == "cpu")
 
 
@@ -61,8 +61,8 @@ def test_a_table_is_as_wide_as_its_numbers_where_there_is_no_terminal(tree):
     )
 
 
-def test_a_report_says_all_that_its_schema_promises(built_tree):
-    report = report_of(built_tree, "matmul")
+def test_a_report_says_all_that_its_schema_promises(host_tree):
+    report = report_of(host_tree, "matmul")
     counters = (
         "total_cycles cpu_cycles stall_cycles instructions memory_reads memory_writes memory_bytes_read "
         "memory_bytes_written device_transactions overhead_cycles"
@@ -106,25 +106,25 @@ def test_memory_traffic_is_at_least_what_a_matmul_must_move(tree):
     assert report["memory_bytes_written"] >= 4 * 8 * 8
 
 
-def test_reports_are_bit_identical_from_run_to_run_and_under_load(settled):
-    before = (settled / "build/reports/mlp.json").read_bytes()
-    shutil.rmtree(settled / "build/mlp/run")
+def test_reports_are_bit_identical_from_run_to_run_and_under_load(tree):
+    before = (tree / "build/reports/mlp.json").read_bytes()
+    shutil.rmtree(tree / "build/mlp/run")
     load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
     try:
-        settled.scons("sim-mlp")
+        tree.scons("sim-mlp")
     finally:
         for process in load:
             process.kill()
             process.wait()
-    assert (settled / "build/reports/mlp.json").read_bytes() == before
+    assert (tree / "build/reports/mlp.json").read_bytes() == before
 
 
-def test_the_guests_outputs_are_what_the_report_compared(built_tree):
-    plan = json.loads((built_tree / "build/matmul/plan.json").read_text())["outputs"][0]
+def test_the_guests_outputs_are_what_the_report_compared(host_tree):
+    plan = json.loads((host_tree / "build/matmul/plan.json").read_text())["outputs"][0]
     guest = np.frombuffer(
-        (built_tree / "build/matmul/run/outputs.bin").read_bytes(), plan["dtype"], 64, plan["offset"]
+        (host_tree / "build/matmul/run/outputs.bin").read_bytes(), plan["dtype"], 64, plan["offset"]
     )
-    torch = np.fromfile(built_tree / "build/capture/matmul/outputs.bin", "float32", 64)
+    torch = np.fromfile(host_tree / "build/capture/matmul/outputs.bin", "float32", 64)
     assert np.abs(guest - torch).max() <= 1e-6 * np.abs(torch).max()
 
 

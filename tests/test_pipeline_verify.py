@@ -17,10 +17,10 @@ def models(tmp_path_factory):
     return f"MODELS={folder}"
 
 
-def test_verify_holds_every_op_to_pytorch(tree, models):
-    done = tree.scons(models, "verify-fused")
+def test_verify_holds_every_op_to_pytorch(host_tree, models):
+    done = host_tree.scons(models, "verify-fused")
     assert re.search(r"^fused: 5 tensors equal to PyTorch's", done.stdout, re.MULTILINE)
-    found = json.loads((tree / "build/reports/fused.verify.json").read_text())
+    found = json.loads((host_tree / "build/reports/fused.verify.json").read_text())
     assert [op["type"] for op in found["ops"]] == ["MATMUL", "SIGMOID", "ADD", "TANH", "MATMUL"]
     assert (
         found["check"]["passed"]

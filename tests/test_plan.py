@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory plan: no two live buffers share a byte, little is wasted, and the ELF agrees with it."""
 
-import json
 import re
-import subprocess
 from collections import Counter
 from dataclasses import replace
 
@@ -16,9 +14,10 @@ from acalsim_backend.schedule.plan_file import FusedRow
 from acalsim_backend.schedule.plan_rows import plan_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_memory import MACHINE, SETTINGS, Memory, T
+from plan_memory import MACHINE, Memory, T
 from random_graphs import Chain, chains
-from zoo_fixtures import MODELS as ZOO
+
+pytestmark = pytest.mark.quick
 
 MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
 
@@ -33,7 +32,7 @@ def shares(one, other):
     return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
-@settings(max_examples=100, **SETTINGS)
+@settings(max_examples=100)
 @given(chains())
 def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -56,7 +55,7 @@ def test_two_live_buffers_share_bytes_only_where_one_takes_over_from_the_other(c
                 ), (name, other)
 
 
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=60)
 @given(chains())
 def test_every_storage_is_aligned_and_inside_its_block(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -73,7 +72,7 @@ def test_every_storage_is_aligned_and_inside_its_block(chain):
 LIFETIMES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 20), st.integers(0, 6)), max_size=25)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LIFETIMES)
 def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
     lives = [
@@ -91,16 +90,7 @@ def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
                 )
 
 
-@pytest.mark.parametrize("name", ZOO)
-def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(captured_model, name):
-    plan = make_plan(captured_model(name).ir, MACHINE)
-    placed = {each for each, place in plan.places.items() if place.section != ".buffers"}
-    arena = planning.lifetimes(plan, placed)
-    least = planning.least_bytes(planning.merge(arena, planning.in_place(plan, arena)))
-    assert least <= plan.blocks[".buffers"] <= 1.1 * least
-
-
-@settings(max_examples=60, **SETTINGS)
+@settings(max_examples=60)
 @given(chains())
 def test_the_least_memory_is_what_lives_at_once(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -136,6 +126,16 @@ def test_a_pointwise_kernel_writes_over_its_operand():
     second = chain.op(T.MUL, first, total)
     plan = make_plan(chain.returning(steps_of(chain, second, 1)), MACHINE)
     assert plan.places[second] == plan.places[first] and plan.blocks[".buffers"] == 1024 + 64
+
+
+def test_a_pointwise_kernel_writes_over_a_buffer_where_an_input_dies_with_it():
+    chain = Chain()
+    x = chain.tensor((3, 4), is_input=True)
+    buffer = chain.op(T.RELU, x)
+    early = chain.op(T.RELU, buffer)
+    total = chain.op(T.ADD, chain.op(T.RELU, x), buffer)
+    plan = make_plan(chain.returning(early, chain.op(T.FLIP, total, dims=[0])), MACHINE)
+    assert plan.places[total] == plan.places[buffer]
 
 
 @pytest.mark.parametrize(
@@ -252,21 +252,3 @@ def test_too_little_ram_is_told_with_what_is_needed_and_what_there_is():
         make_plan(ir, small)
     exact = replace(MACHINE, ram=replace(MACHINE.ram, size_bytes=0x3C000))
     assert make_plan(ir, exact)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_elfs_symbols_are_the_plans(built_tree, name):
-    plan = json.loads((built_tree / f"build/{name}/plan.json").read_text())
-    elf = built_tree / f"build/{name}.elf"
-    printed = subprocess.run(
-        ["riscv64-unknown-elf-readelf", "-sW", elf], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split() for line in printed.splitlines() if re.match(r"\s+\d+: ", line)]
-    found = {row[7]: (int(row[1], 16), int(row[2], 0)) for row in rows if len(row) == 8}
-    for symbol in plan["symbols"]:
-        address, size = found[symbol["name"]]
-        assert size == symbol["size_bytes"] and address % symbol["alignment"] == 0
-    for op in plan["ops"]:
-        assert found[op["symbol"]][1] > 0
-    for row in (*plan["inputs"], *plan["outputs"]):
-        assert row["symbol"] in found

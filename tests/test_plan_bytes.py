@@ -3,25 +3,29 @@
 
 import numpy as np
 import pytest
+from conftest import compiled_examples
 from host_fixtures import Library
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_memory import SETTINGS, Memory, T
+from plan_memory import Memory, T
 from random_graphs import Chain, chains, interpret
 
 
-@settings(max_examples=120, **SETTINGS)
+@pytest.mark.quick
+@settings(max_examples=120)
 @given(chains())
 def test_every_byte_that_a_kernel_reads_was_last_written_for_it(chain):
     Memory(chain.ir).run()
 
 
-@settings(max_examples=40, **SETTINGS)
+@pytest.mark.quick
+@settings(max_examples=40)
 @given(chains())
 def test_every_byte_is_right_when_every_result_is_kept(chain):
     Memory(chain.ir, keep_all=True).run()
 
 
+@pytest.mark.quick
 def test_the_bytes_would_tell_a_plan_that_is_wrong():
     chain = Chain()
     x = chain.tensor((4, 4), is_input=True)
@@ -37,7 +41,7 @@ def test_the_bytes_would_tell_a_plan_that_is_wrong():
 
 @pytest.mark.parametrize("keep_all", [False, True], ids=["as usual", "keeping everything"])
 def test_the_program_of_a_random_graph_computes_what_pytorch_computes(keep_all, tmp_path_factory):
-    @settings(max_examples=3, derandomize=True, database=None, phases=[Phase.generate], **SETTINGS)
+    @settings(compiled_examples, max_examples=3)
     @given(st.lists(chains(), min_size=12, max_size=12))
     def check(made):
         graphs = {str(number): chain.captured() for number, chain in enumerate(made)}
@@ -52,6 +56,7 @@ def test_the_program_of_a_random_graph_computes_what_pytorch_computes(keep_all, 
     check()
 
 
+@pytest.mark.quick
 def test_the_interpreter_is_pytorchs():
     chain = Chain()
     x = chain.tensor((3, 4), is_input=True)

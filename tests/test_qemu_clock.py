@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugin's clock: what sequences of instructions cost, and what the guest reads of it."""
 
+import pytest
 from qemu_fixtures import ECHO, LATENCY, SIZE, description
+
+pytestmark = pytest.mark.quick
 
 SEQUENCES = [
     # (instructions, cycles by hand: one issues a cycle, then what is waited for)

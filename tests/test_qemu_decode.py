@@ -12,6 +12,8 @@ from acalsim_backend.machine.headers import registers_header
 from acalsim_backend.machine.rows import LATENCIES
 from qemu_fixtures import cross
 
+pytestmark = pytest.mark.quick
+
 CLASSES = [row.name for row in LATENCIES]
 NEXT, BRANCH, JUMP, INDIRECT = range(4)
 WORKS = ("none", "one", "group", "wide", "divide", "elements", "registers")

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from qemu_fixtures import ECHO, END, SIZE, Simulator, description
 
+pytestmark = pytest.mark.quick
+
 
 def test_stock_qemu_takes_the_device_on_the_command_line_that_people_type(hello, plugin, tmp_path):
     simulator = Simulator(tmp_path / "socket")

@@ -12,6 +12,8 @@ import time
 import pytest
 from qemu_fixtures import Simulator, description
 
+pytestmark = pytest.mark.quick
+
 
 def one_line(outcome):
     assert outcome.errors.count("\n") == 1, outcome.errors

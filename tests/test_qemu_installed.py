@@ -9,6 +9,8 @@ import pytest
 from acalsim_backend.errors import QemuError
 from acalsim_backend.host import qemu
 
+pytestmark = pytest.mark.quick
+
 
 def test_the_installed_qemu_takes_the_plugin(plugin, tmp_path, monkeypatch):
     monkeypatch.delenv("QEMU", raising=False)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from acalsim_backend.paths import SIM
 
+pytestmark = pytest.mark.quick
+
 SUFFIXES = {".c", ".h", ".cc", ".hh"}
 GENERATED = ("registers", "tables")
 

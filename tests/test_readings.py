@@ -8,6 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.quick
+
 SETTLE = (10**18, 10**18)
 """Times long past, for files that a test makes and reads at once."""
 
@@ -102,7 +104,8 @@ LOOKS = {
     "glob": "import glob; print(glob.glob('l*'))",
     "walk": "import os; print(list(os.walk('.')))",
     "a shell's glob": "import os; os.system('echo *')",
-    "PATH": "import subprocess, os; os.environ['PATH'] = '.:' + os.environ['PATH']; subprocess.run('later', shell=True)",
+    "PATH": "import subprocess, os; os.environ['PATH'] = '.:' + os.environ['PATH'];"
+    " subprocess.run('later', shell=True)",
 }
 
 
@@ -183,7 +186,10 @@ def test_what_a_model_makes_for_itself_is_no_input(reading):
 
 
 def test_a_cache_that_a_model_fills_is_an_input_from_then_on(reading):
-    text = "import os\nif not os.path.exists('cache'): open('cache', 'w').write('1234')\nprint(open('cache').read())"
+    text = (
+        "import os\nif not os.path.exists('cache'): open('cache', 'w').write('1234')\n"
+        "print(open('cache').read())"
+    )
     reading.run(text)
     assert reading.holds()
     reading.run(text)

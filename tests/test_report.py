@@ -14,6 +14,8 @@ from acalsim_backend.schedule.plan_file import ElfRow, OpRow, PlanFile
 from acalsim_backend.simulate.run_file import EngineCounters, RunFile, Statistics
 from rich.console import Console
 
+pytestmark = pytest.mark.quick
+
 COUNTERS = {
     "instructions": 40,
     "memory_reads": 1,

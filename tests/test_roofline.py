@@ -45,8 +45,8 @@ def inputs():
 """
 
 
-def test_a_report_of_a_matmul_has_the_bound_that_a_person_works_out(built_tree):
-    report = report_of(built_tree, "matmul")
+def test_a_report_of_a_matmul_has_the_bound_that_a_person_works_out(host_tree):
+    report = report_of(host_tree, "matmul")
     # 8x16 times 16x8 on 16x16 of array; operands, bias and result over 32 bytes a cycle.
     array, dram = 8 * 16 * 8 // 256, (8 * 16 + 16 * 8 + 8 + 8 * 8) * 4 // 32
     expected = {"bound_cycles": 41, "limiter": "dram", "by": {"array": 4, "dram": 41}}

@@ -9,6 +9,8 @@ import subprocess
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.quick
+
 TOOLS = ("riscv64-unknown-elf-gcc", "qemu-system-riscv64")
 
 

@@ -7,7 +7,7 @@ from acalsim_backend import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc, pip
 from acalsim_backend.host.build import host_tools
 from acalsim_backend.report.report_file import Check
 
-pytestmark = pytest.mark.usefixtures("fresh_dynamo")
+pytestmark = [pytest.mark.quick, pytest.mark.usefixtures("fresh_dynamo")]
 
 
 def sum_ir():

@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from qemu_fixtures import ECHO, END, KERNELS, cross
 
+pytestmark = pytest.mark.quick
+
 SIZE = ECHO + 0x10
 
 SYMBOLS = """

@@ -12,14 +12,12 @@ from acalsim_backend.offload.decide import Target
 from acalsim_backend.report.verify import read_tensor
 from acalsim_backend.schedule.passes import make_schedule
 from acalsim_backend.schedule.plan_rows import kept_file
-from host_fixtures import Library, captured_function
+from host_fixtures import Library, captured_function, f
 from torch import nn
 
+pytestmark = pytest.mark.quick
+
 CPU = Target(load_machine("cpu"))
-
-
-def f(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def scheduled(function, *inputs, keep_all=False):

@@ -2,16 +2,14 @@
 """`serve` as a process: its socket, its statistics, its log, and how it ends."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from compute_fixtures import LIST, RAM_BYTES, packed
+from conftest import modules_imported_by
 from simulator_fixtures import (
     ADVANCE,
     BUSY,
@@ -23,7 +21,6 @@ from simulator_fixtures import (
     RAM,
     READ,
     RESULT,
-    ROOT,
     SIZE,
     START,
     STATUS,
@@ -34,6 +31,8 @@ from simulator_fixtures import (
     request,
 )
 from simulator_work import LISTED, MINE, A, B, C, filled_ram, greet
+
+pytestmark = pytest.mark.quick
 
 
 def finish(process, client):
@@ -294,8 +293,4 @@ def test_the_library_may_be_named_by_the_environment(server, engine_library):
 
 
 def test_serve_imports_no_numeric_library():
-    code = (
-        "import sys, acalsim_backend.serve\nsys.exit(bool({'torch', 'numpy', 'nanobind'} & set(sys.modules)))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "site_scons")}
-    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+    assert not {"torch", "numpy", "nanobind"} & modules_imported_by("import acalsim_backend.serve")

@@ -21,6 +21,8 @@ from simulator_fixtures import (
 )
 from simulator_work import MINE, A
 
+pytestmark = pytest.mark.quick
+
 
 def test_every_declared_model_is_there_and_no_other(embedded):
     assert sorted(DEVICE_MODELS) == embedded.models()

@@ -2,7 +2,7 @@
 """Frames that are cut, malformed or random end the simulator in one line."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_fixtures import (
     ADVANCE,
@@ -17,6 +17,8 @@ from simulator_fixtures import (
     WRITE,
     request,
 )
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.mark.parametrize("length", range(1, 20))
@@ -83,7 +85,7 @@ def test_a_client_that_never_takes_its_answer_ends_the_server(serve, embedded):
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_random_bytes_never_do_worse_than_one_line(serve, embedded, data):
     served = serve()
     try:

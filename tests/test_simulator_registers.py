@@ -22,6 +22,8 @@ from simulator_fixtures import (
 )
 from simulator_work import LATENCY
 
+pytestmark = pytest.mark.quick
+
 
 def test_echo_answers_what_was_written(serve):
     served = serve()

@@ -22,6 +22,8 @@ from simulator_fixtures import (
 )
 from simulator_work import LISTED, A, B, C, filled_ram, greet
 
+pytestmark = pytest.mark.quick
+
 # --- HELLO and TEXT -------------------------------------------------------------------------------
 
 

@@ -30,6 +30,8 @@ from simulator_fixtures import (
 )
 from simulator_work import LATENCY, filled_ram
 
+pytestmark = pytest.mark.quick
+
 
 def test_advance_moves_the_clock_and_runs_what_happens_until_then(serve):
     served = serve()

@@ -4,16 +4,17 @@
 import json
 from itertools import permutations
 
-import numpy as np
 import pytest
 import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.errors import MachineError
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
-from host_fixtures import captured_function
-from hypothesis import Phase, given, settings
-from offload_fixtures import Device, machine_with
+from conftest import compiled_examples
+from host_fixtures import captured_function, f
+from hypothesis import given, settings
+from offload_fixtures import Device, assert_right, machine_with
+from pipeline_fixtures import models_option
 from random_graphs import _binary, _matmul, _unary, chains
 from torch import nn
 
@@ -25,15 +26,6 @@ WIDE = "bytes_per_cycle = 256"
 def devices(embedded, engine_library, tmp_path, always):
     """devices(n): a machine with n compute devices that are alike."""
     return lambda count: Device(embedded, engine_library, tmp_path, machine_with(tmp_path, WIDE, count=count))
-
-
-def f(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
-
-
-def assert_right(outputs, references):
-    for output, reference in zip(outputs, references, strict=True):
-        assert np.abs(output - reference).max() <= 1e-5 * np.abs(reference).max()
 
 
 CASES = {
@@ -122,7 +114,7 @@ def test_what_runs_at_the_same_time_has_memory_of_its_own(engine_library, tmp_pa
     check(captured_function(Heads(), (f(16, 20), f(17, 20), f(18, 20))).ir)
     assert max(seen) > 1
     seen.clear()
-    settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])(
+    settings(compiled_examples, max_examples=40)(
         given(chains((_matmul, _matmul, _unary, _binary)))(lambda chain: check(chain.ir))
     )()
     assert max(seen) > 1
@@ -210,9 +202,7 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    (folder / "teams.py").write_text(MODEL)
-    return f"MODELS={folder}"
+    return models_option(tmp_path_factory, teams=MODEL)
 
 
 @pytest.mark.parametrize("completion", ["stall", "poll", "interrupt"])

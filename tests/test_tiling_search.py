@@ -9,6 +9,7 @@ from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.ir.kernel import Kernel
 from acalsim_backend.ir.strides import Access
+from acalsim_backend.machine.commands import COMMAND_BYTES
 from acalsim_backend.offload.command_list import fits
 from acalsim_backend.offload.decide import Target, anonymous
 from acalsim_backend.offload.product import Lowering
@@ -81,6 +82,16 @@ def every_tiling(product, device):
             yield tiling
 
 
+def fetching_cycles(product, tiling, machine):
+    """The least that a tiling takes: every step of every block is a command of a list that is fetched."""
+    sizes = zip(
+        (product.m, *product.out, product.k), (tiling.m, tiling.rows, tiling.columns, tiling.k), strict=True
+    )
+    steps = math.prod(-(-size // part) for size, part in sizes)
+    ram = machine.ram.timing
+    return steps * COMMAND_BYTES // (ram["bytes_per_cycle"] * ram["channels"])
+
+
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_the_choice_is_within_three_per_cent_of_the_best_tiling(name, target):
     of = target()
@@ -89,7 +100,11 @@ def test_the_choice_is_within_three_per_cent_of_the_best_tiling(name, target):
     assert len(tilings) > 100
     # Timing is exact but takes a while; a fair share of them in a fixed order is enough to be beaten by.
     sample = tilings[:: max(1, len(tilings) // 250)]
-    best = min(of._cycles(product, tiling, of.devices[:1]) for tiling in sample)
+    best = math.inf
+    for tiling in sorted(sample, key=lambda tiling: fetching_cycles(product, tiling, of.machine)):
+        if fetching_cycles(product, tiling, of.machine) >= best:
+            break
+        best = min(best, of._cycles(product, tiling, of.devices[:1]))
     assert of.choose(PRODUCTS[name], "op_0")[1] <= 1.03 * best
 
 

@@ -31,7 +31,8 @@ OPENING = {
     "open": "open(p)",
     "open for update": "open(p, 'r+')",
     "os.open": "import os; os.open(p, os.O_RDONLY)",
-    "relative to a folder": "import os; os.open('file', os.O_RDONLY, dir_fd=os.open(os.path.dirname(p), os.O_RDONLY))",
+    "relative to a folder": "import os; folder = os.open(os.path.dirname(p), os.O_RDONLY);"
+    " os.open('file', os.O_RDONLY, dir_fd=folder)",
     "mmap": "import mmap; f = open(p, 'r+b'); mmap.mmap(f.fileno(), 0)",
     "a thread": "import threading; t = threading.Thread(target=lambda: open(p)); t.start(); t.join()",
     "a shell": "import os; os.system(f'cat {p} >/dev/null')",
@@ -54,7 +55,10 @@ def test_a_file_is_seen_however_it_is_opened(watched, tmp_path, how):
 def test_what_was_not_there_and_what_was_only_looked_at_is_seen(watched, tmp_path):
     (tmp_path / "here").write_text("")
     os.symlink("here", tmp_path / "link")
-    text = "import os; os.path.exists('gone'); os.stat('here'); os.readlink('link'); os.path.islink('here'); os.listdir('.')"
+    text = (
+        "import os; os.path.exists('gone'); os.stat('here'); os.readlink('link');"
+        " os.path.islink('here'); os.listdir('.')"
+    )
     found = watched(*PYTHON, text)
     assert found.ways(tmp_path / "gone") == {"s"} and found.ways(tmp_path / "here") == {"s", "l"}
     assert found.ways(tmp_path / "link") == {"l"} and "r" in found.ways(tmp_path)
@@ -102,7 +106,10 @@ CONNECT = "import socket; socket.socket(socket.{family}, socket.SOCK_DGRAM).conn
     ("text", "words"),
     [
         (CONNECT.format(family="AF_INET", address="('127.0.0.1', 9)"), "the network, 127.0.0.1 port 9"),
-        ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'', ('127.0.0.1', 7))", "127.0.0.1 port 7"),
+        (
+            "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'', ('127.0.0.1', 7))",
+            "127.0.0.1 port 7",
+        ),
         ("import ctypes; ctypes.CDLL(None).syscall(425, 1, 0)", "io_uring"),
     ],
 )  # fmt: skip

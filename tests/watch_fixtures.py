@@ -44,7 +44,7 @@ def watched(watcher, tmp_path):
 
 @pytest.fixture
 def reading(watched, tmp_path, monkeypatch):
-    """Runs Python text as a capture would run a model, notes what it read, and tells whether that has changed since."""
+    """Runs Python text as a capture runs a model, notes what it read, and tells what has changed since."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -107,7 +107,8 @@ def capture(env, model, subject, made, sources, *options):
     made = env.Room("capture", subject, made, sources, *arguments, also=["capture.worker"])
     # What it reads may differ from tree to tree, and no signature says so.
     env.NoCache(list(made))
-    if not is_unchanged(Path(model.capture), may_write=not is_dry()):
+    # What is not there yet is made without being told; and told so, SCons would note no digests of the sources.
+    if os.path.exists(model.capture) and not is_unchanged(Path(model.capture), may_write=not is_dry()):
         env.AlwaysBuild(list(made))
     return made
 

@@ -130,7 +130,8 @@ def nothing_live_overlaps(plan: Plan) -> None:
             )
         by_symbol[place.symbol].append((name, place))
     lives = {life.name: life for life in lifetimes(plan)}
-    takes_over = in_place(plan, lives.values())
+    arena = [life for life in lives.values() if plan.places[life.name].section == ".buffers"]
+    takes_over = in_place(plan, arena)
     for one, other in _sharing(by_symbol):
         follows = takes_over.get(one, one) == takes_over.get(other, other)
         if one in lives and other in lives and lives[one].overlaps(lives[other]) and not follows:
