@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from acalsim_backend import watch
 from acalsim_backend.capture import readings
-from acalsim_backend.host import watch
 
 
 class Watched(NamedTuple):

@@ -7,8 +7,9 @@ It also asks QEMU whether it takes the plugin.
 import os
 import shutil
 
+from acalsim_backend import watch
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.host import engine, qemu, watch
+from acalsim_backend.host import engine, qemu
 from acalsim_backend.host import sst as sst_host
 from acalsim_build import products
 from acalsim_build.commands import words

@@ -5,7 +5,7 @@ writes graph_0.ir, the parameters (graph_0_weights.bin), example inputs (inputs.
 outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt, installed.txt).
 With --intermediates it writes what PyTorch computed at every op instead (intermediates.bin, .json).
 
-The model runs in a process of its own, which PROGRAM watches (host/watch).
+The model runs in a process of its own, which PROGRAM watches (watch).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import tempfile
 from pathlib import Path
 
 from ..errors import CaptureError, run_room
-from ..host.watch import FAILED, Seen, read_seen
 from ..processes import die_with_parent
+from ..watch import FAILED, Seen, read_seen
 from .readings import write_readings
 
 WORKER = (sys.executable, "-P", "-m", "acalsim_backend.capture.worker")
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--intermediates", action="store_true")
     parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
-    parser.add_argument("--watch", metavar="PROGRAM", help="the watcher (host/watch)")
+    parser.add_argument("--watch", metavar="PROGRAM", help="the watcher (watch)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
         seen_file = Path(folder) / "seen"

@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..files import sha256, write_atomic
-from ..host.watch import Asked, Seen
+from ..watch import Asked, Seen
 from .places import is_below, is_installed, is_ours
 
 READ, INSTALLED = "read.txt", "installed.txt"
