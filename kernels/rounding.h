@@ -40,8 +40,9 @@ INLINE float ceiled(float x) {
 }
 
 /*
- * Towards zero. NaN and what does not fit become the lowest number, as they do on x86, where PyTorch's
- * values come from. RISC-V gives the highest for NaN and for what is too large; no float is that number.
+ * Towards zero. NaN and what does not fit become the lowest number, as they do on x86, where
+ * PyTorch's values come from. RISC-V gives the highest for NaN and for what is too large; no float
+ * is that number.
  */
 INLINE int64_t whole_of(float x) {
 #ifdef __riscv

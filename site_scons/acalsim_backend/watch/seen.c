@@ -28,9 +28,7 @@ void *allocate(unsigned long count, unsigned long size) {
     return memory;
 }
 
-static char *copy(const char *text) {
-    return strcpy(allocate(strlen(text) + 1, 1), text);
-}
+static char *copy(const char *text) { return strcpy(allocate(strlen(text) + 1, 1), text); }
 
 static struct row *find(const char *name) {
     size_t hash = 14695981039346656037u; /* FNV-1a */

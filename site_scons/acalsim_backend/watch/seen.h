@@ -6,7 +6,8 @@
 enum { READ = 1, LOOKED = 2, AS_LINK = 4, EXECUTED = 8, WRITTEN = 16, BORN = 32 };
 
 /* Note that `name`, absolute, was asked for in one of the ways above. BORN counts only where it is
- * the first. The file is looked at when its name comes first, so call before the system call runs. */
+ * the first. The file is looked at when its name comes first, so call before the system call runs.
+ */
 void seen(const char *name, int ways);
 
 /* Whether one of the processes made `name`. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch LIST COMMAND...: runs COMMAND, and writes to LIST which files it and its children asked for.
+/* watch LIST COMMAND...: runs COMMAND, and writes to LIST which files it and its children asked
+ * for.
  *
  * Its exit status is COMMAND's, or 128 + the signal that ended it. LIST has a record for each name,
  * ended by a zero byte: "WAYS MODE SIZE INODE MTIME_NS CTIME_NS /ABSOLUTE/NAME", as the file was
- * when it was first asked for (zeros: there was none), or "! REASON" for what the names do not tell.
- * WAYS are letters:
- *   r  opened for reading, or executed         x  executed
- *   s  only looked at (stat, access)           w  made, changed or removed by COMMAND itself
- *   l  the same of a link (lstat, readlink)    b  made by COMMAND before it asked in any other way
+ * when it was first asked for (zeros: there was none), or "! REASON" for what the names do not
+ * tell. WAYS are letters: r  opened for reading, or executed         x  executed s  only looked at
+ * (stat, access)           w  made, changed or removed by COMMAND itself l  the same of a link
+ * (lstat, readlink)    b  made by COMMAND before it asked in any other way
  *
  * The kernel hands each call of calls.h over before it runs, and then runs it as it is (seccomp's
  * user notification, Linux 5.5): about 3 us a call, no special rights, and no matter to debuggers.
@@ -145,7 +145,8 @@ static bool is_made_up(const char *name) {
     return false;
 }
 
-/* Without doubled slashes, single dots and a slash at the end; `..` stays, as links may come before it. */
+/* Without doubled slashes, single dots and a slash at the end; `..` stays, as links may come before
+ * it. */
 static void tidy(char *name) {
     char *to = name;
     for (const char *from = name; *from;) {
@@ -242,7 +243,8 @@ static void note_address(const struct seccomp_notif *request, const struct call 
         if (!absolute(request->pid, AT_FDCWD, to.local.sun_path, name)) return;
         if (call->kind == BIND) return note_name(name, WRITTEN | BORN);
         /* What the C library asks the system's own services is answered without them, too. */
-        if (was_written(name) || !strncmp(name, "/run/", 5) || !strncmp(name, "/var/run/", 9)) return;
+        if (was_written(name) || !strncmp(name, "/run/", 5) || !strncmp(name, "/var/run/", 9))
+            return;
         snprintf(reason, sizeof reason, "a socket, %.4000s", name);
     } else if (call->kind == CONNECT && to.any.sa_family == AF_INET) {
         inet_ntop(AF_INET, &to.v4.sin_addr, host, sizeof host);
@@ -263,8 +265,7 @@ static void note_call(const struct seccomp_notif *request, const struct call *ca
     uint64_t address = request->data.args[call->name];
     if (!address) return; /* a descriptor's own times */
     if (!peek_string(request->pid, address, given, sizeof given)) {
-        if (errno == EPERM || errno == ENOSYS)
-            unseen("a process whose memory may not be read");
+        if (errno == EPERM || errno == ENOSYS) unseen("a process whose memory may not be read");
         return; /* the call fails as well, or its process has ended */
     }
     int folder = call->folder == NO_FOLDER ? AT_FDCWD : (int)request->data.args[call->folder];
@@ -353,7 +354,8 @@ int main(int count, char **arguments) {
         serve(listener, syscall(SYS_pidfd_open, process, 0));
     } else {
         char reason[128];
-        snprintf(reason, sizeof reason, "the kernel refuses to watch (seccomp: %s)", strerror(errno));
+        snprintf(reason, sizeof reason, "the kernel refuses to watch (seccomp: %s)",
+                 strerror(errno));
         unseen(reason);
     }
     if (waitpid(process, &status, 0) < 0) return perror("watch"), FAILED;
