@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from ..paths import KERNELS
 from .elf import Elf
 from .layout import Layout, Violation
-from .plan import Plan
+from .plan import Promises
 
 RA, SP, T0 = 1, 2, 5
 """Registers by number; a function returns to ra, or to t0 where it saves registers for another one."""
@@ -47,7 +47,7 @@ class Function:
     calls_unknown: bool = False
 
 
-def stack_cannot_jump_its_guard(layout: Layout, plan: Plan) -> Iterator[Violation]:
+def stack_cannot_jump_its_guard(layout: Layout, plan: Promises) -> Iterator[Violation]:
     if plan.stack_bytes is None:
         return
     functions = read_functions(layout.elf)
