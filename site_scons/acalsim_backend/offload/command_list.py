@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from .command import Address, Command
@@ -201,39 +200,17 @@ class _Program:
         m, n = count(conv.batches) * count(conv.m), count(conv.rows) * count(conv.columns)
         address, place = result.tile.place(out if epilogue.pool else conv)
         fields: dict[str, int | float] = {"m": m, "n": n, "c": c, "c_row_stride": 4 * n, **place}
-        flags = []
-        if epilogue.scale != 1:
-            flags.append("FLAG_SCALE")
-            fields["scale"] = epilogue.scale
-        if product.a.item_bytes == 1:
-            flags.append("FLAG_INT32_SUMS")
-        for vector, name in ((epilogue.scales, "SCALE"), (epilogue.bias, "BIAS")):
-            if vector:
-                flags.append(f"FLAG_{name}_{vector.along.upper()}")
-                fields["b"] = self._vector_place(self._vector_range(conv)[0])
+        fields |= epilogue.fields()
+        if epilogue.scales or epilogue.bias:
+            fields["b"] = self._vector_place(self._vector_range(conv)[0])
         if product.residual and epilogue.residual:
-            flags.append("FLAG_RESIDUAL")
             fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
-            if epilogue.residual_scale is not None:
-                flags.append("FLAG_INT8_RESIDUAL")
-                fields["residual_scale"] = epilogue.residual_scale
-        if (epilogue.low, epilogue.high) == (0, math.inf):
-            flags.append("FLAG_RELU")
-        elif (epilogue.low, epilogue.high) != (-math.inf, math.inf):
-            flags.append("FLAG_CLAMP")
-            fields |= {"low": epilogue.low, "high": epilogue.high}
         if epilogue.pool:
-            flags.append("FLAG_POOL")
-            rows, columns = epilogue.pool.size
-            fields |= {
-                "n_inner": count(conv.columns),
-                "k_inner": columns,
-                "k_middle": rows,
-                "pool_stride": epilogue.pool.stride,
-                **border,
-            }
+            fields |= {"n_inner": count(conv.columns), **border}
         kind = "TYPE_INT8" if result.tile.item_bytes == 1 else "TYPE_FLOAT32"
-        self.commands.append(Command("COMMAND_STORE", fields, address, kind, tuple(flags)))
+        self.commands.append(
+            Command("COMMAND_STORE", fields, address, kind, epilogue.flags(product.a.item_bytes == 1))
+        )
 
 
 def program(product: Product, tiling: Tiling, part: tuple[int, int] = (0, 1)) -> list[Command]:

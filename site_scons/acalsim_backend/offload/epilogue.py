@@ -54,6 +54,37 @@ class Epilogue:
     pool: Pool | None = None
     stage: int = 0
 
+    def flags(self, has_int32_sums: bool) -> tuple[str, ...]:
+        """The FLAG_... of the STORE that does all this."""
+        chosen = {
+            "FLAG_SCALE": self.scale != 1,
+            "FLAG_INT32_SUMS": has_int32_sums,
+            **({f"FLAG_SCALE_{self.scales.along.upper()}": True} if self.scales else {}),
+            **({f"FLAG_BIAS_{self.bias.along.upper()}": True} if self.bias else {}),
+            "FLAG_RESIDUAL": self.residual is not None,
+            "FLAG_INT8_RESIDUAL": self.residual_scale is not None,
+            "FLAG_RELU": self._bounds == (0, math.inf),
+            "FLAG_CLAMP": self._bounds not in ((0, math.inf), (-math.inf, math.inf)),
+            "FLAG_POOL": self.pool is not None,
+        }
+        return tuple(name for name, is_set in chosen.items() if is_set)
+
+    def fields(self) -> dict[str, int | float]:
+        """The fields of the STORE that those flags ask for, wherever its block lies."""
+        fields: dict[str, int | float] = {"scale": self.scale} if self.scale != 1 else {}
+        if self.residual_scale is not None:
+            fields["residual_scale"] = self.residual_scale
+        if self._bounds not in ((0, math.inf), (-math.inf, math.inf)):
+            fields |= {"low": self.low, "high": self.high}
+        if self.pool:
+            rows, columns = self.pool.size
+            fields |= {"k_inner": columns, "k_middle": rows, "pool_stride": self.pool.stride}
+        return fields
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
 
 SCALED, BIASED, ADDED, BOUNDED, POOLED, ROUNDED = range(1, 7)
 
