@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a page in Debian's Chromium, without a window, runs a script in it and says what the console heard."""
+"""Opens a page in Debian's Chromium without a window, runs a script in it, tells what the console heard."""
 
 import json
 import re
@@ -13,7 +13,8 @@ import pytest
 CHROMIUM = shutil.which("chromium")
 FLAGS = """
     --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr --virtual-time-budget=4000
+    --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr
+    --virtual-time-budget=4000
 """
 DARK = ("--blink-settings=preferredColorScheme=0",)
 

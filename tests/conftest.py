@@ -176,17 +176,19 @@ class Tree:
 
 
 @pytest.fixture(scope="session")
-def host_tree(made_once, tmp_path_factory) -> Tree:
-    """A tree in which plugin, engine and the four small models are built; each worker has its own.
-
-    A test may build more in it, but leaves its sources alone.
-    """
+def tree_of_all(made_once) -> Path:
+    """A tree in which plugin, engine and the four small models are built; for copies."""
 
     def build(folder):
         Tree(folder).fill().scons("-j2", "all-reports", timeout=600)
 
-    folder = tmp_path_factory.mktemp("worker") / "tree"
-    tree = Tree(shutil.copytree(made_once("tree", build), folder, symlinks=True))
+    return made_once("tree", build)
+
+
+@pytest.fixture(scope="session")
+def host_tree(tree_of_all, tmp_path_factory) -> Tree:
+    """A worker's own tree, built. A test may build more in it, but leaves its sources alone."""
+    tree = Tree(shutil.copytree(tree_of_all, tmp_path_factory.mktemp("worker") / "tree", symlinks=True))
     tree.scons("-j2", "all-reports")
     tree.keep(tmp_path_factory.mktemp("kept"))
     return tree

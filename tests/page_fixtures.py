@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports and plans that nobody ran, for pages: of as many ops as wanted, with a roofline or with odd names."""
+"""Reports and plans that nobody ran, for pages: of any number of ops, with a roofline or with odd names."""
 
 from dataclasses import fields, replace
 
@@ -58,7 +58,7 @@ def report_of(ops, model="it", check=PASSED, **changes):
 
 
 def plan_of(ops):
-    """A chain, in which every op but the first needs the one before, and every third also the one seven before."""
+    """A chain: every op but the first needs the one before, and every third the one seven before, too."""
     rows = tuple(
         OpRow(
             index=op.index,

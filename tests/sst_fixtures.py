@@ -36,11 +36,12 @@ LATENCY = 10
 
 
 @pytest.fixture(scope="session")
-def sst_tree(made_once):
+def sst_tree(made_once, tree_of_all):
     """A tree in which the element library is built, by the pipeline itself, for all workers."""
 
     def build(folder):
-        Tree(folder).fill().scons("-j2", "ENGINE=sst", "host", timeout=600)
+        shutil.copytree(tree_of_all, folder, symlinks=True, dirs_exist_ok=True)
+        Tree(folder).scons("-j2", "ENGINE=sst", "host", timeout=600)
 
     return Tree(made_once("sst-tree", build))
 

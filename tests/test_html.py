@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of reports, as a browser shows them: the numbers are the JSON's, nothing is loaded, everybody can read them."""
+"""Pages of reports in a browser: the numbers are the JSON's, nothing is loaded, everybody can read them."""
 
 import json
 import re
@@ -17,7 +17,8 @@ from pipeline_fixtures import MODELS, report_of
 
 LIMIT = 2_000_000
 TABLES = """Object.fromEntries([...document.querySelectorAll("table[id]")].map((table) => [table.id,
-    [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => [cell.textContent, cell.dataset.value]))]))"""
+    [...table.tBodies[0].rows].map((row) => [...row.cells].map(
+        (cell) => [cell.textContent, cell.dataset.value]))]))"""
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def written(tmp_path):
 
 @needs_chromium
 @pytest.mark.parametrize("name", ["mlp", "chained_matmul"])
-def test_the_numbers_on_the_page_are_those_of_the_json(built_tree, look, name):
-    seen = look(built_tree / f"build/reports/{name}.html", f"[{TABLES}, document.documentElement.outerHTML]")
-    (tables, dom), report = seen.found, report_of(built_tree, name)
+def test_the_numbers_on_the_page_are_those_of_the_json(host_tree, look, name):
+    seen = look(host_tree / f"build/reports/{name}.html", f"[{TABLES}, document.documentElement.outerHTML]")
+    (tables, dom), report = seen.found, report_of(host_tree, name)
     assert seen.console == []
     total, ops = report["total_cycles"], {op["name"]: op for op in report["ops"]}
     rows = {cells[1][0]: cells for cells in tables["ops-table"]}
@@ -145,9 +146,9 @@ def test_an_error_that_no_number_measures_is_the_largest():
 # --- one file -------------------------------------------------------------------------------------
 
 
-def test_a_page_loads_nothing(built_tree):
+def test_a_page_loads_nothing(host_tree):
     for name in (*MODELS, "index"):
-        shown = (built_tree / f"build/reports/{name}.html").read_text()
+        shown = (host_tree / f"build/reports/{name}.html").read_text()
         assert (
             "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
             in shown
@@ -187,7 +188,8 @@ ACCESS = """({
     ids: [...document.querySelectorAll("[id]")].map((e) => e.id),
     links: [...document.querySelectorAll('a[href^="#"]')].map((e) => e.getAttribute("href").slice(1)),
     heads: [...document.querySelectorAll("th:not([scope])")].length,
-    colours: Object.fromEntries(["paper", "sunk", "ink", "soft", "link", "good", "bad", "cpu", "compute", "dram", "store"]
+    colours: Object.fromEntries(["paper", "sunk", "ink", "soft", "link", "good", "bad", "cpu", "compute",
+        "dram", "store"]
         .map((name) => [name, getComputedStyle(document.documentElement).getPropertyValue("--" + name)])),
 })"""
 
@@ -224,12 +226,20 @@ def test_a_page_can_be_read_at_any_width_in_both_schemes(written, look, width, d
 
 KEYS = """(async () => {
     const plot = document.querySelector("#timeline .plot"), said = plot.querySelector(".said");
-    const press = (key) => { plot.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })); return said.textContent; };
+    const press = (key) => {
+        plot.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        return said.textContent;
+    };
     plot.focus();
-    const first = press("ArrowRight"), second = press("ArrowRight"), back = press("ArrowLeft"), gone = press("Escape");
-    const range = async () => { await new Promise((done) => setTimeout(done, 50)); return charts.timeline.view(); };
+    const first = press("ArrowRight"), second = press("ArrowRight"), back = press("ArrowLeft");
+    const gone = press("Escape");
+    const range = async () => {
+        await new Promise((done) => setTimeout(done, 50));
+        return charts.timeline.view();
+    };
     const whole = await range(); press("+"); const near = await range(); press("0");
-    return { first, second, back, gone, whole, near, again: await range(), focused: document.activeElement === plot };
+    const again = await range(), focused = document.activeElement === plot;
+    return { first, second, back, gone, whole, near, again, focused };
 })()"""
 
 
@@ -247,12 +257,17 @@ def test_a_timeline_is_read_and_zoomed_with_keys(written, look):
 
 SORTED = """(() => {
     const table = document.getElementById("ops-table"), heads = [...table.tHead.rows[0].cells];
-    const names = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[1].textContent);
+    const names = () => [...table.tBodies[0].rows].filter((row) => !row.hidden)
+        .map((row) => row.cells[1].textContent);
     const before = names(), head = heads.find((each) => each.textContent === "cycles"), states = [];
-    for (let i = 0; i < 2; i++) { head.querySelector("button").click(); states.push([head.getAttribute("aria-sort"), ...names()]); }
+    for (let i = 0; i < 2; i++) {
+        head.querySelector("button").click();
+        states.push([head.getAttribute("aria-sort"), ...names()]);
+    }
     const field = document.querySelector('[data-filter="ops-table"]');
     field.value = "OP_2"; field.dispatchEvent(new Event("input"));
-    return { before, states, left: names(), count: document.querySelector('[data-count="ops-table"]').textContent };
+    const count = document.querySelector('[data-count="ops-table"]').textContent;
+    return { before, states, left: names(), count };
 })()"""
 
 
@@ -269,17 +284,18 @@ def test_a_table_is_sorted_and_filtered(written, look):
 
 
 @needs_chromium
-def test_the_index_compares_all_reports_and_leads_to_their_pages(built_tree, look):
-    index = built_tree / "build/reports/index.html"
+def test_the_index_compares_all_reports_and_leads_to_their_pages(host_tree, look):
+    index = host_tree / "build/reports/index.html"
     seen = look(
         index,
-        f'[{TABLES}["models-table"], [...document.querySelectorAll("tbody a")].map((a) => a.getAttribute("href"))]',
+        f'[{TABLES}["models-table"], '
+        '[...document.querySelectorAll("tbody a")].map((a) => a.getAttribute("href"))]',
     )
     rows, links = seen.found
     assert seen.console == [] and links == [f"{name}.html" for name in MODELS]
     assert [row[0][0].strip() for row in rows] == list(MODELS)
     for row, name in zip(rows, MODELS, strict=True):
-        report = report_of(built_tree, name)
+        report = report_of(host_tree, name)
         assert int(row[1][1]) == report["total_cycles"] and row[1][0] == f"{report['total_cycles']:,}"
         assert float(row[-1][1]) == report["check"]["max_rel_error"] and row[-2][0] == "equal"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drawing of a graph on a page: nothing lies over another, every line leads downwards from its op to one that needs it."""
+"""The drawing of a graph on a page: nothing lies over another, lines lead down to the ops that need one."""
 
 from acalsim_backend.report.page.layout import Sizes, lay_out
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ def graphs(draw):
     return count, draw(st.lists(st.sampled_from(pairs), unique=True, max_size=30)) if pairs else []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_ops_do_not_overlap_and_stand_above_those_that_need_them(graph):
     count, edges = graph
@@ -30,7 +30,7 @@ def test_ops_do_not_overlap_and_stand_above_those_that_need_them(graph):
     assert all(layout.places[a][1] + SIZES.height < layout.places[b][1] for a, b in edges)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_a_line_leads_from_the_bottom_of_an_op_to_the_top_of_another_around_all_else(graph):
     count, edges = graph

@@ -7,11 +7,11 @@ from acalsim_backend.offload.teams import Teams
 from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_rows import plan_file
 from hypothesis import given, settings
-from plan_memory import MACHINE, SETTINGS, T
+from plan_memory import MACHINE, T
 from random_graphs import Chain, chains
 
 
-@settings(max_examples=80, **SETTINGS)
+@settings(max_examples=80)
 @given(chains())
 def test_a_buffer_is_said_to_live_from_the_op_that_writes_it_to_the_last_that_reads_it(chain):
     plan = make_plan(chain.ir, MACHINE)
@@ -28,7 +28,7 @@ def test_a_buffer_is_said_to_live_from_the_op_that_writes_it_to_the_last_that_re
         )
 
 
-@settings(max_examples=80, **SETTINGS)
+@settings(max_examples=80)
 @given(chains())
 def test_an_op_needs_those_whose_results_it_reads(chain):
     plan = make_plan(chain.ir, MACHINE)

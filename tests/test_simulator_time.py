@@ -102,7 +102,7 @@ class EchoByHand:
         st.tuples(st.integers(0, 15), st.sampled_from([DATA_IN, DATA_OUT, STATUS, RESULT])), max_size=30
     ),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_echo_keeps_the_time_that_arithmetic_says(embedded, access, latency, steps):
     simulator = embedded.Engine(20, 8)
     simulator.add_device("echo", "echo", ECHO, {"access_cycles": access, "latency_cycles": latency})

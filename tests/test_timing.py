@@ -72,7 +72,7 @@ def test_long_runs_are_counted_as_if_they_were_walked(embedded):
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_more_bandwidth_less_latency_and_more_buffers_never_cost(embedded, data):
     draw = lambda largest: data.draw(st.integers(1, largest))  # noqa: E731
     mode = data.draw(st.sampled_from(MODES))
