@@ -111,6 +111,17 @@ bool reaches(const DeviceCommand& x, const Limits& limits) {
     return !touches_ram || !dram_bytes(x) || limits.ram.contains(x.dram, dram_tile(x).extent());
 }
 
+// Rows and planes that lie over each other, so often that there is no room for all of them side by
+// side where they go: each would be transferred and held, terabytes at worst, to be overwritten.
+bool overlaps_itself(const DeviceCommand& x, const Limits& limits) {
+    const bool loads = x.code == COMMAND_LOAD;
+    if (!loads && x.code != COMMAND_STORE) return false;
+    const Block tile = loads ? scratchpad_tile(x) : dram_tile(x);
+    std::uint64_t room = loads ? limits.scratchpad_bytes : limits.ram.size_bytes;
+    if (!loads && is_peer(x.dram)) room = limits.peers.at(peer_base(x.dram));
+    return tile.row_bytes > room / (tile.planes * tile.rows);
+}
+
 std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
     bool fits[] = {true, true};
     for (const Use& use : uses_of(x)) {
@@ -132,7 +143,8 @@ std::uint32_t check_command(const DeviceCommand& x, const Limits& limits) {
     if (!is_aligned(x)) return ERROR_ALIGNMENT;
     if (!sizes_make_sense(x)) return ERROR_SIZE;
     if (!reaches(x, limits)) return ERROR_ADDRESS;
-    return check_memories(x, limits);
+    if (const std::uint32_t error = check_memories(x, limits)) return error;
+    return overlaps_itself(x, limits) ? ERROR_SIZE : ERROR_NONE;
 }
 
 }  // namespace acalsim

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -77,18 +80,71 @@ class BaselineError(AcalsimError):
     room = "baseline"
 
 
-def run_room(main: Callable[[list[str]], int | None]) -> None:
-    """Run a room's command line, then end the process with its exit status.
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or would not show, as escapes: it may come from a guest or a file."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
+        for sign in text
+    )
 
-    An AcalsimError becomes `room: message` on stderr and status 1; a message of several lines becomes
-    as many such lines. Ctrl-C becomes status 130. Any other exception is a bug and shows its traceback.
+
+def run_room(main: Callable[[list[str]], int | None]) -> None:
+    """Run a room's command line and leave the process with its status.
+
+    An AcalsimError becomes `room: message` on stderr and status 1, line by line where a room
+    found several things wrong, and so does a disk that is full or may not be written; Ctrl-C becomes
+    status 130. Other exceptions are bugs and show their traceback.
     """
+    _interrupt_once()
     try:
         status = main(sys.argv[1:])
     except AcalsimError as error:
-        for line in str(error).splitlines():
-            print(f"{error.room}: {line}", file=sys.stderr)
-        status = 1
+        status = _complain(error.room, str(error))
+    except OSError as error:
+        status = _complain(_room_name(), disk_trouble(error))
     except KeyboardInterrupt:
         status = 130
     sys.exit(status or 0)
+
+
+_DISK_TROUBLES = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
+)
+
+
+def disk_trouble(error: OSError) -> str:
+    """What is wrong with the disk, in words; raises the error where it is another."""
+    if error.errno not in _DISK_TROUBLES:
+        raise error
+    where = f"cannot use '{error.filename}': " if error.filename else ""
+    return f"{where}{error.strerror}"
+
+
+def _complain(room: str, text: str) -> int:
+    for line in text.splitlines():
+        print(printable(f"{room}: {line}"), file=sys.stderr)
+    return 1
+
+
+def _room_name() -> str:
+    """Of the room that runs as a program, from the file that Python was given."""
+    folder, name = os.path.split(os.path.splitext(sys.argv[0])[0])
+    return os.path.basename(folder) if name == "__main__" else name
+
+
+def _interrupt_once() -> None:
+    """Let the first SIGINT or SIGTERM end the room, and no later one disturb its cleaning up.
+
+    Who was started with one of them ignored goes on ignoring it.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in heeded:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    ends = (signal.SIGINT, signal.SIGTERM)
+    heeded = [number for number in ends if signal.getsignal(number) != signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, interrupt)

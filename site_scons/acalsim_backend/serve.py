@@ -21,6 +21,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,9 @@ from .machine.file import load_machine
 from .machine.machine import Machine
 from .processes import die_with_parent
 from .simulate.run_file import Statistics
+
+GRACE_S = 1.0
+"""How long the engine may go on after a signal."""
 
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
@@ -59,7 +63,7 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
             raise ServeError(f"{machine.path}: {error}") from None
 
     def serve(path: str) -> Statistics:
-        with listening(path) as listener:
+        with listening(path) as listener, ending_in_time(path):
             print(f"listening on {path}", flush=True)
             try:
                 served = simulator.serve(listener.fileno(), machine.description_text())
@@ -180,6 +184,29 @@ def listening(path: str) -> Iterator[socket.socket]:
         listener.close()
         if os.path.lexists(path) and os.lstat(path).st_ino == own:
             os.unlink(path)
+
+
+@contextmanager
+def ending_in_time(path: str) -> Iterator[None]:
+    """Let a signal end the process also while the engine computes, which may be for hours: it notices signals where
+    it waits. Who has not noticed after GRACE_S is left, and the socket at `path` removed."""
+    heard, tell = os.pipe()
+    os.set_blocking(tell, False)
+    over = threading.Event()
+
+    def leave() -> None:
+        if os.read(heard, 1) and not over.wait(GRACE_S):
+            Path(path).unlink(missing_ok=True)
+            os._exit(130)
+
+    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(target=leave, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(tell)
 
 
 def refuse_bad_path(path: str) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How SCons runs a command here: like its own way, but Ctrl-C ends the command too.
+"""How SCons runs a command here: like its own way, but Ctrl-C ends the command too, and a full disk is one line.
 
-SCons's own way waits for running commands to end by themselves, which a long simulation does not.
+SCons's own way waits for running commands to end by themselves, which a long simulation does not. Nor does a
+terminal's Ctrl-C reach the commands, who would complain each in its own words: SCons gets it, and ends them.
+Compilers say in a thousand lines that a disk is full; what they say is held back until they end.
 """
 
 import os
@@ -9,9 +11,12 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 """A command ends with the build however that ends; setpriv is util-linux's."""
+LEAST_BYTES = 1 << 16
+"""A disk with less room than this is full."""
 GRACE_S = 5.0
 """How long an interrupted command has to clean up."""
 
@@ -27,7 +32,16 @@ class Spawner:
     def __call__(self, shell, escape, command, arguments, environment):
         """Run the shell command `arguments` and return its status, as a shell would."""
         words = [*DIE_WITH_PARENT, shell, "-c", "exec " + " ".join(arguments)]
-        process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL)
+        if command == escape(sys.executable):  # a room, which says what it has to say in a line
+            return self.run(words, environment, None)
+        with open(os.memfd_create("said"), "w+b") as said:
+            status = self.run(words, environment, said)
+            tell(command, status, said)
+        return status
+
+    def run(self, words, environment, stderr):
+        options = {"env": environment, "stdin": subprocess.DEVNULL, "stderr": stderr}
+        process = subprocess.Popen(words, **options, start_new_session=True)
         handle = os.pidfd_open(process.pid)
         try:
             ready, _, _ = select.select([handle, self.interrupted], [], [])
@@ -39,8 +53,26 @@ class Spawner:
         return status if status >= 0 else 128 - status
 
     def end(self, process):
-        process.send_signal(signal.SIGINT)
+        """End the command and all that it has started."""
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def tell(command, status, said):
+    """Print what a compiler said, or one line where the disk was full; nothing of one that was ended."""
+    said.seek(0)
+    text = said.read()
+    if status and is_full(text):
+        text = (
+            f"{os.path.basename(command)}: no space left on the disk of {os.path.abspath('build')}\n".encode()
+        )
+    if status != 128 + signal.SIGTERM:
+        os.write(sys.stderr.fileno(), text)
+
+
+def is_full(text):
+    disk = os.statvfs("build")
+    return b"No space left on device" in text or disk.f_bavail * disk.f_frsize < LEAST_BYTES

@@ -130,21 +130,22 @@ def variant_folder(machine, is_default, engine, precision):
     return f"build/{machine}{APART * looks_like_more}{variant}"
 
 
-def lock_build():
+def lock_build(env):
     """Hold build/.lock while this build runs; a second one in the same tree stops at once."""
-    os.makedirs("build", exist_ok=True)
-    lock = open("build/.lock", "a+")  # noqa: SIM115  held until the process ends
     try:
+        os.makedirs("build", exist_ok=True)
+        lock = open("build/.lock", "a+")  # noqa: SIM115  held until the process ends
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
     except BlockingIOError:
         lock.seek(0)
-        print(
-            f"scons: another build is running in this tree (process {lock.read().strip()}); "
+        stop(
+            env,
+            f"another build is running in this tree (process {lock.read().strip()}); "
             "wait for it, or build in a clone",
-            file=sys.stderr,
         )
-        sys.exit(2)
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    except OSError as error:
+        stop(env, f"cannot write build/: {error.strerror}")
     lock_build.held = lock

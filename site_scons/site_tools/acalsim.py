@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import SCons.Node.FS
+import SCons.SConsign
 from acalsim_backend.capture.readings import is_unchanged
 from acalsim_backend.paths import PYTHONPATH
 from acalsim_build import commands, products, variables
@@ -34,11 +35,12 @@ def generate(env):
     # To the nanosecond, and of the last change of whatever kind: an edit may keep the time of modification.
     SCons.Node.FS.Base.getmtime = lambda node: node.stat() and node.stat().st_ctime_ns
     env["IMPLICIT_COMMAND_DEPENDENCIES"] = 0
+    SCons.SConsign.write = or_one_line(SCons.SConsign.write)
     variables.read_variables(env)
     if GetOption("cache_dir"):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not is_dry():
-        variables.lock_build()
+        variables.lock_build(env)
     for method in (
         Room,
         Models,
@@ -57,6 +59,21 @@ def generate(env):
 
 def exists(env):
     return True
+
+
+def or_one_line(write):
+    """SCons's own way to note what was built, but for its traceback where the disk is full or not to be written."""
+
+    def write_or_say():
+        try:
+            write()
+        except OSError as error:
+            if is_dry():
+                return
+            print(f"scons: cannot note what was built: {error.strerror}", file=sys.stderr, flush=True)
+            os._exit(2)  # SCons would try again as it goes
+
+    return write_or_say
 
 
 def is_dry():

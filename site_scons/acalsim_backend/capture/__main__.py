@@ -11,14 +11,14 @@ The model runs in a process of its own, which PROGRAM watches (host/watch).
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
-from ..errors import CaptureError, run_room
+from ..errors import AcalsimError, CaptureError, printable, run_room
 from ..host.watch import FAILED, Seen, read_seen
 from ..processes import die_with_parent
 from .readings import write_readings
@@ -27,30 +27,26 @@ WORKER = (sys.executable, "-P", "-m", "acalsim_backend.capture.worker")
 """-P: the worker itself puts the working folder on sys.path, once imports are watched."""
 
 
-def run_worker(watch: list[str], options: argparse.Namespace) -> tuple[str, int]:
-    """The worker's reply, "" where it gave none, and its exit status."""
-    listen, reply = os.pipe()
-    command = [*watch, *WORKER, str(options.model), str(options.out), str(reply)]
+def run_worker(watch: list[str], options: argparse.Namespace, reply: IO[bytes]) -> int:
+    """The worker's exit status, when it has left its answer in `reply`."""
+    command = [*watch, *WORKER, str(options.model), str(options.out), str(reply.fileno())]
     command += ["--precision", options.precision] + ["--intermediates"] * options.intermediates
-    process = subprocess.Popen(command, pass_fds=[reply], preexec_fn=die_with_parent)
-    os.close(reply)
+    process = subprocess.Popen(command, pass_fds=[reply.fileno()], preexec_fn=die_with_parent)
     try:
-        status = process.wait()
+        return process.wait()
     finally:
         process.kill()
-    os.set_blocking(listen, False)  # what outlived the model may still hold the other end
-    try:
-        return os.read(listen, 16).decode(), status
-    except BlockingIOError:
-        return "", status
-    finally:
-        os.close(listen)
 
 
 def judge(model: Path, reply: str, status: int) -> None:
-    """Raises CaptureError where the model ended the process before the capture was done."""
-    if reply:
+    """Raises what stopped the worker; a CaptureError where the model ended the process before it could say."""
+    if reply == "done\n":
         return
+    if reply:
+        room, _, text = reply.partition("\n")
+        error = AcalsimError(text)
+        error.room = room
+        raise error
     if status == FAILED:
         raise CaptureError(f"{model}: what it reads could not be watched")
     if status < 0 or status > 128:
@@ -70,13 +66,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
     parser.add_argument("--watch", metavar="PROGRAM", help="the watcher (host/watch)")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="acalsim-") as folder:
+    with tempfile.TemporaryDirectory(prefix="acalsim-") as folder, open(f"{folder}/reply", "w+b") as reply:
         seen_file = Path(folder) / "seen"
         watch = [options.watch, str(seen_file)] if options.watch else []
-        reply, status = run_worker(watch, options)
-        judge(options.model, reply, status)
-        if reply != "done":
-            return 1
+        status = run_worker(watch, options, reply)
+        judge(options.model, Path(reply.name).read_text(), status)
         seen = read_seen(seen_file) if watch else Seen([], ["no --watch PROGRAM was given"])
     if not options.intermediates:
         unwatched = write_readings(seen, options.out)
@@ -86,11 +80,8 @@ def main(arguments: list[str]) -> int:
 
 
 def say_unwatched(model: Path, reasons: list[str]) -> None:
-    print(
-        f"capture: {model}: captured anew in every build, as not all that it reads can be watched: "
-        f"{'; '.join(reasons)}",
-        file=sys.stderr,
-    )
+    text = f"captured anew in every build, as not all that it reads can be watched: {'; '.join(reasons)}"
+    print(printable(f"capture: {model}: {text}"), file=sys.stderr)
 
 
 run_room(main)

@@ -3,6 +3,9 @@
 
 Python itself lists each folder of sys.path, so that every new file beside a model would look like a change of
 what it read, and takes a module from __pycache__ as long as the source's time and size are the same.
+
+A model's folder comes first for the user's own code, and last for that of packages: models/sympy.py is a model, and
+torch goes on to find what it means by sympy.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.machinery import (
     ExtensionFileLoader,
     ModuleSpec,
@@ -74,13 +77,30 @@ def _hook(folder: str) -> _Finder:
 
 _models_folders: list[str] = []
 """What add_folders has added to sys.path."""
-
-
 _EVERYWHERE = DistributionFinder.Context()
 
 
+def _is_asked_by_a_package() -> bool:
+    """Whether the import that is under way stands in a package's code."""
+    frame = sys._getframe()
+    while frame.f_back and (frame.f_code.co_filename == __file__ or "importlib" in frame.f_code.co_filename):
+        frame = frame.f_back
+    return not is_users(frame.f_code.co_filename)
+
+
 class _PathFinder(PathFinder):
-    """Python's own, but for what looks for installed packages: it does not list the models' folders."""
+    """Python's own, but for models' folders: packages are not sought in them, nor their modules for packages."""
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is None and _models_folders and _is_asked_by_a_package():
+            elsewhere = [folder for folder in sys.path if folder not in _models_folders]
+            return PathFinder.find_spec(fullname, elsewhere, target) or PathFinder.find_spec(
+                fullname, _models_folders, target
+            )
+        return PathFinder.find_spec(fullname, path, target)
 
     @classmethod
     def find_distributions(

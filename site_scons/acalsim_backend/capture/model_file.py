@@ -55,11 +55,9 @@ class ModelFile:
         if not self.path.is_file():
             raise CaptureError(f"no model file at '{self.path}'")
         import torch
-        import torch._dynamo
 
-        # Only now: models may be called like modules that torch imports.
         add_folders(str(self.resolved.parent), self._start)
-        # Nor the bare stem, for other models that import such a module.
+        # Not the bare stem: a model may be called like a module that someone imports.
         name = "model" + re.sub(r"\W", "_", str(self.resolved))
         loader = FromSource(name, str(self._absolute))
         spec = importlib.util.spec_from_loader(name, loader)
@@ -100,8 +98,7 @@ class ModelFile:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            text = " ".join([f"{type(error).__name__}:", *str(error).split()])
-            raise self.fail(f"{what} raised {text.rstrip(':')}{self._line(error)}") from None
+            raise self.fail(f"{what} raised {_words(error)}{self._line(error)}") from None
 
     def guard_dynamo(self, call: Callable[[], Any]) -> Any:
         """Call the compiled model; a graph that Dynamo can't take whole becomes one line."""
@@ -117,23 +114,22 @@ class ModelFile:
                 ) from None
             if _is_ours(inner):
                 raise
-            text = " ".join([f"{type(inner).__name__}:", *str(inner).split()])
-            raise self.fail(f"the model's graph cannot be taken apart: {text}{self._line(inner)}") from None
+            text = f"{_words(inner)}{self._line(inner)}"
+            raise self.fail(f"the model's graph cannot be taken apart: {text}") from None
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            text = " ".join(str(error).split())
             raise self.fail(
-                f"forward() under torch.compile raised {type(error).__name__}: {text}{self._line(error)}"
+                f"forward() under torch.compile raised {_words(error)}{self._line(error)}"
             ) from error
 
     def _reason(self, text: str) -> str:
         """Dynamo's headline, its explanation, and the user's line."""
         found = re.search(r"^ *Explanation: (.+)", text, re.MULTILINE)
         explanation = f": {found[1].strip()}" if found else ""
-        lines = [line for line in re.findall(r'File "([^"]+)", line (\d+)', text) if is_users(line[0])]
+        lines = [line for line in re.findall(r'File "(.+?)", line (\d+)', text) if is_users(line[0])]
         place = self._place(*lines[-1]) if lines else ""
         return f"{text.strip().splitlines()[0]}{explanation}{place}"
 
@@ -169,6 +165,15 @@ def _is_ours(error: BaseException) -> bool:
     """Whether an exception comes out of our own code, so that its traceback is what is needed."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).is_relative_to(PYTHONPATH / "acalsim_backend")
+
+
+def _words(error: BaseException) -> str:
+    """An exception's type and what it says, in one line."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "its text cannot be made"
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _kinds(value: Any) -> str:

@@ -27,7 +27,7 @@ class Sources:
         """`models/mlp.py:17`, relative to the root where it lies below it; empty if nothing is known."""
         trace = node.meta.get("stack_trace") or ""
         frames = [
-            frame for frame in re.findall(r'File "([^"]+)", line (\d+)', trace) if self._is_users(frame[0])
+            frame for frame in re.findall(r'File "(.+?)", line (\d+)', trace) if self._is_users(frame[0])
         ]
         if not frames:
             return self._module(node)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m acalsim_backend.capture.worker MODEL.py OUTDIR REPLY: the process in which the user's code runs.
 
-Writes what the capture makes of the model into OUTDIR, and one word to the descriptor REPLY: "done", or "told"
-where it has said itself what went wrong. Who hears nothing knows that the model ended the process.
+Writes what the capture makes of the model into OUTDIR, and to the descriptor REPLY a line "done" or, with the lines
+that say why not, the room that stopped it. Who finds nothing there knows that the model ended the process.
 """
 
 import argparse
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
-from ..errors import run_room
+from ..errors import AcalsimError, CaptureError, disk_trouble, run_room
 from .capture_file import Quantised
 from .imports import watch_imports
 from .model import Captured, capture_model
@@ -27,10 +28,12 @@ def quantised(captured: Captured) -> Quantised:
 
 
 def capture(options: argparse.Namespace) -> None:
-    out = options.out.absolute()  # the model may change the working folder
+    process, out = os.getpid(), options.out.absolute()  # the model may change the working folder
     file = ModelFile(options.model)
     file.load()
     captured = capture_model(file, keep_all=options.intermediates or options.precision == "int8")
+    if os.getpid() != process:
+        os._exit(0)  # the model has forked, and the first process goes on
     file.check_in_place()
     if options.intermediates:
         write_intermediates(captured, out)
@@ -48,12 +51,17 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="torch")
     watch_imports()
-    answer = b"told"
     try:
         capture(options)
-        answer = b"done"
-    finally:
-        os.write(options.reply, answer)
+        reply = "done\n"
+    except AcalsimError as error:
+        reply = f"{error.room}\n{error}"
+    except OSError as error:
+        reply = f"{CaptureError.room}\n{disk_trouble(error)}"
+    except KeyboardInterrupt:  # of the model's own making: the parent heeds the terminal's
+        reply = f"{CaptureError.room}\n{options.model}: the model raised KeyboardInterrupt"
+    with suppress(OSError):  # the model may have closed it
+        os.write(options.reply, reply.encode())
     return 0
 
 

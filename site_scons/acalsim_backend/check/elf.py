@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -103,6 +103,8 @@ class Elf:
     sections: tuple[Section, ...]
     segments: tuple[Segment, ...]
     symbols: Mapping[str, Symbol]
+    code: Mapping[int, bytes] = field(default_factory=dict)
+    """What executable sections hold, by address."""
 
     @cached_property
     def occupying(self) -> list[Section]:
@@ -177,7 +179,7 @@ def _read(path: str | Path, stream: BinaryIO, file_bytes: int, elf_class: int) -
         _refuse_bad_tables(elf, file_bytes)
         sections = tuple(_sections(elf, file_bytes))
         segments = tuple(_segments(elf, file_bytes))
-        return Elf(elf["e_flags"], elf["e_entry"], sections, segments, _symbols(elf))
+        return Elf(elf["e_flags"], elf["e_entry"], sections, segments, _symbols(elf), _code(elf))
     except CheckError as error:
         raise CheckError(f"{path}: {error}") from None
     except Exception as error:  # a damaged file can make pyelftools raise a dozen types
@@ -242,6 +244,14 @@ def _segments(elf: ELFFile, file_bytes: int) -> Iterator[Segment]:
         segment = Segment(index, *(header[name] for name in names))
         _refuse_outside(f"segment {index}", segment.p_offset, segment.p_filesz, file_bytes)
         yield segment
+
+
+def _code(elf: ELFFile) -> dict[int, bytes]:
+    return {
+        section["sh_addr"]: section.data()
+        for section in elf.iter_sections()
+        if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS"
+    }
 
 
 def _symbols(elf: ELFFile) -> dict[str, Symbol]:

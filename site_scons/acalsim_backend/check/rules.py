@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import promise_rules, section_rules, segment_rules
+from . import promise_rules, section_rules, segment_rules, stack_rules
 from .layout import Layout, Violation
 from .plan import Promises
 
@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     segment_rules.writable_is_never_executable,
     promise_rules.stack_fits,
     promise_rules.stack_stays_off_data,
+    stack_rules.stack_cannot_jump_its_guard,
     promise_rules.symbols_are_as_planned,
     promise_rules.sections_stay_off_devices,
 )

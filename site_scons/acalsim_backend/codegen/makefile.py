@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from pathlib import Path
 
 from ..host import toolchain
@@ -16,12 +18,12 @@ TEMPLATE = """\
 CROSS_COMPILE ?= riscv64-unknown-elf-
 GCC := $(CROSS_COMPILE)gcc
 CC := {compiler}
-KERNELS ?= {kernels}
+{kernels}
 
 GCC_FLAGS := {gcc_flags}
 CFLAGS := {cflags}
 PLACES := -I. -I$(KERNELS) -Wa,-I. \\
-    -ffile-prefix-map='$(CURDIR)'={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
+    -ffile-prefix-map="$$PWD"={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
 OBJECTS := {objects}
 
 all: {graph}.elf {graph}.bin {graph}.dump
@@ -54,6 +56,20 @@ clean:
 """
 
 
+LINK = """\
+# make takes no such names among prerequisites: {path}
+$(shell ln -sfn {quoted} .kernels)
+KERNELS ?= .kernels"""
+
+
+def _kernels(path: str) -> str:
+    """How KERNELS is set: to the folder's path, or to a link beside the Makefile where make cannot have the path."""
+    if re.fullmatch(r"[\w./+-]+", path, re.ASCII):
+        return f"KERNELS ?= {path}"
+    quoted = shlex.quote(path).replace("$", "$$").replace("#", r"\#")
+    return LINK.format(path=path, quoted=quoted)
+
+
 def makefile(graph: str, machine: Machine, folder: Path) -> str:
     stems = [Path(name).stem for name in toolchain.RUNTIME_SOURCES] + [
         graph,
@@ -64,7 +80,7 @@ def makefile(graph: str, machine: Machine, folder: Path) -> str:
     compiler, c_flags = toolchain.c_compiler(machine.cpu), " ".join(toolchain.c_flags(machine.cpu))
     return TEMPLATE.format(
         graph=graph,
-        kernels=os.path.relpath(KERNELS, folder),
+        kernels=_kernels(os.path.relpath(KERNELS, folder)),
         compiler="$(GCC)" if compiler == "gcc" else compiler,
         gcc_flags=gcc_flags,
         cflags="$(GCC_FLAGS)" if c_flags == gcc_flags else c_flags,

@@ -82,6 +82,11 @@ def installed_version() -> str:
     return version(find_qemu())
 
 
+def option_value(value: str | Path) -> str:
+    """A value as QEMU's options take it: they are separated by commas."""
+    return str(value).replace(",", ",,")
+
+
 def build_plugin(folder: Path, compiler: str = "gcc") -> Path:
     """Compile the plugin into `folder`; return its path. Raises QemuError with the compiler's last line."""
     write_atomic(folder / "registers.h", registers_header())
@@ -129,8 +134,9 @@ def check_plugin(qemu: Path, plugin: Path) -> None:
         simulator = _Simulator(Path(folder) / "socket")
         command: list[str | Path] = [qemu, "-M", "virt", "-bios", "none"]
         command += ["-display", "none", "-serial", "none", "-monitor", "none"]
-        command += ["-device", f"loader,file={probe},addr=0x80000000,force-raw=on"]
-        command += ["-plugin", plugin.absolute(), "-device", f"sst-device,socket={simulator.path}"]
+        command += ["-device", f"loader,file={option_value(probe)},addr=0x80000000,force-raw=on"]
+        command += ["-plugin", option_value(plugin.absolute())]
+        command += ["-device", f"sst-device,socket={option_value(simulator.path)}"]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 from pathlib import Path
 
 from .. import doors
@@ -14,18 +13,6 @@ from ..host.tools import Tools
 from ..machine.file import load_machine
 from .run import DEFAULT_TIMEOUT_S, simulate
 from .run_file import HostFile, RunFile
-
-
-def interrupt_once() -> None:
-    """Let the first SIGINT or SIGTERM end the run, and no later one disturb its cleaning up."""
-
-    def interrupt(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +32,6 @@ def main(arguments: list[str]) -> int:
         "--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses"
     )
     options = parser.parse_args(arguments)
-    interrupt_once()
     options.run.mkdir(parents=True, exist_ok=True)
 
     def keep_logs(console: str, log: str) -> None:

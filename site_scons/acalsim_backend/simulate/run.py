@@ -24,7 +24,7 @@ from pathlib import Path
 
 from .. import doors
 from ..errors import SimulateError
-from ..host.qemu import find_qemu
+from ..host.qemu import find_qemu, option_value
 from ..host.tools import Tools
 from ..machine.machine import Machine
 from ..paths import PYTHONPATH
@@ -211,18 +211,19 @@ class _Session:
 
 
 def qemu_command(session: _Session) -> list[str]:
-    folder, machine = session.folder, session.machine
+    folder, machine = option_value(session.folder), session.machine
     size = machine.ram.size_bytes
     cpu = f"rv64,v=true,vext_spec=v1.0,vlen={machine.cpu.vlen}" if machine.cpu.vlen else "rv64"
-    trace = f",trace={session.trace}" if session.trace else ""
+    trace = f",trace={option_value(session.trace)}" if session.trace else ""
     return [
         str(find_qemu()),
-        *("-object", f"memory-backend-file,id=ram,size={size},mem-path={folder / 'ram'},share=on"),
+        *("-object", f"memory-backend-file,id=ram,size={size},mem-path={folder}/ram,share=on"),
         *("-M", "virt,memory-backend=ram", "-m", f"{size}B", "-cpu", cpu, "-smp", "1"),
         *("-bios", "none", "-kernel", str(session.elf), "-display", "none"),
-        *("-serial", f"file:{folder / 'console.log'}", "-monitor", "none"),
-        *("-qmp", f"unix:{folder / 'monitor'},server=on,wait=off"),
-        *("-plugin", f"{session.tools.plugin}{trace}", "-device", f"sst-device,socket={folder / 'socket'}"),
+        *("-serial", f"file:{session.folder / 'console.log'}", "-monitor", "none"),
+        *("-qmp", f"unix:{folder}/monitor,server=on,wait=off"),
+        *("-plugin", f"{option_value(session.tools.plugin)}{trace}"),
+        *("-device", f"sst-device,socket={folder}/socket"),
     ]
 
 
