@@ -80,12 +80,15 @@ class BaselineError(AcalsimError):
     room = "baseline"
 
 
+_OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]
+_OBEYED += [*range(0x2060, 0x2070), 0xFEFF, *range(0xD800, 0xE000)]
+_ESCAPES = {sign: chr(sign).encode("unicode_escape").decode() for sign in _OBEYED if chr(sign) not in "\t\n"}
+"""What a terminal obeys instead of showing it: control characters, directions of writing, halves of characters."""
+
+
 def printable(text: str) -> str:
-    """The text with what a terminal would obey, or would not show, as escapes: it may come from a guest or a file."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode()
-        for sign in text
-    )
+    """The text with escapes for what a terminal would obey: it may come from a guest, a file or its name."""
+    return text.translate(_ESCAPES)
 
 
 def run_room(main: Callable[[list[str]], int | None]) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from acalsim_backend.errors import AcalsimError
+from acalsim_backend.errors import AcalsimError, printable
 from acalsim_backend.machine.file import find_machine, load_machine
 from acalsim_backend.paths import MACHINES
 from SCons.Script import Help, Variables
@@ -46,6 +46,9 @@ def read_variables(env):
     variables = user_variables()
     variables.Update(env)
     stop_on_unknown(env, variables)
+    for name in ("MACHINE", "MODELS"):
+        if printable(env[name]) != env[name]:
+            stop(env, f"{name} is '{printable(env[name])}', which no terminal can show; give it another name")
     env["MODEL_FOLDER"] = os.path.expanduser(env["MODELS"])
     resolve_machine(env)
     names = ", ".join(name for name, _ in model_files(env["MODEL_FOLDER"])) or "none"
@@ -96,7 +99,7 @@ def stop_on_unknown(env, variables):
 
 def stop(env, message):
     """End the build before it starts, with one line."""
-    print(f"scons: {message}", file=sys.stderr)
+    print(printable(f"scons: {message}"), file=sys.stderr)
     env.Exit(2)
 
 

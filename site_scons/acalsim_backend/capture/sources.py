@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import printable
+
 if TYPE_CHECKING:
     from torch import fx
 
@@ -25,6 +27,9 @@ class Sources:
 
     def of(self, node: fx.Node) -> str:
         """`models/mlp.py:17`, relative to the root where it lies below it; empty if nothing is known."""
+        return printable(self._of(node))
+
+    def _of(self, node: fx.Node) -> str:
         trace = node.meta.get("stack_trace") or ""
         frames = [
             frame for frame in re.findall(r'File "(.+?)", line (\d+)', trace) if self._is_users(frame[0])

@@ -47,18 +47,18 @@ class Function:
     calls_unknown: bool = False
 
 
-def stack_cannot_jump_its_guard(layout: Layout, plan: Promises) -> Iterator[Violation]:
-    if plan.stack_bytes is None:
+def stack_cannot_jump_its_guard(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    if promises.stack_bytes is None:
         return
     functions = read_functions(layout.elf)
     large = [f for f in functions.values() if f.frame_bytes is None or f.frame_bytes > guard_bytes()]
     if not large:
         return
-    worst = max(large, key=lambda f: f.frame_bytes or plan.stack_bytes or 0)
+    worst = max(large, key=lambda f: f.frame_bytes or promises.stack_bytes or 0)
     size = "unknown size" if worst.frame_bytes is None else f"0x{worst.frame_bytes:x} bytes"
     found = f"function '{worst.name}' has a stack frame of {size}, which could step over the guard"
     needed = Depths(functions).needed(layout.elf)
-    available = plan.stack_bytes - guard_bytes()
+    available = promises.stack_bytes - guard_bytes()
     if needed is None:
         yield Violation(0, f"{found} of 0x{guard_bytes():x}, and how deep calls go is not known")
     elif needed > available:
@@ -105,10 +105,13 @@ def read_functions(elf: Elf) -> dict[int, Function]:
         for start, end in itertools.pairwise([*starts, address + len(code)]):
             functions[start] = _Reader(start, code[start - address : end - address]).read(names[start])
     starts = sorted(functions)
-    for start, function in functions.items():
+    for function in functions.values():
         owners = {starts[max(bisect_right(starts, target) - 1, 0)] for target in function.calls}
-        function.calls = owners - {start} if starts else set()
+        function.calls = owners
     return functions
+
+
+_JAL_BITS = ((31, 20), *((21 + i, 1 + i) for i in range(10)), (20, 11), *((12 + i, 12 + i) for i in range(8)))
 
 
 class _Reader:
@@ -117,12 +120,13 @@ class _Reader:
     def __init__(self, start: int, code: bytes):
         self._start, self._code = start, code
         self._function = Function("")
-        self._pointers: dict[int, int] = {}  # registers that auipc has set
+        self._pointers: dict[int, int] = {}  # what auipc has set, in the instruction before
 
     def read(self, name: str) -> Function:
         self._function = Function(name)
         at = 0
         while at + 2 <= len(self._code):
+            pointers = self._pointers
             (half,) = struct.unpack_from("<H", self._code, at)
             if half & 3 != 3:
                 self._short(self._start + at, half)
@@ -132,6 +136,8 @@ class _Reader:
                 at += 4
             else:
                 break
+            if self._pointers is pointers:
+                self._pointers = {}
         if name in SETS_STACK:
             self._function.frame_bytes = 0
         elif name.startswith(SAVES_REGISTERS):
@@ -168,12 +174,12 @@ class _Reader:
         opcode, to, source = word & 127, word >> 7 & 31, word >> 15 & 31
         immediate = (word >> 20) - (word >> 31 << 12)
         if opcode == 0x6F:  # jal
-            self._leave(pc + _signed(word, (31, 20), *((21 + i, 1 + i) for i in range(10)), (20, 11),
-                                     *((12 + i, 12 + i) for i in range(8))))  # fmt: skip
+            target = pc + _signed(word, *_JAL_BITS)
+            self._function.calls.add(target) if to == RA else self._leave(target)
         elif opcode == 0x67 and (to == RA or source in self._pointers):  # jalr
             self._call(source, immediate)
         elif opcode == 0x17:  # auipc
-            self._pointers[to] = pc + (word & 0xFFFFF000) - (word >> 31 << 32)
+            self._pointers = {to: pc + (word & 0xFFFFF000) - (word >> 31 << 32)}
         elif opcode == 0x13 and to == source == SP:  # addi sp, sp
             self._move(immediate)
         elif to == SP and opcode in (0x13, 0x1B, 0x33, 0x3B, 0x37):  # computed otherwise
@@ -184,12 +190,13 @@ class _Reader:
             self._function.frame_bytes -= distance
 
     def _leave(self, target: int) -> None:
+        """A jump; one within the function is none of its calls."""
         if not self._start <= target < self._start + len(self._code):
             self._function.calls.add(target)
 
     def _call(self, register: int, offset: int) -> None:
         if register in self._pointers:
-            self._leave(self._pointers[register] + offset)
+            self._function.calls.add(self._pointers[register] + offset)
         else:
             self._function.calls_unknown = True
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from .. import doors
-from ..errors import run_room
+from ..errors import printable, run_room
 from ..files import write_atomic
 from ..host.tools import Tools
 from ..machine.file import load_machine
@@ -35,10 +35,10 @@ def main(arguments: list[str]) -> int:
     options.run.mkdir(parents=True, exist_ok=True)
 
     def keep_logs(console: str, log: str) -> None:
-        write_atomic(options.run / "console.log", console)
-        write_atomic(options.run / "simulator.log", log)
+        write_atomic(options.run / "console.log", printable(console))
+        write_atomic(options.run / "simulator.log", printable(log))
         if options.verbose:
-            print(log, end="", flush=True)
+            print(printable(log), end="", flush=True)
 
     run = simulate(
         options.elf,
