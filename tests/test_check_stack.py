@@ -116,3 +116,13 @@ def test_a_large_frame_is_refused_where_nobody_knows_how_deep_calls_go(compiled,
 
 def test_the_guard_is_the_reset_codes_own():
     assert guard_bytes() == 256
+
+
+def test_a_frame_that_aligns_itself_is_known(compiled):
+    """The compiler keeps the old stack pointer in s0, cuts off the new one's last bits, and goes back by s0."""
+    source = CHAIN.format(leaf=32, middle=32).replace(
+        "char a[32]; keep(a); keep", "LARGE char a[300]; keep(a); keep", 1
+    )
+    elf, usage = compiled(source, "-DLARGE=__attribute__((aligned(64)))", "-fno-omit-frame-pointer")
+    found = {function.name: function.frame_bytes for function in read_functions(read_elf(elf)).values()}
+    assert usage["leaf"] >= 300 and usage["leaf"] <= found["leaf"] <= usage["leaf"] + 128

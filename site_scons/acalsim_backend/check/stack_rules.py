@@ -20,8 +20,10 @@ from .elf import Elf
 from .layout import Layout, Violation
 from .plan import Promises
 
-RA, SP, T0 = 1, 2, 5
-"""Registers by number; a function returns to ra, or to t0 where it saves registers for another one."""
+RA, SP, T0, S0 = 1, 2, 5, 8
+"""Registers by number; a function returns to ra, or to t0 where it saves registers for another one.
+
+s0 is the frame pointer of functions that align their frame."""
 SETS_STACK = ("_start",)
 """Functions that give the stack pointer its first value."""
 SAVES_REGISTERS = "__riscv_save_"
@@ -167,6 +169,8 @@ class _Reader:
             self._leave(pc + _signed(half, *bits))
         elif half & 0xF07F == 0x9002 and register:  # c.jalr
             self._call(register, 0)
+        elif half & 0xFFFF == 0x8122:  # c.mv sp, s0: back to where the frame pointer is
+            return
         elif half & 0xEF83 == 0x8102 and half >> 2 & 31:  # c.mv or c.add to sp
             self._function.frame_bytes = None
 
@@ -180,14 +184,21 @@ class _Reader:
             self._call(source, immediate)
         elif opcode == 0x17:  # auipc
             self._pointers = {to: pc + (word & 0xFFFFF000) - (word >> 31 << 32)}
-        elif opcode == 0x13 and to == source == SP:  # addi sp, sp
+        elif opcode == 0x13 and to == source == SP:  # addi sp, sp; andi sp, sp, which aligns it
             self._move(immediate)
+        elif opcode == 0x13 and to == SP and source == S0 and not word >> 12 & 7:  # addi sp, s0
+            self._reach(-immediate)
         elif to == SP and opcode in (0x13, 0x1B, 0x33, 0x3B, 0x37):  # computed otherwise
             self._function.frame_bytes = None
 
     def _move(self, distance: int) -> None:
         if distance < 0 and self._function.frame_bytes is not None:
             self._function.frame_bytes -= distance
+
+    def _reach(self, depth: int) -> None:
+        """The stack pointer becomes the frame pointer, which is where it was at the call, less `depth`."""
+        if self._function.frame_bytes is not None:
+            self._function.frame_bytes = max(self._function.frame_bytes, depth)
 
     def _leave(self, target: int) -> None:
         """A jump; one within the function is none of its calls."""
