@@ -18,7 +18,10 @@ from acalsim_build import commands, products, variables
 from acalsim_build.commands import Word, words
 from acalsim_build.interruptible import Spawner
 from acalsim_build.models import ModelsError, find_models
+from SCons.Scanner import ScannerBase
+from SCons.Scanner.Python import scan
 from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
+from SCons.Tool import SourceFileScanner
 
 ROOMS = "site_scons/acalsim_backend"
 MACHINE = ("--machine", "$MACHINE_FILE")
@@ -31,7 +34,7 @@ def generate(env):
     env["ENV"] = {**os.environ, "PYTHONPATH": search_path(), "PWD": os.getcwd()}
     env["PYTHON"] = Word(sys.executable)
     env["SPAWN"] = Spawner()
-    env.Tool("python")
+    scan_imports()
     commands.generate(env)
     env.Decider("content-timestamp")
     # To the nanosecond, and of the last change of whatever kind: an edit may keep the time of modification.
@@ -82,6 +85,18 @@ def or_one_line(write):
 def is_dry():
     """Whether nothing may be written."""
     return bool(GetOption("help") or GetOption("no_exec") or GetOption("question"))
+
+
+def scan_imports():
+    """Python files are scanned for imports, as by SCons's own tool, which does so anew for every target.
+
+    That looks for modules in each target's folder, too. Ours are imported relatively, so that no folder matters
+    and what a file imports is found once.
+    """
+    scanner = ScannerBase(
+        scan, name="imports", skeys=[".py"], path_function=lambda *_, **__: (), recursive=True
+    )
+    SourceFileScanner.add_scanner(".py", scanner)
 
 
 def search_path():

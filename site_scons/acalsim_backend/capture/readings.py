@@ -195,6 +195,9 @@ def _path_of(line: str) -> str:
 
 # --- before a build -----------------------------------------------------------------------------
 
+_LOOKED_AT: set[str] = set()
+"""Lines about installed files that hold during this build."""
+
 
 def is_unchanged(out: Path, may_write: bool) -> bool:
     """Whether all that the capture in `out` read is what it was; False also where nothing says what it was.
@@ -207,10 +210,13 @@ def is_unchanged(out: Path, may_write: bool) -> bool:
         return False
 
 
-@functools.cache
 def _installed_holds(text: bytes) -> bool:
-    """Captures of one build mostly read the same packages: each such list is compared once."""
-    return all(_refreshed(line) for line in os.fsdecode(text).split("\n")[:-1])
+    """Captures of one build mostly read the same packages: each file of theirs is looked at once."""
+    lines = set(os.fsdecode(text).split("\n")[:-1])
+    if not all(map(_refreshed, lines - _LOOKED_AT)):
+        return False
+    _LOOKED_AT.update(lines)
+    return True
 
 
 def _holds(path: Path, may_write: bool) -> bool:
