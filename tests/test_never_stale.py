@@ -86,7 +86,7 @@ class Nets:
 
     def is_stale(self):
         """Whether a build would capture the model anew, as it finds before it begins."""
-        readings._installed_holds.cache_clear()
+        readings._LOOKED_AT.clear()
         with contextlib.chdir(self.tree.folder):
             return not readings.is_unchanged(Path("build/capture/net"), may_write=False)
 
