@@ -15,6 +15,7 @@ from acalsim_backend.machine.commands import (
     ELEMENT_TYPES,
     ERROR_CODES,
 )
+from acalsim_backend.machine.functions import FUNCTIONS
 from acalsim_backend.machine.models import DEVICE_MODELS
 from compute_fixtures import (
     DEFAULTS,
@@ -264,7 +265,7 @@ def test_the_host_computes_a_large_product_in_no_time(machine):
     assert 8 * 256**3 / seconds > 120e6
 
 
-def test_every_command_type_flag_and_field_is_documented():
+def test_every_command_type_flag_field_and_function_is_documented():
     text = (ROOT / "docs/device.md").read_text()
     rows = (
         *COMMANDS,
@@ -272,6 +273,7 @@ def test_every_command_type_flag_and_field_is_documented():
         *COMMAND_FLAGS,
         *ERROR_CODES,
         *COMMAND_FIELDS,
+        *FUNCTIONS,
     )
     parts = [*rows, *DEVICE_MODELS["compute"].parameters]
     assert [part.name for part in parts if not re.search(rf"\b{part.name}\b", text)] == []

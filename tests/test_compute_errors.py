@@ -149,7 +149,7 @@ def test_without_guest_ram_compute_says_so(simulator):
 
 
 def test_every_error_code_is_provoked_here():
-    assert set(WRONG) | {"ERROR_NO_RAM", "ERROR_NONE"} == set(ERRORS)
+    assert set(WRONG) | {"ERROR_NO_RAM", "ERROR_NONE", "ERROR_INDEX"} == set(ERRORS)
 
 
 def test_a_dataflow_that_is_none_is_refused(embedded):

@@ -30,6 +30,17 @@ Walk b_rows(const DeviceCommand& command);     // k
 Walk b_columns(const DeviceCommand& command);  // n
 Walk c_rows(const DeviceCommand& command);     // m
 
+// Which TYPE_ an operand has: 0 is A, 1 B, 2 C.
+constexpr std::uint32_t type_of(const DeviceCommand& command, std::uint32_t operand) {
+    return command.type >> operand * COMMAND_TYPE_BITS & ((1u << COMMAND_TYPE_BITS) - 1);
+}
+
+// Whether `k` says which FUNCTION_.
+constexpr bool computes_function(const DeviceCommand& command) {
+    return (command.code >= COMMAND_VECTOR && command.code <= COMMAND_POOL) ||
+           (command.code == COMMAND_STORE && command.flags & FLAG_ACTIVATION);
+}
+
 std::uint64_t operand_bytes(const DeviceCommand& command);   // of an element of A and B, of RAM
 std::uint64_t residual_bytes(const DeviceCommand& command);  // of an element of STORE's residual
 std::uint64_t vector_bytes(const DeviceCommand& command);    // of STORE's scales and bias together
@@ -70,6 +81,7 @@ struct Limits {
     MemoryRange ram;
     std::uint64_t scratchpad_bytes, accumulator_bytes;
     Peers peers;
+    bool has_lanes = false;
 };
 
 // A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half,

@@ -9,40 +9,78 @@ namespace acalsim {
 namespace {
 
 struct Code {
-    std::uint32_t code, types;
+    std::uint32_t code, types, operands;
+    bool needs_lanes;
 };
 
 constexpr Code kCodes[] = {
-#define ROW(code, types) {code, types},
+#define ROW(code, types, operands, needs_lanes) {code, types, operands, needs_lanes != 0},
     ACALSIM_COMMANDS(ROW)
 #undef ROW
 };
 
 struct Flag {
-    std::uint32_t bit, command, needs, excludes;
+    std::uint32_t bit, commands, needs, excludes, types;
+    bool needs_lanes;
 };
 
 constexpr Flag kFlags[] = {
-#define ROW(bit, command, needs, excludes) {bit, command, needs, excludes},
+#define ROW(bit, commands, needs, excludes, types, needs_lanes) \
+    {bit, commands, needs, excludes, types, needs_lanes != 0},
     ACALSIM_COMMAND_FLAGS(ROW)
 #undef ROW
 };
 
-bool takes_type(const DeviceCommand& x) {
+struct Function {
+    std::uint32_t function, commands, refused;
+};
+
+constexpr Function kFunctions[] = {
+#define ROW(function, commands, operands, special, refused) {function, commands, refused},
+    ACALSIM_FUNCTIONS(ROW)
+#undef ROW
+};
+
+// Types that the command takes where one of its flags has a say in that, else those of its code.
+std::uint32_t types_taken(const DeviceCommand& x, std::uint32_t of_code) {
+    for (const Flag& row : kFlags) {
+        if (x.flags & row.bit && row.types) return row.types;
+    }
+    return of_code;
+}
+
+bool takes_types(const DeviceCommand& x, const Limits& limits) {
     for (const Code& row : kCodes) {
-        if (x.code == row.code) return x.type < 32 && row.types & 1u << x.type;
+        if (x.code != row.code) continue;
+        if (row.needs_lanes && !limits.has_lanes) return false;
+        const std::uint32_t types = types_taken(x, row.types);
+        for (std::uint32_t operand = 0; operand < row.operands; ++operand) {
+            if (!(types & 1u << type_of(x, operand))) return false;
+        }
+        return !(x.type >> row.operands * COMMAND_TYPE_BITS);
     }
     return false;
 }
 
-bool takes_flags(const DeviceCommand& x) {
+bool takes_flags(const DeviceCommand& x, const Limits& limits) {
     std::uint32_t unknown = x.flags;
     for (const Flag& row : kFlags) {
         if (!(x.flags & row.bit)) continue;
-        if (x.code != row.command || ~x.flags & row.needs || x.flags & row.excludes) return false;
+        if (!(row.commands & 1u << x.code) || ~x.flags & row.needs || x.flags & row.excludes)
+            return false;
+        if (row.needs_lanes && !limits.has_lanes) return false;
         unknown &= ~row.bit;
     }
     return !unknown;
+}
+
+// Whether it computes a function: then that is one for this command, with these flags.
+bool takes_function(const DeviceCommand& x) {
+    if (!computes_function(x)) return true;
+    for (const Function& row : kFunctions) {
+        if (x.k == row.function) return row.commands & 1u << x.code && !(x.flags & row.refused);
+    }
+    return false;
 }
 
 bool aligned(std::initializer_list<std::uint64_t> values, std::uint64_t unit) {
@@ -136,7 +174,8 @@ std::uint32_t check_memories(const DeviceCommand& x, const Limits& limits) {
 }  // namespace
 
 std::uint32_t check_command(const DeviceCommand& x, const Limits& limits) {
-    if (!takes_type(x) || !takes_flags(x)) return ERROR_COMMAND;
+    if (!takes_types(x, limits) || !takes_flags(x, limits) || !takes_function(x))
+        return ERROR_COMMAND;
     if (x.code == COMMAND_NOP || x.code == COMMAND_SYNC) return ERROR_NONE;
     if (x.code == COMMAND_AWAIT) return x.m ? ERROR_NONE : ERROR_SIZE;
     if (x.code == COMMAND_SIGNAL) return reaches(x, limits) ? ERROR_NONE : ERROR_ADDRESS;

@@ -30,30 +30,53 @@ class Field:
         return {"uint16_t": "H", "uint32_t": "I", "uint64_t": "Q", "int32_t": "i", "float": "f"}[self.c_type]
 
 
+TYPE_BITS = 4
+"""Of each operand's type in a command's `type`: A's are the lowest, then come B's and C's."""
+
+ELEMENT_TYPES = (
+    Flag("TYPE_FLOAT32", 0, "float32; of a MATMUL: with float32 sums"),
+    Flag("TYPE_INT8", 1, "int8; of a MATMUL: with int32 sums"),
+    Flag("TYPE_INT32", 2, "int32"),
+    Flag("TYPE_INT64", 3, "int64"),
+    Flag("TYPE_BOOL", 4, "a byte that is 0 or 1"),
+)
+FLOAT32_OR_INT8 = ("TYPE_FLOAT32", "TYPE_INT8")
+ANY_TYPE = tuple(type.name for type in ELEMENT_TYPES)
+
+
 @dataclass(frozen=True)
 class CommandCode(Flag):
-    """A code that a command may have, and the `types` that it takes."""
+    """A code that a command may have, and the `types` that each of its typed `operands` may have."""
 
     types: tuple[str, ...] = ("TYPE_FLOAT32",)
+    operands: int = 1
+    needs_lanes: bool = False
 
 
 @dataclass(frozen=True)
 class CommandFlag:
-    """A bit of a command's flags. No command but `command` takes it.
+    """A bit of a command's flags. No command but those of `commands` takes it.
 
-    Where it is set, all that it `needs` have to be set, and none that it `excludes`.
+    Where it is set, all that it `needs` have to be set, and none that it `excludes`. Its `types`, where it has
+    any, are then those that the command takes.
     """
 
     name: str
     value: int
-    command: str
+    commands: tuple[str, ...]
     meaning: str
     needs: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    needs_lanes: bool = False
 
     @property
     def description(self) -> str:
-        return f"{self.command.removeprefix('COMMAND_')}: {self.meaning}"
+        return f"{self.takers.replace('COMMAND_', '')}: {self.meaning}"
+
+    @property
+    def takers(self) -> str:
+        return ", ".join(self.commands)
 
     def __str__(self) -> str:
         return f"{self.name} {self.value:#x}"
@@ -64,15 +87,13 @@ def refuse_clashes(flags: tuple[CommandFlag, ...]) -> tuple[CommandFlag, ...]:
     for one, other in combinations(flags, 2):
         if one.value & other.value:
             raise DeviceError(f"flags overlap: {one} and {other}")
-    of = {flag.name: flag.command for flag in flags}
+    of = {flag.name: flag.commands for flag in flags}
     for flag in flags:
         for name in (*flag.needs, *flag.excludes):
-            if of.get(name) != flag.command:
-                raise DeviceError(f"flag {flag} names {name}, which is no other flag of {flag.command}")
+            if name == flag.name or not set(of.get(name, ())) & set(flag.commands):
+                raise DeviceError(f"flag {flag} names {name}, which is no other flag of {flag.takers}")
     return flags
 
-
-FLOAT32_OR_INT8 = ("TYPE_FLOAT32", "TYPE_INT8")
 
 COMMANDS = (
     CommandCode("COMMAND_NOP", 0, "do nothing"),
@@ -92,19 +113,32 @@ COMMANDS = (
     CommandCode("COMMAND_SYNC", 4, "wait until all commands before it are done"),
     CommandCode("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
     CommandCode("COMMAND_AWAIT", 6, "wait until m signals have come from peers, and use them up"),
+    CommandCode("COMMAND_VECTOR", 7, "C = f(A, B), element by element", ANY_TYPE, 3, needs_lanes=True),
+    CommandCode(
+        "COMMAND_REDUCE", 8, "C[planes,rows,m] = f over n of A or A - B", ANY_TYPE, 3, needs_lanes=True
+    ),
+    CommandCode("COMMAND_ROWS", 9, "C = a softmax or a norm of each row of A", ANY_TYPE, 3, needs_lanes=True),
+    CommandCode("COMMAND_POOL", 10, "C = f of each window of A's planes", ANY_TYPE, 3, needs_lanes=True),
+    CommandCode(
+        "COMMAND_SAVE",
+        11,
+        "scratchpad or accumulator memory to RAM or a peer, bytes as they are",
+        needs_lanes=True,
+    ),
 )
 
-ELEMENT_TYPES = (
-    Flag("TYPE_FLOAT32", 0, "MATMUL: float32 sums of float32; STORE: results are float32"),
-    Flag("TYPE_INT8", 1, "MATMUL: int32 sums of int8; STORE: results are rounded to int8"),
+LOAD, MATMUL, STORE = ("COMMAND_LOAD",), ("COMMAND_MATMUL",), ("COMMAND_STORE",)
+VECTOR, REDUCE, ROWS, POOL, SAVE = (
+    (f"COMMAND_{name}",) for name in ("VECTOR", "REDUCE", "ROWS", "POOL", "SAVE")
 )
-
-MATMUL, STORE = "COMMAND_MATMUL", "COMMAND_STORE"
+STRIDED = (*VECTOR, *REDUCE, *ROWS)
 
 COMMAND_FLAGS = refuse_clashes(
     (
-        CommandFlag("FLAG_ACCUMULATE", 0x01, MATMUL, "add to C instead of overwriting it"),
-        CommandFlag("FLAG_SCALE", 0x02, STORE, "multiply by scale"),
+        CommandFlag(
+            "FLAG_ACCUMULATE", 0x01, (*MATMUL, *REDUCE), "go on from what C holds instead of overwriting it"
+        ),
+        CommandFlag("FLAG_SCALE", 0x02, (*STORE, *REDUCE, *ROWS, *POOL), "multiply by scale"),
         CommandFlag("FLAG_BIAS_COLUMNS", 0x04, STORE, "add bias[column of C]"),
         CommandFlag("FLAG_BIAS_ROWS", 0x08, STORE, "add bias[row of C]", excludes=("FLAG_BIAS_COLUMNS",)),
         CommandFlag("FLAG_RESIDUAL", 0x10, STORE, "add the tile at a, which is shaped like the one in RAM"),
@@ -135,61 +169,110 @@ COMMAND_FLAGS = refuse_clashes(
             "the largest of each window of a row of C, which is a plane",
             excludes=("FLAG_RESIDUAL",),
         ),
+        CommandFlag(
+            "FLAG_ACTIVATION",
+            0x1000,
+            STORE,
+            "y becomes f(y), by the function k",
+            excludes=("FLAG_RELU", "FLAG_CLAMP"),
+            needs_lanes=True,
+        ),
+        CommandFlag("FLAG_A_SUMS", 0x2000, (*STRIDED, *POOL, *SAVE), "A lies in the accumulator memory"),
+        CommandFlag("FLAG_B_SUMS", 0x4000, STRIDED, "B lies in the accumulator memory"),
+        CommandFlag("FLAG_C_SUMS", 0x8000, (*STRIDED, *POOL), "C lies in the accumulator memory"),
+        CommandFlag("FLAG_NUMBER", 0x10000, VECTOR, "B is scale or, with FLAG_INTEGER, the int32 b"),
+        CommandFlag("FLAG_INTEGER", 0x20000, (*VECTOR, *REDUCE), "compute in int64 instead of float32"),
+        CommandFlag(
+            "FLAG_ROUND",
+            0x40000,
+            (*STRIDED, *POOL),
+            "C, which is int8, is rounded to nearest and saturates",
+            excludes=("FLAG_INTEGER",),
+        ),
+        CommandFlag("FLAG_DIFFERENCE", 0x80000, REDUCE, "reduce A - B"),
+        CommandFlag("FLAG_ADD", 0x100000, ROWS, "add B"),
+        CommandFlag("FLAG_GAMMA", 0x200000, ROWS, "multiply by the n float32 at b"),
+        CommandFlag("FLAG_BETA", 0x400000, ROWS, "add the n float32 behind gamma or, without it, at b"),
+        CommandFlag("FLAG_COUNT_BORDER", 0x800000, POOL, "the border counts in an average"),
+        CommandFlag(
+            "FLAG_GATHER",
+            0x1000000,
+            LOAD,
+            "row r is the one that the list at b says, of c rows in RAM",
+            types=("TYPE_INT32", "TYPE_INT64"),
+            needs_lanes=True,
+        ),
     )
 )
-"""A new one is a row here, what sim/model/epilogue.cc does of it, and the compiler's use of it."""
+"""A new one is a row here, what sim/model does of it, and the compiler's use of it."""
 
 COMMAND_FIELDS = (
     Field("code", 16, "which COMMAND_"),
-    Field("type", 16, "which TYPE_; 0 for LOAD"),
+    Field(
+        "type",
+        16,
+        "which TYPE_; VECTOR, REDUCE, ROWS, POOL: A's in bits 0-3, B's in 4-7, C's in 8-11; LOAD: 0 or, with "
+        "FLAG_GATHER, the indices'",
+    ),
     Field("flags", 32, "FLAG_ bits"),
-    Field("m", 16, "rows of A and C; AWAIT: signals"),
-    Field("n", 16, "columns of B and C"),
-    Field("k", 16, "columns of A, rows of B"),
+    Field("m", 16, "rows of A and C; AWAIT: signals; VECTOR...: third dimension, POOL: rows of A"),
+    Field("n", 16, "columns of B and C; VECTOR...: last dimension, POOL: columns of A"),
+    Field("k", 16, "columns of A, rows of B; VECTOR..., STORE with FLAG_ACTIVATION: which FUNCTION_"),
     Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),
     Field(
         "n_inner",
         16,
         "columns of B between two outer strides; 0: all of them; with FLAG_POOL: columns of a plane",
     ),
-    Field("k_inner", 16, "k between two middle strides; 0: all of it; with FLAG_POOL: columns of a window"),
+    Field("k_inner", 16, "k between two middle strides; 0: all of it; POOL, FLAG_POOL: columns of a window"),
     Field(
         "k_middle",
         16,
-        "middle strides between two outer ones; 0: all of them; with FLAG_POOL: rows of a window",
+        "middle strides between two outer ones; 0: all of them; POOL, FLAG_POOL: rows of a window",
     ),
-    Field("pool_stride", 16, "STORE with FLAG_POOL: rows and columns from a window to the next"),
-    Field("a", 32, "scratchpad address: LOAD's target, MATMUL's A, STORE's residual"),
-    Field("b", 32, "scratchpad address: MATMUL's B, STORE's scales, and behind them its bias"),
-    Field("c", 32, "accumulator address: MATMUL's and STORE's C"),
-    Field("c_row_stride", 32, "bytes from a row of C to the next"),
-    Field("a_outer_stride", 32, "bytes to the next m_inner rows of A; LOAD, STORE: to the next plane"),
-    Field("a_inner_stride", 32, "bytes to the next row of A; LOAD, STORE: to the next row"),
-    Field("a_k_outer_stride", 32, "bytes to the next k_middle * k_inner columns of A"),
+    Field("pool_stride", 16, "POOL, FLAG_POOL: rows and columns from a window to the next"),
+    Field("a", 32, "scratchpad address: LOAD's target, MATMUL's A, STORE's residual; VECTOR...: A"),
+    Field(
+        "b",
+        32,
+        "scratchpad address: MATMUL's B, STORE's scales, and behind them its bias; VECTOR...: B; "
+        "ROWS: B, or gamma and beta; FLAG_GATHER: the indices",
+    ),
+    Field(
+        "c",
+        32,
+        "accumulator address: MATMUL's and STORE's C; VECTOR...: C, in the scratchpad; FLAG_GATHER: rows in RAM",
+    ),
+    Field("c_row_stride", 32, "bytes from a row of C to the next; VECTOR...: along m"),
+    Field(
+        "a_outer_stride", 32, "bytes to the next m_inner rows of A; LOAD, STORE, VECTOR...: to the next plane"
+    ),
+    Field("a_inner_stride", 32, "bytes to the next row of A; also of LOAD, STORE, VECTOR..."),
+    Field("a_k_outer_stride", 32, "bytes to the next k_middle * k_inner columns of A; VECTOR...: along m"),
     Field("a_k_middle_stride", 32, "bytes to the next k_inner columns of A"),
-    Field("a_k_inner_stride", 32, "bytes to the next column of A"),
-    Field("b_outer_stride", 32, "bytes to the next n_inner columns of B"),
-    Field("b_inner_stride", 32, "bytes to the next column of B"),
-    Field("b_k_outer_stride", 32, "bytes to the next k_middle * k_inner rows of B"),
+    Field("a_k_inner_stride", 32, "bytes to the next column of A; VECTOR...: along n"),
+    Field("b_outer_stride", 32, "bytes to the next n_inner columns of B; VECTOR...: to the next plane"),
+    Field("b_inner_stride", 32, "bytes to the next column of B; VECTOR...: to the next row"),
+    Field("b_k_outer_stride", 32, "bytes to the next k_middle * k_inner rows of B; VECTOR...: along m"),
     Field("b_k_middle_stride", 32, "bytes to the next k_inner rows of B"),
-    Field("b_k_inner_stride", 32, "bytes to the next row of B"),
+    Field("b_k_inner_stride", 32, "bytes to the next row of B; VECTOR...: along n"),
     Field(
         "dram",
         64,
-        "LOAD, STORE: address of the tile in RAM; STORE, SIGNAL: a peer's base address << 32, "
-        "plus one of its scratchpad",
+        "LOAD, STORE, SAVE: address of the tile in RAM; STORE, SAVE, SIGNAL: a base address << 32, "
+        "plus an address in that device's scratchpad",
     ),
-    Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next"),
-    Field("dram_row_stride", 32, "bytes from a row in RAM to the next"),
-    Field("planes", 16, "of the tile in RAM; 0 counts as 1"),
-    Field("rows", 16, "of one of its planes; LOAD: may be 0 where there is padding"),
+    Field("dram_plane_stride", 32, "bytes from a plane in RAM to the next; VECTOR..., POOL: of C"),
+    Field("dram_row_stride", 32, "bytes from a row in RAM to the next; VECTOR...: of C"),
+    Field("planes", 16, "of the tile in RAM; 0 counts as 1; VECTOR..., POOL: first dimension"),
+    Field("rows", 16, "of a plane; LOAD: may be 0 where there is padding; VECTOR...: second dimension"),
     Field("row_bytes", 32, "of one of its rows"),
-    Field("pad_top", 16, "LOAD: rows of zeros before each plane's; with FLAG_POOL: rows of border"),
-    Field("pad_bottom", 16, "LOAD: rows of zeros behind each plane's; with FLAG_POOL: rows of border"),
-    Field("pad_left", 16, "LOAD: zero bytes before each row's; with FLAG_POOL: columns of border"),
-    Field("pad_right", 16, "LOAD: zero bytes behind each row's; with FLAG_POOL: columns of border"),
-    Field("scale", 32, "STORE: factor, with FLAG_SCALE", "float"),
-    Field("low", 32, "STORE: smallest result, with FLAG_CLAMP", "float"),
+    Field("pad_top", 16, "LOAD: rows of zeros before each plane's; POOL, FLAG_POOL: rows of border"),
+    Field("pad_bottom", 16, "LOAD: rows of zeros behind each plane's; POOL, FLAG_POOL: rows of border"),
+    Field("pad_left", 16, "LOAD: zero bytes before each row's; POOL, FLAG_POOL: columns of border"),
+    Field("pad_right", 16, "LOAD: zero bytes behind each row's; POOL, FLAG_POOL: columns of border"),
+    Field("scale", 32, "factor, with FLAG_SCALE; B, with FLAG_NUMBER", "float"),
+    Field("low", 32, "STORE: smallest result, with FLAG_CLAMP; ROWS: a norm's epsilon", "float"),
     Field("high", 32, "STORE: largest result, with FLAG_CLAMP", "float"),
     Field("residual_scale", 32, "STORE: factor of the residual, with FLAG_INT8_RESIDUAL", "float"),
 )
@@ -209,6 +292,7 @@ ERROR_CODES = (
     Flag("ERROR_NO_RAM", 5, "guest RAM is not mapped into the simulator"),
     Flag("ERROR_SCRATCHPAD", 6, "address outside the scratchpad"),
     Flag("ERROR_ACCUMULATOR", 7, "address outside the accumulator memory"),
+    Flag("ERROR_INDEX", 8, "index outside the table that rows are gathered from"),
 )
 
 

@@ -195,6 +195,8 @@ class _Reader:
         base = self.number(table, Parameter("base", 0, 0, RAM_ORIGIN - WINDOW_BYTES, ""), where)
         own = {key: value for key, value in table.items() if key not in ("model", "base")}
         parameters = self.numbers(own, model.parameters, where)
+        if complaint := model.complaint(parameters):
+            raise self.fail(f"{where}{complaint}")
         return Device(name, model.name, self.multiple(base, WINDOW_BYTES, f"{where}base"), parameters)
 
     def refuse_overlaps(self, devices: tuple[Device, ...], ram: Ram) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from ..errors import AcalsimError, run_room
 from ..files import write_atomic
-from . import commands, models, protocol, registers
+from . import commands, functions, models, protocol, registers
 from .board import RAM_ORIGIN
 from .file import load_machine
 from .machine import Machine
@@ -47,7 +47,9 @@ def registers_header() -> str:
             *_flags(registers.CONTROL_FLAGS),
             *_flags(commands.COMMANDS),
             *_flags(commands.ELEMENT_TYPES),
+            f"#define COMMAND_TYPE_BITS {commands.TYPE_BITS}",
             *_flags(commands.COMMAND_FLAGS),
+            *_flags(functions.FUNCTIONS),
             *_flags(commands.ERROR_CODES),
             "#define DEVICE_ERRORS(X) " + " ".join(f"X({flag.name})" for flag in commands.ERROR_CODES),
             *_flags((registers.END_OF_SIMULATION,)),
@@ -73,10 +75,13 @@ def tables_header() -> str:
             '#include "registers.h"',
             "\n/* Parameters: name, default, description. */",
             *(_rows(name, map(_parameter, rows)) for name, rows in tables.items()),
-            "\n/* Commands: code, bit 1 << type for each type that it takes. */",
+            "\n/* Commands: code, bit 1 << type for each type that it takes, operands with a type, needs lanes. */",
             _rows("commands", map(_code, commands.COMMANDS)),
-            "\n/* Flags: bit, command that takes it, flags that it needs, flags that it excludes. */",
+            "\n/* Flags: bit, bit 1 << code of each command that takes it, flags that it needs, flags that it",
+            " * excludes, types that its command takes with it (0: as without it), needs lanes. */",
             _rows("command_flags", map(_flag, commands.COMMAND_FLAGS)),
+            "\n/* Functions: name, bit 1 << code of each command that takes it, operands, special, refused flags. */",
+            _rows("functions", map(_function, functions.FUNCTIONS)),
             "\n#endif\n",
         ]
     )
@@ -93,13 +98,22 @@ def _parameter(row: Parameter) -> str:
     return f'{row.name}, {row.default}, "{text}"'
 
 
+def _any(names: Iterable[str], prefix: str = "") -> str:
+    return " | ".join(prefix + name for name in names) or "0"
+
+
 def _code(row: commands.CommandCode) -> str:
-    return f"{row.name}, {' | '.join(f'1 << {type}' for type in row.types)}"
+    return f"{row.name}, {_any(row.types, '1 << ')}, {row.operands}, {int(row.needs_lanes)}"
 
 
 def _flag(row: commands.CommandFlag) -> str:
-    needs, excludes = (" | ".join(names) or "0" for names in (row.needs, row.excludes))
-    return f"{row.name}, {row.command}, {needs}, {excludes}"
+    takers, types = _any(row.commands, "1 << "), _any(row.types, "1 << ")
+    return f"{row.name}, {takers}, {_any(row.needs)}, {_any(row.excludes)}, {types}, {int(row.needs_lanes)}"
+
+
+def _function(row: functions.Function) -> str:
+    takers = _any(row.commands, "1 << ")
+    return f"{row.name}, {takers}, {row.operands}, {int(row.special)}, {_any(row.refused)}"
 
 
 def machine_header(machine: Machine) -> str:

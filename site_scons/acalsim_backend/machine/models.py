@@ -7,11 +7,12 @@ for SST a component in sim/sst/device_component.hh.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from .board import LAST_INTERRUPT
+from .commands import COMMAND_BYTES
 from .rows import Parameter, choice
 
 
@@ -22,6 +23,8 @@ class DeviceModel:
     name: str
     description: str
     parameters: tuple[Parameter, ...]
+    complaint: Callable[[Mapping[str, int]], str] = lambda parameters: ""
+    """What is wrong with parameters that are each in range, taken together; empty where nothing is."""
 
 
 ACCESS = Parameter("access_cycles", 1, 1, 1 << 20, "cycles of one register access")
@@ -53,8 +56,33 @@ COMPUTE = (
     Parameter("peer_bytes_per_cycle", 32, 1, 1 << 16, "bytes a cycle that leave for other devices"),
     Parameter("load_queue_depth", 8, 1, 1024, "LOADs that wait or are at work"),
     Parameter("compute_queue_depth", 8, 1, 1024, "MATMULs that wait or are at work"),
-    Parameter("store_queue_depth", 8, 1, 1024, "STOREs that wait or are at work"),
+    Parameter("store_queue_depth", 8, 1, 1024, "STOREs and SAVEs that wait or are at work"),
+    Parameter("lanes", 0, 0, 1 << 14, "elements a cycle of the vector unit; 0: there is none"),
+    Parameter("special_lanes", 0, 0, 1 << 14, "elements a cycle of its functions like exp; lanes' divisor"),
+    Parameter("vector_latency_cycles", 4, 0, 1000, "of the vector unit, from an element to its result"),
+    Parameter("special_latency_cycles", 10, 0, 1000, "of its functions like exp"),
+    Parameter("vector_queue_depth", 8, 1, 1024, "commands of the vector unit that wait or are at work"),
+    Parameter(
+        "vector_bytes_per_cycle", 0, 0, 1 << 18, "bytes a cycle of the vector unit's port; 0: 12 a lane"
+    ),
+    Parameter(
+        "list_buffer_bytes", 0, 0, 1 << 24, "of a list at a time, in two halves; 0: the whole list first"
+    ),
 )
+
+
+def complaint_of_compute(parameters: Mapping[str, int]) -> str:
+    """What is wrong with a compute device's parameters taken together: 'KEY is ...', or nothing."""
+    lanes, special = parameters["lanes"], parameters["special_lanes"]
+    if lanes and not special:
+        return f"special_lanes is 0; it is at least 1 where lanes is {lanes}"
+    if lanes and lanes % special:
+        return f"lanes is {lanes}; it is a multiple of special_lanes, which is {special}"
+    if parameters["list_buffer_bytes"] % (2 * COMMAND_BYTES):
+        size = parameters["list_buffer_bytes"]
+        return f"list_buffer_bytes is {size}; it is a multiple of {2 * COMMAND_BYTES}: two halves of commands"
+    return ""
+
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
     {
@@ -64,7 +92,10 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
                 "echo", "answers DATA_IN in DATA_OUT after a fixed latency; ends the simulation", ECHO
             ),
             DeviceModel(
-                "compute", "matrix engine: a command list in RAM, fetched and executed by DMA", COMPUTE
+                "compute",
+                "matrix engine: a command list in RAM, fetched and executed by DMA",
+                COMPUTE,
+                complaint_of_compute,
             ),
         )
     }
