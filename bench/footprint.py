@@ -11,10 +11,11 @@ plan loses: 1 is perfect.
 import argparse
 from pathlib import Path
 
+from acalsim_backend.arena import least_bytes  # noqa: E402
 from acalsim_backend.codegen.generator import timer_for  # noqa: E402
 from acalsim_backend.ir.text import parse  # noqa: E402
 from acalsim_backend.machine.file import load_machine  # noqa: E402
-from acalsim_backend.schedule.memory import in_place, least_bytes, lifetimes, merge  # noqa: E402
+from acalsim_backend.schedule.memory import in_place, lifetimes, merge  # noqa: E402
 from acalsim_backend.schedule.passes import make_plan  # noqa: E402
 from elftools.elf.elffile import ELFFile
 from project import ROOT, scons

@@ -7,7 +7,7 @@ from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.strides import Access
 from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.operand import Block, Image, Tile
-from acalsim_backend.offload.tiling import Tiling
+from acalsim_backend.offload.tile import Tiling
 from acalsim_backend.schedule.passes import make_schedule
 from host_fixtures import captured_function, f
 from offload_fixtures import LARGE, T, machine_with

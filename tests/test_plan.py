@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from acalsim_backend.alignment import ALIGNMENT, aligned
+from acalsim_backend.arena import Lifetime, assign_offsets, least_bytes
 from acalsim_backend.errors import PlanError
 from acalsim_backend.schedule import memory as planning
 from acalsim_backend.schedule.passes import make_plan
@@ -75,12 +76,9 @@ LIFETIMES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 20), st.inte
 @settings(max_examples=100)
 @given(LIFETIMES)
 def test_offsets_keep_lifetimes_apart_and_do_not_depend_on_their_order(rows):
-    lives = [
-        planning.Lifetime(f"b{i}", size, first, first + length)
-        for i, (size, first, length) in enumerate(rows)
-    ]
-    offsets = planning.assign_offsets(lives)
-    assert offsets == planning.assign_offsets(lives[::-1])
+    lives = [Lifetime(f"b{i}", size, first, first + length) for i, (size, first, length) in enumerate(rows)]
+    offsets = assign_offsets(lives)
+    assert offsets == assign_offsets(lives[::-1])
     for one in lives:
         for other in lives:
             if one is not other and one.first <= other.last and other.first <= one.last:
@@ -101,7 +99,7 @@ def test_the_least_memory_is_what_lives_at_once(chain):
     for life in arena:
         for step in range(life.first, life.last + 1):
             alive[step] += aligned(life.size_bytes)
-    assert planning.least_bytes(arena) == max(alive.values(), default=0)
+    assert least_bytes(arena) == max(alive.values(), default=0)
     assert plan.blocks[".buffers"] <= sum(aligned(life.size_bytes) for life in arena)
 
 

@@ -177,8 +177,8 @@ nb::tuple access(PythonEngine& engine, const Access& access) {
 
 nb::dict last_wait(const PythonEngine& engine) {
     nb::dict result;
-    for (std::size_t i = 0; i < kStageCount; ++i)
-        result[kStageNames[i]] = engine.last_response().waited.cycles[i];
+    const Stages::Cycles waited = engine.last_response().waited.sum();
+    for (std::size_t i = 0; i < kStageCount; ++i) result[kStageNames[i]] = waited[i];
     return result;
 }
 

@@ -98,17 +98,31 @@ void Client::respond(const Response& response, bool ended) {
 void Client::book(const Response& response) {
     Stall& stall = stalls_[account_];
     stall.access += response.stall_cycles - response.waited.total();
-    for (std::size_t i = 0; i < kStageCount; ++i)
-        stall.waited.cycles[i] += response.waited.cycles[i];
+    stall.waited += response.waited;
 }
+
+namespace {
+
+Statistics by_stage(const Stages::Cycles& waited) {
+    Statistics cycles;
+    for (std::size_t i = 0; i < kStageCount; ++i) cycles.emplace_back(kStageNames[i], waited[i]);
+    return cycles;
+}
+
+}  // namespace
 
 std::vector<std::pair<std::string, Statistics>> Client::stalls() const {
     std::vector<std::pair<std::string, Statistics>> all;
     for (const auto& [account, stall] : stalls_) {
-        Statistics cycles = {{"access", stall.access}};
-        for (std::size_t i = 0; i < kStageCount; ++i)
-            cycles.emplace_back(kStageNames[i], stall.waited.cycles[i]);
+        const auto own = stall.waited.ops.find(0);
+        Statistics cycles =
+            by_stage(own == stall.waited.ops.end() ? Stages::Cycles{} : own->second);
+        cycles.insert(cycles.begin(), {"access", stall.access});
         all.emplace_back(std::to_string(account), std::move(cycles));
+        for (const auto& [op, waited] : stall.waited.ops)
+            if (op)
+                all.emplace_back(std::to_string(account) + "/" + std::to_string(op),
+                                 by_stage(waited));
     }
     return all;
 }

@@ -40,7 +40,8 @@ public:
     std::string farewell();
 
     // The stall cycles of all responses so far, by account and then by what they went to: `access`,
-    // or a stage of the device that was waited for.
+    // or a stage of the device that was waited for. Ops that a command list named have rows of
+    // their own, "account/op".
     std::vector<std::pair<std::string, Statistics>> stalls() const;
 
 private:

@@ -139,6 +139,7 @@ private:
             }
         }
         next_ = 0;
+        pipeline_.begin(0);
         decode();
     }
 
@@ -151,6 +152,7 @@ private:
 
     // Whether the command at hand leaves the decoder: for its unit's queue, if there is room.
     bool dispatch(const DeviceCommand& command) {
+        if (command.code == COMMAND_OP) pipeline_.begin(command.m);
         if (command.code == COMMAND_SYNC) return pipeline_.empty();
         if (command.code == COMMAND_AWAIT) return await(command.m);
         const std::optional<Unit> unit = unit_of(command);

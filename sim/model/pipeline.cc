@@ -38,7 +38,7 @@ bool Pipeline::has_room(Unit unit) const {
 }
 
 void Pipeline::push(const DeviceCommand& command, Unit unit) {
-    jobs_.push_back({command, unit, uses_of(command)});
+    jobs_.push_back({command, unit, uses_of(command), op_});
 }
 
 std::optional<Pipeline::Entry> Pipeline::next(Unit unit) {
@@ -94,16 +94,20 @@ void Pipeline::observe(Cycle now, bool working) {
         state = working ? state_of(unit) : State::off;
     }
     stage_ = working ? std::optional(stage()) : std::nullopt;
+    working_ = jobs_.empty() ? op_ : jobs_.front().op;
     observed_ = now;
 }
 
 Stages Pipeline::stages(Cycle now) const {
     Stages present = stages_;
-    if (stage_) present[*stage_] += now - observed_;
+    if (stage_) present.at(working_, *stage_) += now - observed_;
     return present;
 }
 
-void Pipeline::clear() { jobs_.clear(); }
+void Pipeline::clear() {
+    jobs_.clear();
+    op_ = 0;
+}
 
 void Pipeline::count(Statistics& statistics, Cycle now) const {
     for (const Unit unit : kUnits) {

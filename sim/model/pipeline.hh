@@ -23,6 +23,7 @@ struct Job {
     DeviceCommand command;
     Unit unit;
     std::vector<Use> uses;
+    std::uint32_t op;  // which the cycles count for
     bool started = false;
     bool transfers = false;  // its bytes are on their way from or to RAM
 };
@@ -36,6 +37,9 @@ public:
     bool empty() const { return jobs_.empty(); }
     bool has_room(Unit unit) const;
     void push(const DeviceCommand& command, Unit unit);
+
+    // What is pushed from now on belongs to this op.
+    void begin(std::uint32_t op) { op_ = op; }
     void remove(Entry job) { jobs_.erase(job); }
 
     // The unit's next command if it may start: those before it have started, and no earlier
@@ -69,6 +73,8 @@ private:
     std::list<Job> jobs_;  // in the order of the command list
     std::array<State, kUnitCount> states_{};
     std::array<std::array<Cycle, kStateCount>, kUnitCount> cycles_{};
+    std::uint32_t op_ = 0;        // of what is pushed
+    std::uint32_t working_ = 0;   // the op that the present cycles count for
     std::optional<Stage> stage_;  // nothing while the device does not work
     Stages stages_;
     Cycle observed_ = 0;

@@ -103,7 +103,7 @@ public:
         SST_SER(success);
         SST_SER(ended);
         SST_SER(data);
-        SST_SER(waited.cycles);
+        SST_SER(waited.ops);
     }
     ImplementSerializable(acalsim::ResponseEvent);
 };
@@ -150,7 +150,7 @@ public:
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(source);
-        SST_SER(waited.cycles);
+        SST_SER(waited.ops);
     }
     ImplementSerializable(acalsim::InterruptEvent);
 };

@@ -11,6 +11,8 @@ from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
 from ..machine.machine import Machine
 from ..offload.command import Address, Command
+from ..offload.decide import at_home
+from ..offload.run import Run
 from ..schedule.plan import Plan
 from .banner import banner
 from .printers import PRINTERS
@@ -142,7 +144,13 @@ class _Program:
 
     def op_functions(self) -> list[str]:
         lines = []
+        runs = {run.kernels[0]: run for run in self.plan.runs}
+        in_runs = {name for run in self.plan.runs for name in run.kernels}
         for kernel, function, arguments in self.kernels:
+            if kernel.name in runs:
+                lines += self._run_function(runs[kernel.name])
+            if kernel.name in in_runs:
+                continue
             if kernel.device:
                 lines += self._device_functions(kernel)
                 continue
@@ -153,6 +161,22 @@ class _Program:
                 "}\n",
             ]
         return lines
+
+    def _run_function(self, run: Run) -> list[str]:
+        """The one list of a run, and the function that starts it and waits, named after the first op."""
+        commands: list[Command] = []
+        by_name = {kernel.name: kernel for kernel in self.plan.kernels}
+        for number, name in enumerate(run.kernels, 1):
+            ((device, mine),) = self.plan.offloaded[name].lists
+            commands += [Command("COMMAND_OP", {"m": number}), *mine]
+        name = f"list_{run.kernels[0]}"
+        return [
+            *self._device_list(name, commands),
+            *(line for each in run.kernels for line in self._comment(by_name[each])),
+            f"OP void op_{run.kernels[0]}(void)\n{{",
+            f"    compute_run({device.name.upper()}_DEVICE_BASE, {name}, sizeof {name});",
+            "}\n",
+        ]
 
     def _device_functions(self, kernel: Kernel) -> list[str]:
         """The lists of an op on devices, and the function that starts them and waits.
@@ -186,14 +210,21 @@ class _Program:
     def calls(self) -> list[str]:
         """The ops' functions in the order in which they are called."""
         found = []
+        within = {name for run in self.plan.runs for name in run.kernels[1:]}
         for step in self.plan.teams.steps:
+            if step[0].name in within:
+                continue
             found += [f"op_{kernel.name}" for kernel in step]
             found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
         return found
 
-    @staticmethod
-    def _device_list(name: str, commands: Iterable[Command]) -> list[str]:
+    def _device_list(self, name: str, commands: Iterable[Command]) -> list[str]:
+        homes = self.plan.homes
+
         def place(address: Address) -> str:
+            if address.storage in homes:
+                base = self.plan.target.devices[0].base
+                return f"{at_home(base, homes[address.storage] + address.offset):#x}"
             return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"
 
         return [

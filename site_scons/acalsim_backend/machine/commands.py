@@ -125,6 +125,7 @@ COMMANDS = (
         "scratchpad or accumulator memory to RAM or a peer, bytes as they are",
         needs_lanes=True,
     ),
+    CommandCode("COMMAND_OP", 12, "the cycles of the commands behind it count for op m of the list"),
 )
 
 LOAD, MATMUL, STORE = ("COMMAND_LOAD",), ("COMMAND_MATMUL",), ("COMMAND_STORE",)
@@ -215,7 +216,11 @@ COMMAND_FIELDS = (
         "FLAG_GATHER, the indices'",
     ),
     Field("flags", 32, "FLAG_ bits"),
-    Field("m", 16, "rows of A and C; AWAIT: signals; VECTOR...: third dimension, POOL: rows of A"),
+    Field(
+        "m",
+        16,
+        "rows of A and C; AWAIT: signals; OP: its number; VECTOR...: third dimension, POOL: rows of A",
+    ),
     Field("n", 16, "columns of B and C; VECTOR...: last dimension, POOL: columns of A"),
     Field("k", 16, "columns of A, rows of B; VECTOR..., STORE with FLAG_ACTIVATION: which FUNCTION_"),
     Field("m_inner", 16, "rows of A between two outer strides; 0: all of them"),

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .command import Address, Command
-from .operand import Block, Image, Walk, count, residual_fields
+from .layout import ScratchpadLayout, layout, pooled_range
+from .operand import Block, Image, Matrix, Walk, count, residual_fields
 from .product import Product, Result
 from .tile import Tiling
-from .tiling import ScratchpadLayout, blocks_of, layout, pooled_range
+from .tiling import blocks_of
 
 
 class Slots:
@@ -29,11 +30,11 @@ class Slots:
 
 
 class _Program:
-    def __init__(self, product: Product, tiling: Tiling, part: tuple[int, int]):
+    def __init__(self, product: Product, tiling: Tiling, part: tuple[int, int], base: int, sums: int):
         self.product, self.tiling = product, tiling
         blocks, (number, parts) = list(self._all_blocks()), part
         self.blocks = blocks[-(-len(blocks) * number // parts) : -(-len(blocks) * (number + 1) // parts)]
-        self.layout: ScratchpadLayout = layout(product, tiling)
+        self.layout: ScratchpadLayout = layout(product, tiling, base, sums)
         self.a, self.b = Slots(tiling.a_slots), Slots(tiling.b_slots)
         self.commands: list[Command] = []
         self.turn = 0
@@ -70,7 +71,9 @@ class _Program:
         return first, first + count(block.batches) * count(block.m)
 
     def _vector_place(self, first: int) -> int:
-        return 4 * first * ((self.product.scales is not None) + (self.product.bias is not None))
+        return self.layout.base + 4 * first * (
+            (self.product.scales is not None) + (self.product.bias is not None)
+        )
 
     def _all_blocks(self) -> Iterator[Block]:
         """Blocks of the result, in order."""
@@ -169,6 +172,8 @@ class _Program:
         }
 
     def _load_a(self, block: Block) -> int:
+        if self.product.a.home is not None:
+            return self.product.a.at_home(block.batches, block.m, block.k)
         slot, missing = self.a.place((block.batches, block.m, block.k))
         address = self.layout.a(slot)
         if missing:
@@ -176,6 +181,8 @@ class _Program:
         return address
 
     def _load_b(self, block: Block) -> int:
+        if isinstance(self.product.b, Matrix) and self.product.b.home is not None:
+            return self.product.b.at_home(block.batches, block.columns, block.k)
         slot, missing = self.b.place((block.image, block.batches, block.rows, block.columns, block.k))
         address, b = self.layout.b(slot), self.product.b
         if missing:
@@ -208,17 +215,21 @@ class _Program:
         if epilogue.pool:
             fields |= {"n_inner": count(conv.columns), **border}
         kind = "TYPE_INT8" if result.tile.item_bytes == 1 else "TYPE_FLOAT32"
+        flags = epilogue.flags(product.a.item_bytes == 1)
         self.commands.append(
-            Command("COMMAND_STORE", fields, address, kind, epilogue.flags(product.a.item_bytes == 1))
+            Command("COMMAND_STORE", fields, address, kind, flags, function=epilogue.function)
         )
 
 
-def program(product: Product, tiling: Tiling, part: tuple[int, int] = (0, 1)) -> list[Command]:
+def program(
+    product: Product, tiling: Tiling, part: tuple[int, int] = (0, 1), base: int = 0, sums: int = 0
+) -> list[Command]:
     """LOADs where a block is not there yet, MATMULs, and a STORE of each result for each block of C.
 
-    `part` is (i, n) for the i-th of n equal shares of these blocks.
+    `part` is (i, n) for the i-th of n equal shares of these blocks. `base` and `sums` are where the program's
+    share of the scratchpad and of the accumulator memory begin.
     """
-    return _Program(product, tiling, part).write()
+    return _Program(product, tiling, part, base, sums).write()
 
 
 def fits(product: Product, tiling: Tiling) -> bool:

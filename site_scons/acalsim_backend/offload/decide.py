@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import PlanError
@@ -13,12 +13,13 @@ from ..machine.machine import Device, Machine
 from .command import Command, packed
 from .command_list import fits, program
 from .neighbours import neighbours
-from .operand import Image, Matrix
+from .operand import Image, Matrix, Tile
 from .product import Lowering, Product, unfit
 from .tile import Tiling
 from .tiling import Search
 from .tiling_file import Choices, told
 from .timer import ListTimer
+from .vector.program import Parts, commands
 
 TIMED = 8
 """Tilings of a product that the device's own model times; the estimate ranks them."""
@@ -44,16 +45,28 @@ class Case:
     given: tuple[tuple[str, int | str], ...]
     kind: tuple[object, ...]
     team: int
+    room: Room | None
+
+
+@dataclass(frozen=True)
+class Room:
+    """The bytes of scratchpad and accumulator memory that a product's blocks may take."""
+
+    scratchpad_bytes: int
+    accumulator_bytes: int
 
 
 @dataclass(frozen=True)
 class Offloaded:
-    """A kernel on devices: the command list of each, and how its constants lie in RAM."""
+    """A kernel on devices: the command list of each, and how its constants lie in RAM.
 
-    product: Product
-    tiling: Tiling
+    What the vector unit computes is no product and has no tiling.
+    """
+
+    product: Product | None
+    tiling: Tiling | None
     lists: tuple[tuple[Device, tuple[Command, ...]], ...]
-    cycles: int
+    cycles: int | None
     packed: Mapping[str, Matrix]
 
     @property
@@ -77,6 +90,15 @@ class Target:
         self._legal: dict[Case, list[Tiling]] = {}
         self._timed: dict[tuple[object, ...], int] = {}
         self._chosen: dict[Case, tuple[Tiling, int] | None] = {}
+
+    @property
+    def has_vector_unit(self) -> bool:
+        return bool(self.devices) and self.devices[0].parameters.get("lanes", 0) > 0
+
+    @property
+    def makes_runs(self) -> bool:
+        """Whether kernels that follow each other become one program: of a single device with a vector unit."""
+        return self.has_vector_unit and len(self.devices) == 1
 
     @property
     def timer(self) -> ListTimer:
@@ -143,16 +165,18 @@ class Target:
         product = lowering.product(kernel)
         return product is not None and bool(self._tilings(product, kernel.name))
 
-    def choose(self, product: Product, op: str = "", team: Team = ()) -> tuple[Tiling, int] | None:
+    def choose(
+        self, product: Product, op: str = "", team: Team = (), room: Room | None = None
+    ) -> tuple[Tiling, int] | None:
         """The fastest tiling and its cycles, as far as the user has not chosen. None if nothing fits.
 
         The cycles are those of a team, as a rule of the first device alone, from START until the CPU has
-        seen the end.
+        seen the end. Blocks take no more than `room` of the memories.
         """
         team = team or self.devices[:1]
-        case = self._case(product, op, team)
+        case = self._case(product, op, team, room)
         if case not in self._chosen:
-            tilings = self._tilings(product, op, team)[:TIMED]
+            tilings = self._tilings(product, op, team, room)[:TIMED]
             timed = [(self._cycles(case.product, tiling, team), tiling) for tiling in tilings]
             starts = sorted(timed, key=lambda each: each[0])[:STARTS]
             ends = [self._climbed(case, team, *start) for start in starts]
@@ -166,7 +190,7 @@ class Target:
         know well, and timing takes no time.
         """
         while len(lists_of(case.product, tiling, team)[0][1]) <= SHORT_LIST:
-            near = neighbours(case.product, tiling, team[0], dict(case.given))
+            near = neighbours(case.product, tiling, _within(team[0], case.room), dict(case.given))
             timed = [(self._cycles(case.product, each, team), each) for each in near]
             best = min(timed, key=lambda each: each[0], default=(cycles, tiling))
             if best[0] >= cycles:
@@ -174,28 +198,40 @@ class Target:
             cycles, tiling = best
         return tiling, cycles
 
-    def _tilings(self, product: Product, op: str, team: Team = ()) -> list[Tiling]:
+    def _tilings(self, product: Product, op: str, team: Team = (), room: Room | None = None) -> list[Tiling]:
         """The most promising tilings that are legal, best first by the search's estimate."""
         team = team or self.devices[:1]
-        case = self._case(product, op, team)
+        case = self._case(product, op, team, room)
         if case not in self._legal:
-            search = Search(case.product, self.machine, team[0], dict(case.given), len(team))
+            device = _within(team[0], room)
+            search = Search(case.product, self.machine, device, dict(case.given), len(team))
             self._legal[case] = [each for each in search.best(4 * TIMED) if fits(case.product, each)]
         return self._legal[case]
 
-    def _case(self, product: Product, op: str, team: Team) -> Case:
+    def _case(self, product: Product, op: str, team: Team, room: Room | None) -> Case:
         given = {name: value for name, value in self.choices.get(op, {}).items() if name != "on"}
-        return Case(anonymous(product), tuple(given.items()), team[0].kind, len(team))
+        return Case(anonymous(product), tuple(given.items()), team[0].kind, len(team), room)
+
+    @staticmethod
+    def packed_for(product: Product, tiling: Tiling) -> tuple[Product, dict[str, Matrix]]:
+        return with_packed(product, tiling)
 
     def _cycles(self, product: Product, tiling: Tiling, team: Team) -> int:
         """Of an anonymous product by the devices' model, the operands side by side in RAM."""
         key = (product, tiling, team[0].kind, len(team))
         if key not in self._timed:
             lists = lists_of(with_packed(product, tiling)[0], tiling, team)
-            place = addresses(product, self.machine.ram.origin)
+            place = addresses(product, self.machine.ram.origin, team[0].base)
             devices = [device for device, _ in lists]
             self._timed[key] = self.timer.cycles(devices, [packed(each, place) for _, each in lists])
         return self._timed[key]
+
+    def computed(self, parts: Parts, team: Team) -> Offloaded:
+        """The lists of what the vector units of a team compute."""
+        size = team[0].parameters["scratchpad_bytes"]
+        shares = ((device, commands(parts, {}, 0, size, (n, len(team)))[0]) for n, device in enumerate(team))
+        lists = tuple((device, tuple(found)) for device, found in shares if found)
+        return Offloaded(None, None, lists, None, {})
 
     def offloaded(self, lowering: Lowering, kernel: Kernel, team: Team) -> Offloaded:
         """The lists of a kernel, and the constants whose order in RAM they change."""
@@ -206,6 +242,16 @@ class Target:
         tiling, cycles = chosen
         product, moved = with_packed(product, tiling)
         return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
+
+
+def spread(storages: Iterable[str], origin: int) -> dict[str, int]:
+    """Places for storages, far enough from each other."""
+    return {name: origin + (1 + number) * (1 << 32) for number, name in enumerate(sorted(storages))}
+
+
+def _within(device: Device, room: Room | None) -> Device:
+    """The device with no more memory than the room's."""
+    return device if room is None else replace(device, parameters={**device.parameters, **vars(room)})
 
 
 def lists_of(product: Product, tiling: Tiling, team: Team) -> tuple[tuple[Device, tuple[Command, ...]], ...]:
@@ -243,11 +289,23 @@ def anonymous(product: Product) -> Product:
     )
 
 
-def addresses(product: Product, origin: int) -> Callable[[str], int]:
-    """Places for the storages of an anonymous product, far enough from each other."""
+def addresses(product: Product, origin: int, base: int) -> Callable[[str], int]:
+    """Places for the storages of an anonymous product, far enough from each other.
+
+    What lies in the scratchpad is reached through `base`, the device's own base address.
+    """
     names = ["a", "b", "scales", "bias", "r", *(f"c{number}" for number in range(len(product.results)))]
     step = 1 << 32
-    return {name: origin + (1 + number) * step for number, name in enumerate(names)}.__getitem__
+    places = {name: origin + (1 + number) * step for number, name in enumerate(names)}
+    for operand in (product.a, product.b, product.residual, *(each.tile for each in product.results)):
+        if isinstance(operand, Matrix | Tile) and operand.home is not None:
+            places[operand.storage] = at_home(base, operand.home)
+    return places.__getitem__
+
+
+def at_home(base: int, address: int) -> int:
+    """How the device with base address `base` is told of an address in its own scratchpad."""
+    return base << 32 | address
 
 
 def with_packed(product: Product, tiling: Tiling) -> tuple[Product, dict[str, Matrix]]:

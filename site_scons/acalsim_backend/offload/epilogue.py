@@ -51,6 +51,8 @@ class Epilogue:
     residual_scale: float | None = None
     low: float = -math.inf
     high: float = math.inf
+    function: str = ""
+    """FUNCTION_..., of each element, in place of the bounds."""
     pool: Pool | None = None
     stage: int = 0
 
@@ -65,6 +67,7 @@ class Epilogue:
             "FLAG_INT8_RESIDUAL": self.residual_scale is not None,
             "FLAG_RELU": self._bounds == (0, math.inf),
             "FLAG_CLAMP": self._bounds not in ((0, math.inf), (-math.inf, math.inf)),
+            "FLAG_ACTIVATION": bool(self.function),
             "FLAG_POOL": self.pool is not None,
         }
         return tuple(name for name, is_set in chosen.items() if is_set)
@@ -86,6 +89,24 @@ class Epilogue:
         return self.low, self.high
 
 
+ACTIVATIONS = {
+    T.GELU: "GELU",
+    T.TANH: "TANH",
+    T.SIGMOID: "SIGMOID",
+    T.EXP: "EXP",
+    T.ERF: "ERF",
+    T.LOG: "LOG",
+    T.SQRT: "SQUARE_ROOT",
+    T.RSQRT: "RECIPROCAL_SQUARE_ROOT",
+}
+"""Functions that a STORE computes where the device has a vector unit."""
+
+
+def _function(kind: T, attrs: Mapping[str, Any]) -> str:
+    is_tanh = kind is T.GELU and attrs.get("approximate") == "tanh"
+    return f"FUNCTION_{ACTIVATIONS[kind]}{'_TANH' if is_tanh else ''}"
+
+
 SCALED, BIASED, ADDED, BOUNDED, POOLED, ROUNDED = range(1, 7)
 
 
@@ -98,7 +119,9 @@ class EpilogueReader:
         producer: Mapping[str, ACALSimOp],
         access: Mapping[str, Access],
         space: tuple[int, ...],
+        activates: bool = False,
     ):
+        self.activates = activates
         self.ir, self.producer, self.access, self.space = ir, producer, access, space
         self.access_in_memory: set[str] = set()
 
@@ -159,6 +182,8 @@ class EpilogueReader:
             return self._bounded(
                 done, -math.inf if low is None else float(low), math.inf if high is None else float(high)
             )
+        if kind in ACTIVATIONS and self.activates and value.stage < BOUNDED:
+            return replace(done, function=_function(kind, attrs), stage=BOUNDED)
         if kind is T.QUANTIZE and attrs["scale"] == 1 and value.stage < ROUNDED:
             return replace(done, stage=ROUNDED)
         if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..machine.machine import Device
 from .command_list import fits
+from .layout import layout
 from .product import LARGEST_SIZE, Product
 from .tile import Tiling
-from .tiling import layout
 
 
 def neighbours(
@@ -52,7 +52,7 @@ def _is_legal(product: Product, tiling: Tiling, device: Device) -> bool:
     of_c = places.c_bytes // 4 // (tiling.batches * tiling.m)
     return (
         places.scratchpad_bytes <= parameters["scratchpad_bytes"]
-        and places.c(tiling.c_slots) <= parameters["accumulator_bytes"]
+        and places.accumulator_bytes <= parameters["accumulator_bytes"]
         and max(tiling.batches * tiling.m, of_c, tiling.k) <= LARGEST_SIZE
         and fits(product, tiling)
     )

@@ -71,6 +71,8 @@ class Matrix:
     packed: tuple[int, int] | None = None
     is_constant: bool = False
     """Whether its order in RAM may be chosen."""
+    home: int | None = None
+    """The address in the scratchpad of its storage, where that stays there: it is read where it lies."""
 
     @cached_property
     def by_lines(self) -> bool:
@@ -78,16 +80,20 @@ class Matrix:
         return self.k_stride == 1 or (self.line_stride != 1 and self.depth > 1)
 
     def bytes(self, batches: int, lines: int, depth: int) -> int:
-        return batches * lines * depth * self.item_bytes
+        """Of a block that is brought to the scratchpad."""
+        return batches * lines * depth * (self.item_bytes if self.home is None else 0)
+
+    def at_home(self, batches: Range, lines: Range, k: Range) -> int:
+        """The address of a block of an operand that lies in the scratchpad."""
+        assert self.home is not None
+        return self.home + self.item_bytes * self._start(batches, lines, k)
 
     def load(self, batches: Range, lines: Range, k: Range, a: int) -> Command:
         """Brings a block to the scratchpad's address `a`."""
         if self.packed:
             start = self._packed_offset(lines, k)
             return _dense_load(self._at(start), [], count(lines) * count(k), a, self.item_bytes)
-        start = (
-            self.offset + batches[0] * self.batch_stride + lines[0] * self.line_stride + k[0] * self.k_stride
-        )
+        start = self._start(batches, lines, k)
         along = [(count(lines), self.line_stride), (count(k), self.k_stride)]
         outer, inner = along if self.by_lines else reversed(along)
         dims = merged([(count(batches), self.batch_stride), outer, inner])
@@ -97,11 +103,18 @@ class Matrix:
 
     def may_load(self, batches: int, lines: int, depth: int) -> bool:
         """Whether one LOAD brings so much: planes of rows of adjacent elements."""
+        if self.home is not None:
+            return True
         along = [(lines, self.line_stride), (depth, self.k_stride)]
         outer, inner = along if self.by_lines else reversed(along)
         dims = merged([(batches, self.batch_stride), outer, inner])
         gaps = dims[:-1] if dims and dims[-1][1] == 1 else dims
         return len(gaps) <= 2 and all(size <= 0xFFFF for size, _ in gaps)
+
+    def _start(self, batches: Range, lines: Range, k: Range) -> int:
+        return (
+            self.offset + batches[0] * self.batch_stride + lines[0] * self.line_stride + k[0] * self.k_stride
+        )
 
     def _packed_offset(self, lines: Range, k: Range) -> int:
         return self.offset + lines[0] * self.depth + k[0] * count(lines)
@@ -111,6 +124,8 @@ class Matrix:
 
     def walk(self, lines: int, depth: int) -> Walk:
         item = self.item_bytes
+        if self.home is not None:
+            return Walk(0, self.line_stride * item, 0, 0, self.k_stride * item, self.batch_stride * item)
         line, step = (depth * item, item) if self.by_lines else (item, lines * item)
         return Walk(0, line, 0, 0, step, lines * depth * item)
 
@@ -225,6 +240,8 @@ class Tile:
     m_stride: int
     row_stride: int
     item_bytes: int = 4
+    home: int | None = None
+    """The address in the scratchpad of its storage, where that stays there."""
 
     def place(self, block: Block) -> tuple[Address, dict[str, int]]:
         """Where a block lies, and the fields of a LOAD or STORE that say so."""

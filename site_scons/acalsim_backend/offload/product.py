@@ -94,12 +94,15 @@ class Lowering:
         producer: Mapping[str, ACALSimOp],
         access: Mapping[str, Access],
         constants: frozenset[str],
+        activates: bool = False,
     ):
+        """`activates` says whether STOREs compute functions like exp."""
         self.ir, self.producer, self.access, self.constants = ir, producer, access, constants
+        self.activates = activates
 
     def moved(self, moved: Mapping[str, Access]) -> Lowering:
         """The same with some tensors elsewhere."""
-        return Lowering(self.ir, self.producer, {**self.access, **moved}, self.constants)
+        return Lowering(self.ir, self.producer, {**self.access, **moved}, self.constants, self.activates)
 
     def product(self, kernel: Kernel) -> Product | None:
         """None where an access or an op behind the anchor is beyond the device."""
@@ -107,7 +110,7 @@ class Lowering:
         space = (image_space if op.op_type in CONVOLUTIONS else matrix_space)(
             self.ir.tensors[op.outputs[0]].shape
         )
-        reader = EpilogueReader(self.ir, self.producer, self.access, space)
+        reader = EpilogueReader(self.ir, self.producer, self.access, space, self.activates)
         epilogues = reader.read(op, kernel.after)
         if epilogues is None:
             return None

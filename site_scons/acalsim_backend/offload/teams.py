@@ -8,7 +8,7 @@ model says that this is faster than one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..ir.kernel import Kernel
@@ -33,8 +33,14 @@ class Teams:
         return {kernel.name for step in self.steps if len(step) > 1 for kernel in step}
 
 
-def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Lowering, target: Target) -> Teams:
-    """The steps in order. `uses` are those of the kernels."""
+def form_teams(
+    kernels: Sequence[Kernel],
+    uses: Sequence[Uses],
+    lowering: Lowering,
+    target: Target,
+    vector: Collection[str] = (),
+) -> Teams:
+    """The steps in order. `uses` are those of the kernels; those called in `vector` are no products."""
     if len(target.devices) < 2:
         return Teams(
             tuple((kernel,) for kernel in kernels),
@@ -42,7 +48,11 @@ def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Loweri
         )
     steps: list[tuple[Kernel, ...]] = []
     teams: dict[str, Team] = {}
-    for run in _runs(kernels, uses):
+    for run in _runs(kernels, uses, vector):
+        if run[0].name in vector:
+            steps.append(tuple(run))
+            teams[run[0].name] = _alike(target.devices)[0]
+            continue
         products = {
             kernel.name: product
             for kernel in run
@@ -58,8 +68,8 @@ def form_teams(kernels: Sequence[Kernel], uses: Sequence[Uses], lowering: Loweri
     return Teams(tuple(steps), teams)
 
 
-def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]:
-    """Kernels of devices that follow each other and could all run at once; each of the CPU's alone."""
+def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses], vector: Collection[str]) -> list[list[Kernel]]:
+    """Products of devices that follow each other and could all run at once; each other kernel alone."""
     runs: list[list[Kernel]] = []
     read: set[str] = set()
     written: set[str] = set()
@@ -68,6 +78,8 @@ def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses]) -> list[list[Kernel]]
             runs
             and kernel.device
             and runs[-1][-1].device
+            and kernel.name not in vector
+            and runs[-1][-1].name not in vector
             and not (writes & (read | written) or reads & written)
         ):
             runs[-1].append(kernel)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..alignment import ALIGNMENT, aligned
+from ..alignment import ALIGNMENT
 from ..machine.machine import Device, Machine
-from .operand import Image, Range
+from .layout import block_bytes, pooled_size, vector_bytes
+from .operand import Range
 from .product import LARGEST_SIZE, Product
 from .tile import Tiling
 
@@ -42,91 +42,6 @@ def parts(total: int, unit: int = 1) -> list[int]:
         if count <= total
     }
     return sorted(found, reverse=True)
-
-
-def pooled_range(product: Product, out: Range, axis: int) -> tuple[Range, int, int]:
-    """The rows (axis 0) or columns (axis 1) of C that a range of the result needs.
-
-    Behind them how many of the border come before them and after them.
-    """
-    if product.pool is None:
-        return out, 0, 0
-    size, stride, border = product.pool.size[axis], product.pool.stride, product.pool.padding[axis]
-    first, end = out[0] * stride - border, (out[1] - 1) * stride - border + size
-    limit = (product.rows, product.columns)[axis]
-    return (max(0, first), min(limit, end)), max(0, -first), max(0, end - limit)
-
-
-def _pooled_size(product: Product, sizes: Array, axis: int) -> Array:
-    if product.pool is None:
-        return sizes
-    limit = (product.rows, product.columns)[axis]
-    needed: Array = np.minimum(limit, (sizes - 1) * product.pool.stride + product.pool.size[axis])
-    return needed
-
-
-@dataclass(frozen=True)
-class ScratchpadLayout:
-    """Where the scratchpad's and the accumulator memory's blocks begin; sizes in bytes."""
-
-    vector_bytes: int
-    a_bytes: int
-    b_bytes: int
-    residual_bytes: int
-    c_bytes: int
-    tiling: Tiling
-
-    @property
-    def scratchpad_bytes(self) -> int:
-        return self.residual(0) + 2 * self.residual_bytes
-
-    def a(self, slot: int) -> int:
-        return self.vector_bytes + slot * self.a_bytes
-
-    def b(self, slot: int) -> int:
-        return self.a(self.tiling.a_slots) + slot * self.b_bytes
-
-    def residual(self, slot: int) -> int:
-        return self.b(self.tiling.b_slots) + slot * self.residual_bytes
-
-    def c(self, slot: int) -> int:
-        return slot * self.c_bytes
-
-
-@dataclass(frozen=True)
-class BlockBytes:
-    """Of one block of each operand and of C, in bytes: numbers, or arrays of them."""
-
-    a: Any
-    b: Any
-    c: Any
-    residual: Any
-
-
-def block_bytes(product: Product, batches: Any, m: Any, rows: Any, columns: Any, k: Any) -> BlockBytes:
-    """The bytes of blocks of so many batches and m, of so many rows and columns of C, and of k."""
-    b = product.b
-    in_b = b.bytes(batches, rows, columns, k) if isinstance(b, Image) else b.bytes(batches, columns, k)
-    c = 4 * batches * m * rows * columns
-    residual = c // 4 * product.residual.item_bytes if product.residual else 0 * c
-    return BlockBytes(product.a.bytes(batches, m, k), in_b, c, residual)
-
-
-def layout(product: Product, tiling: Tiling) -> ScratchpadLayout:
-    rows, columns = (
-        int(_pooled_size(product, np.array(size), axis))
-        for axis, size in ((0, tiling.rows), (1, tiling.columns))
-    )
-    of = block_bytes(product, tiling.batches, tiling.m, rows, columns, tiling.k)
-    return ScratchpadLayout(
-        vector_bytes(product), aligned(of.a), aligned(of.b), aligned(of.residual), of.c, tiling
-    )
-
-
-def vector_bytes(product: Product) -> int:
-    """Of scales and bias, all of which stay in the scratchpad."""
-    count = product.batches * product.m if product.along == "rows" else product.columns
-    return aligned(4 * count * ((product.bias is not None) + (product.scales is not None)))
 
 
 class Search:
@@ -293,7 +208,7 @@ class Search:
         nm, nn, nk = self._counts(table)
         turns, batches = self._turns(table), table["batches"]
         rows, columns = (
-            _pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns"))
+            pooled_size(product, table[name], axis) for axis, name in enumerate(("rows", "columns"))
         )
         n = rows * columns
         of = block_bytes(product, batches, table["m"], rows, columns, table["k"])
@@ -338,7 +253,7 @@ class Search:
         # What has but one slot is loaded while the array waits.
         waiting = sum(
             np.where(
-                (table[f"{name}_slots"] == 1) & (turns * loads > 1),
+                (table[f"{name}_slots"] == 1) & (turns * loads > 1) & (size > 0),
                 turns * loads * (size / bandwidth + latency),
                 0,
             )
@@ -366,7 +281,7 @@ class Search:
         in_k, in_m = (each, _up(tall)) if self.transposed else (_up(tall), each)
 
         def of_c(sizes: Array, axis: int) -> Array:
-            return _pooled_size(product, sizes, axis)
+            return pooled_size(product, sizes, axis)
 
         across = _over_blocks(
             lambda rows: _over_blocks(

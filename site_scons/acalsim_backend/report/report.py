@@ -15,7 +15,7 @@ from ..errors import ReportError
 from ..files import sha256
 from ..machine.machine import Machine
 from ..schedule.plan_file import OpRow, PlanFile
-from ..simulate.run_file import Account, Guest, OpCounters, RunFile, Statistics
+from ..simulate.run_file import Account, BookedOp, Guest, OpCounters, RunFile, Statistics
 from .compare import error_text
 from .report_file import SCHEMA, Check, Ledger, Provenance, Report, ReportedOp
 from .roofline import rates, roofline
@@ -90,18 +90,49 @@ def _op(
     symbols = [symbol for symbol in (row.symbol, row.wait_symbol) if symbol]
     found = [next((each for each in guest.ops if each.symbol == symbol), None) for symbol in symbols]
     rows = [each for each in found if each]
+    if row.place_in_run is not None and len(rows) == len(symbols):
+        return _op_of_run(row, rows[0], stalls, speeds)
     if len(rows) < len(symbols):
         missing = symbols[found.index(None)]
         raise ReportError(f"op '{row.name}' was not booked: no function '{missing}' in the guest's counters")
+    ledger = _sum(Ledger, [_ledger(each.booked, stalls.get(str(each.account))) for each in rows])
+    counters = _sum(OpCounters, [each.booked.counters for each in rows])
+    return _reported(row, sum(each.booked.cycles for each in rows), ledger, counters, speeds)
+
+
+def _op_of_run(
+    row: OpRow, run: BookedOp, stalls: Mapping[str, Mapping[str, int]], speeds: Mapping[str, int]
+) -> ReportedOp:
+    """One op of a command list that computes several: what the device did for it.
+
+    The first op has what the CPU did, to start the list and to wait for it.
+    """
+    waits = dict.fromkeys(Ledger.__dataclass_fields__, 0)
+    ledger = doors.from_json(
+        waits | dict(stalls.get(f"{run.account}/{row.place_in_run}", {})),
+        Ledger,
+        "the simulator's stalls",
+        ReportError,
+    )
+    if row.place_in_run == 1:
+        own = _ledger(run.booked, stalls.get(str(run.account)))
+        ledger = _sum(Ledger, [own, ledger])
+        return _reported(row, sum(astuple(ledger)), ledger, run.booked.counters, speeds)
+    return _reported(row, sum(astuple(ledger)), ledger, OpCounters(0), speeds)
+
+
+def _reported(
+    row: OpRow, cycles: int, ledger: Ledger, counters: OpCounters, speeds: Mapping[str, int]
+) -> ReportedOp:
     return ReportedOp(
         index=row.index,
         name=row.name,
         type=row.type,
         placed_on=row.placed_on,
         reason=row.reason,
-        cycles=sum(each.booked.cycles for each in rows),
-        ledger=_sum(Ledger, [_ledger(each.booked, stalls.get(str(each.account))) for each in rows]),
-        counters=_sum(OpCounters, [each.booked.counters for each in rows]),
+        cycles=cycles,
+        ledger=ledger,
+        counters=counters,
         macs=row.macs,
         source=row.source,
         torch_ops=(*row.aten, *(name for each in row.fused for name in each.aten)),

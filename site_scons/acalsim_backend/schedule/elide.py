@@ -98,7 +98,7 @@ class _Elider:
     def __init__(self, ir: ACALSimIR, kernels: Sequence[Kernel], access: dict[str, Access], target: Target):
         self.ir, self.access, self.target = ir, access, target
         self.producer = ir.producers()
-        self.lowering = Lowering(ir, self.producer, access, read_once(ir))
+        self.lowering = Lowering(ir, self.producer, access, read_once(ir), target.has_vector_unit)
         self.writer = {name: kernel for kernel in kernels for name in kernel.results}
         self.moved: set[str] = set()
         self.viewers: dict[str, list[ACALSimOp]] = {}

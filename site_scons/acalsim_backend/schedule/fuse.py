@@ -68,7 +68,7 @@ class _Fuser:
         self.writer: dict[str, Kernel] = {}
         self.producer, self.readers = ir.producers(), ir.readers()
         self.copies: dict[tuple[str, ACALSimOpType, str], str] = {}
-        self.lowering = Lowering(self.ir, self.producer, self.access, read_once(ir))
+        self.lowering = Lowering(self.ir, self.producer, self.access, read_once(ir), target.has_vector_unit)
 
     def add(self, op: ACALSimOp) -> None:
         row = ROWS[op.op_type]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..alignment import aligned
+from ..arena import Lifetime, assign_offsets
 from ..errors import PlanError
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
@@ -20,19 +21,6 @@ from .plan import Place, Plan
 
 CODE_RESERVE_BYTES = 0x8000
 """What the RAM check sets aside for code and read-only data; the placement check has the exact figure."""
-
-
-@dataclass(frozen=True)
-class Lifetime:
-    """A buffer that must exist from step `first`'s start to step `last`'s end, both included."""
-
-    name: str
-    size_bytes: int
-    first: int
-    last: int
-
-    def overlaps(self, other: Lifetime) -> bool:
-        return self.first <= other.last and other.first <= self.last
 
 
 def memory(plan: Plan) -> Plan:
@@ -68,14 +56,14 @@ def _outputs(plan: Plan) -> list[str]:
 def _buffers(plan: Plan, placed: set[str]) -> dict[str, Place]:
     """Places in the arena for all storages that have none."""
     symbol = f"{plan.ir.name}_buffers"
-    arena = lifetimes(plan, placed)
+    arena = lifetimes(plan, placed | plan.homes.keys())
     merged = in_place(plan, arena)
     offsets = assign_offsets(merge(arena, merged))
     places = {
         life.name: Place(".buffers", symbol, offsets[merged.get(life.name, life.name)], life.size_bytes)
         for life in arena
     }
-    untouched = plan.storages.keys() - placed - places.keys()
+    untouched = plan.storages.keys() - placed - places.keys() - plan.homes.keys()
     return places | {name: Place(".buffers", symbol, 0, 0) for name in plan.storages if name in untouched}
 
 
@@ -181,34 +169,6 @@ def merge(arena: Iterable[Lifetime], merged: Mapping[str, str]) -> list[Lifetime
         )
         found[root] = Lifetime(root, life.size_bytes, first, last)
     return list(found.values())
-
-
-def assign_offsets(buffers: Iterable[Lifetime]) -> dict[str, int]:
-    """An offset for each buffer such that no two live at once share a byte: largest first, lowest gap.
-
-    Greedy by size, as in Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
-    Inference", 2020.
-    """
-    placed: list[tuple[int, Lifetime]] = []
-    for buffer in sorted(buffers, key=lambda life: (-life.size_bytes, life.first, life.name)):
-        offset = 0
-        for start, other in sorted(
-            (item for item in placed if item[1].overlaps(buffer)), key=lambda item: item[0]
-        ):
-            if offset + aligned(buffer.size_bytes) <= start:
-                break
-            offset = max(offset, start + aligned(other.size_bytes))
-        placed.append((offset, buffer))
-    return {buffer.name: offset for offset, buffer in placed}
-
-
-def least_bytes(buffers: Iterable[Lifetime]) -> int:
-    """No plan can do with less: the largest sum of the sizes that live at once."""
-    buffers = list(buffers)
-    return max(
-        (sum(aligned(b.size_bytes) for b in buffers if b.first <= each.first <= b.last) for each in buffers),
-        default=0,
-    )
 
 
 def check_ram(graph: str, machine: Machine, blocks: Mapping[str, int]) -> None:

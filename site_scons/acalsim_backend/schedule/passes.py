@@ -20,6 +20,9 @@ from .fuse import fuse
 from .living import living
 from .memory import memory
 from .plan import Plan
+from .runs import runs
+from .transposed import transposed
+from .vector import vector
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,26 @@ class Pass:
 
 def teams(plan: Plan) -> Plan:
     """Pass `teams`: which kernels run at the same time, and what devices do of each."""
-    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target)
+    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, plan.parts.keys())
+    plan = replace(plan, teams=formed)
+    if plan.target.makes_runs:
+        return runs(plan)
     offloaded = {
-        kernel.name: plan.target.offloaded(plan.lowering, kernel, formed.of[kernel.name])
+        kernel.name: plan.target.computed(plan.parts[kernel.name], formed.of[kernel.name])
+        if kernel.name in plan.parts
+        else plan.target.offloaded(plan.lowering, kernel, formed.of[kernel.name])
         for kernel in plan.kernels
         if kernel.device
     }
-    return replace(plan, teams=formed, offloaded=offloaded)
+    return replace(plan, offloaded=offloaded)
 
 
 PASSES = (
     Pass("living", living, verify.graph_is_whole),
+    Pass("transposed", transposed, verify.graph_is_whole),
     Pass("fuse", fuse, verify.kernels_compute_every_op_once),
     Pass("elide", elide, verify.accesses_stay_inside),
+    Pass("vector", vector, verify.accesses_stay_inside),
     Pass("teams", teams, verify.steps_follow_the_data),
     Pass("memory", memory, verify.nothing_live_overlaps),
 )

@@ -14,7 +14,9 @@ from ..ir.views import read_once
 from ..offload.decide import Offloaded, Target
 from ..offload.operand import Matrix
 from ..offload.product import Lowering
+from ..offload.run import Run
 from ..offload.teams import Teams
+from ..offload.vector.program import Parts
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Plan:
 
     `living` leaves `ir` without the ops that no output needs. `fuse` adds copies and paddings to it, and
     `kernels` and `access`: where each tensor is found. `elide` drops copies and leaves `storages`, the
-    memory that there is, named after the tensors that fill it. `teams` says which kernels run at the same
-    time, and what devices do of each (`offloaded`). `memory` says where each storage lies (`places`) and how
+    memory that there is, named after the tensors that fill it. `vector` gives more kernels to a device, and adds
+    their `parts`. `teams` says which kernels run at the same
+    time, what devices do of each (`offloaded`), and which kernels are one program (`runs`). `memory` says where each storage lies (`places`) and how
     many bytes each ELF section takes (`blocks`).
 
     With `keep_all` the result of every op stays in memory, fused or not, where it exists at all.
@@ -48,6 +51,8 @@ class Plan:
     storages: Mapping[str, TensorDesc] = field(default_factory=dict)
     teams: Teams = Teams((), {})
     offloaded: Mapping[str, Offloaded] = field(default_factory=dict)
+    parts: Mapping[str, Parts] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     blocks: Mapping[str, int] = field(default_factory=dict)
 
@@ -57,12 +62,17 @@ class Plan:
 
     @cached_property
     def lowering(self) -> Lowering:
-        return Lowering(self.ir, self.producer, self.access, read_once(self.ir))
+        return Lowering(self.ir, self.producer, self.access, read_once(self.ir), self.target.has_vector_unit)
 
     @property
     def packed(self) -> Mapping[str, Matrix]:
         """Constants that lie in RAM in another order than row-major."""
         return {name: matrix for each in self.offloaded.values() for name, matrix in each.packed.items()}
+
+    @property
+    def homes(self) -> Mapping[str, int]:
+        """Storages that lie in the scratchpad, with their addresses there."""
+        return {name: address for run in self.runs for name, address in run.homes.items()}
 
     def uses(self) -> list[tuple[set[str], set[str]]]:
         """For each kernel the storages that it reads and those that it writes."""

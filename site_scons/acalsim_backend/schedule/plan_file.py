@@ -73,6 +73,8 @@ class OpRow:
     placed_on: str
     wait_symbol: str | None = None
     """Of an op that others run beside: the function that waits for it."""
+    place_in_run: int | None = None
+    """From 1 on: which op of the command list that `symbol` starts, where that list computes several."""
     reason: str
     """Why the op is not on a device; empty where there is nothing to say."""
     tiling: Tiling | None = None

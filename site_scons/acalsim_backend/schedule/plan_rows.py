@@ -10,6 +10,7 @@ from itertools import accumulate
 from ..alignment import ALIGNMENT
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
+from ..ir.ops import ROWS
 from ..machine.machine import Machine
 from ..offload.operand import Matrix
 from .demand import Demands
@@ -91,17 +92,19 @@ def _symbols(plan: Plan) -> tuple[SymbolRow, ...]:
 
 def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Kernel) -> OpRow:
     op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
+    run = next((run.kernels for run in plan.runs if kernel.name in run.kernels), (op.name,))
     return OpRow(
         index=index,
         name=op.name,
-        symbol=f"op_{op.name}",
+        symbol=f"op_{run[0]}",
+        place_in_run=run.index(op.name) + 1 if plan.runs and offloaded else None,
         type=op.op_type.name,
         placed_on=offloaded.placed_on if offloaded else "cpu",
         wait_symbol=f"op_{op.name}_wait" if op.name in plan.teams.side_by_side else None,
         reason=kernel.reason,
         tiling=offloaded.tiling if offloaded else None,
         device_cycles=offloaded.cycles if offloaded else None,
-        macs=sum(kernel.row.count_macs(ir, each) for each in ir.ops if each.name == op.name),
+        macs=sum(ROWS[each.op_type].count_macs(ir, each) for each in ir.ops if each.name == op.name),
         source=op.source,
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
@@ -129,7 +132,7 @@ def _needs(plan: Plan) -> Iterator[tuple[str, ...]]:
 def _buffers(plan: Plan) -> tuple[BufferRow, ...]:
     """What lies in the arena. The ops of a step run at the same time: a buffer lives from its first op to its last."""
     ends = list(accumulate(len(step) for step in plan.teams.steps))
-    placed = [name for name, place in plan.places.items() if place.section != ".buffers"]
+    placed = {name for name, place in plan.places.items() if place.section != ".buffers"} | plan.homes.keys()
     return tuple(
         BufferRow(
             name=life.name,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..alignment import ALIGNMENT, aligned
 from ..errors import PlanError
+from ..ir.graph import ITEM_BYTES
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
 from ..ir.strides import Access
@@ -103,12 +104,12 @@ def steps_follow_the_data(plan: Plan) -> None:
 def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
     stored: Counter[str] = Counter()
     for command in (each for _, commands in offloaded.lists for each in commands):
-        if command.code == "COMMAND_STORE" and command.dram:
+        if command.code in ("COMMAND_STORE", "COMMAND_SAVE") and command.dram:
             size = math.prod(int(command.fields[name]) for name in ("planes", "rows", "row_bytes"))
             stored[command.dram.storage] += size
     expected: Counter[str] = Counter()
-    for name in kernel.results:
-        expected[plan.access[name].storage] += plan.ir.tensors[name].size_bytes
+    for storage, size in _saved(plan, kernel):
+        expected[storage] += size
     for storage in expected.keys() | stored.keys():
         # Blocks of what is pooled overlap: some of it is written twice.
         if stored[storage] < expected[storage] or not expected[storage]:
@@ -116,6 +117,20 @@ def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
                 f"kernel '{kernel.name}' has {expected[storage]} bytes of results in '{storage}'; "
                 f"its STOREs write {stored[storage]}"
             )
+
+
+def _saved(plan: Plan, kernel: Kernel) -> Iterator[tuple[str, int]]:
+    """(storage, bytes) of what a kernel brings to RAM: results, or those parts of them that are not there yet.
+
+    A product's results are stored, even where they stay in the scratchpad.
+    """
+    if kernel.name not in plan.parts:
+        for name in kernel.results:
+            yield plan.access[name].storage, plan.ir.tensors[name].size_bytes
+    for part in plan.parts.get(kernel.name, ()):
+        for walk, elements in part.written():
+            if walk.storage not in plan.homes:
+                yield walk.storage, elements * ITEM_BYTES[walk.dtype]
 
 
 def nothing_live_overlaps(plan: Plan) -> None:
@@ -130,7 +145,11 @@ def nothing_live_overlaps(plan: Plan) -> None:
             )
         by_symbol[place.symbol].append((name, place))
     lives = {life.name: life for life in lifetimes(plan)}
-    arena = [life for life in lives.values() if plan.places[life.name].section == ".buffers"]
+    arena = [
+        life
+        for life in lives.values()
+        if life.name in plan.places and plan.places[life.name].section == ".buffers"
+    ]
     takes_over = in_place(plan, arena)
     for one, other in _sharing(by_symbol):
         follows = takes_over.get(one, one) == takes_over.get(other, other)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One program for kernels of a device that follow each other: what stays in the scratchpad between them, and lists.
+
+Tensors that are born and die within a run lie in the scratchpad where they fit there: no STORE brings them to
+RAM, no LOAD back. What is left of the scratchpad and the accumulator memory is used in turn by kernel after kernel, so that the
+next one's operands are loaded while this one computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..alignment import aligned
+from ..arena import Lifetime, assign_offsets
+from ..errors import PlanError
+from ..ir.kernel import Kernel
+from .command import Command
+from .command_list import program
+from .decide import Offloaded, Room, Target
+from .layout import layout
+from .operand import Matrix
+from .product import Lowering, Product
+from .vector.program import Parts, commands
+from .vector.steps import Unfit
+from .vector.transfer import Homes
+
+OVERLAP_CYCLES = 400
+"""What it is worth to a kernel that the one before and the one behind it may overlap with it."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A kernel of a run: a product, or parts for the vector unit. Its storages, in RAM until decided otherwise."""
+
+    kernel: Kernel
+    parts: Parts | None
+    reads: frozenset[str]
+    writes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The names of kernels that one command list computes, in order, and what lies in the scratchpad meanwhile."""
+
+    kernels: tuple[str, ...]
+    homes: Homes
+
+
+def plan_run(
+    target: Target,
+    lowering: Lowering,
+    works: Sequence[Work],
+    sizes: Mapping[str, int],
+    outside: Collection[str],
+) -> tuple[Run, dict[str, Offloaded]]:
+    """`sizes` are the bytes of storages; those `outside` are needed by others, too, and stay in RAM."""
+    names = tuple(work.kernel.name for work in works)
+    homes, stream = _homes(target, works, sizes, outside)
+    try:
+        return Run(names, homes), _Writer(target, lowering, homes, stream).write(works)
+    except Unfit:
+        whole = int(target.devices[0].parameters["scratchpad_bytes"])
+        return Run(names, {}), _Writer(target, lowering, {}, whole).write(works)
+
+
+def _homes(
+    target: Target, works: Sequence[Work], sizes: Mapping[str, int], outside: Collection[str]
+) -> tuple[dict[str, int], int]:
+    """The addresses of what stays in the scratchpad, behind the bytes that are left for the kernels' blocks."""
+    lives: dict[str, Lifetime] = {}
+    for index, work in enumerate(works):
+        for name in sorted(work.reads | work.writes):
+            before = lives.get(name)
+            first = before.first if before else index
+            lives[name] = Lifetime(name, sizes[name], first, index)
+    whole = int(target.devices[0].parameters["scratchpad_bytes"])
+    limit = whole - least_stream(whole)
+    chosen: list[Lifetime] = []
+    own = [life for life in lives.values() if life.name not in outside and life.size_bytes]
+    for life in sorted(own, key=lambda each: (each.size_bytes * (each.last - each.first + 1), each.name)):
+        if life.size_bytes <= limit and _peak([*chosen, life]) <= limit:
+            chosen.append(life)
+    stream = whole - _peak(chosen)
+    return {name: stream + offset for name, offset in assign_offsets(chosen).items()}, stream
+
+
+def least_stream(scratchpad_bytes: int) -> int:
+    """The bytes of a scratchpad that are always left for blocks."""
+    return aligned(scratchpad_bytes // 4)
+
+
+def _peak(lives: Sequence[Lifetime]) -> int:
+    offsets = assign_offsets(lives)
+    return max((offsets[life.name] + aligned(life.size_bytes) for life in lives), default=0)
+
+
+class _Ring:
+    """Memory that is handed out piece by piece, from the front again where the end is reached."""
+
+    def __init__(self, size: int):
+        self.size, self.next = size, 0
+
+    def take(self, size: int) -> int:
+        start = self.next if self.next + size <= self.size else 0
+        self.next = start + aligned(size)
+        return start
+
+
+class _Writer:
+    def __init__(self, target: Target, lowering: Lowering, homes: Homes, stream: int):
+        self.target, self.lowering, self.homes, self.stream = target, lowering, homes, stream
+        self.device = target.devices[0]
+        self.sums = int(self.device.parameters["accumulator_bytes"])
+        self.scratchpad_ring, self.sums_ring = _Ring(stream), _Ring(self.sums)
+
+    def write(self, works: Sequence[Work]) -> dict[str, Offloaded]:
+        return {
+            work.kernel.name: self._product(work.kernel)
+            if work.parts is None
+            else self._vector(work.kernel, work.parts)
+            for work in works
+        }
+
+    def _vector(self, kernel: Kernel, parts: Parts) -> Offloaded:
+        try:
+            size = self.stream // 2
+            used = commands(parts, self.homes, 0, size)[1]
+        except Unfit:
+            size = self.stream
+            used = commands(parts, self.homes, 0, size)[1]
+        found, _ = commands(parts, self.homes, self.scratchpad_ring.take(used), size)
+        return Offloaded(None, None, ((self.device, tuple(found)),), None, {})
+
+    def _product(self, kernel: Kernel) -> Offloaded:
+        product = self.lowering.product(kernel)
+        if product is None:
+            raise PlanError(f"kernel '{kernel.name}' was given to a device that cannot compute it")
+        product = self._at_home(product)
+        tiling, cycles = self._tiling(product, kernel.name)
+        product, moved = self.target.packed_for(product, tiling)
+        places = layout(product, tiling)
+        base = self.scratchpad_ring.take(places.scratchpad_bytes)
+        sums = self.sums_ring.take(places.accumulator_bytes)
+        found: Sequence[Command] = program(product, tiling, base=base, sums=sums)
+        return Offloaded(product, tiling, ((self.device, tuple(found)),), cycles, moved)
+
+    def _tiling(self, product: Product, name: str):  # type: ignore[no-untyped-def]
+        """Of half of the memories where that costs hardly more, so that the kernels around it overlap with it."""
+        team = self.target.devices[:1]
+        rooms = (Room(self.stream, self.sums), Room(self.stream // 2, self.sums // 2))
+        whole, half = (self.target.choose(product, name, team, room) for room in rooms)
+        if half and (whole is None or half[1] <= whole[1] + OVERLAP_CYCLES):
+            return half
+        if whole is None:
+            raise Unfit(f"no block of '{name}' fits what is left of the device's memories")
+        return whole
+
+    def _at_home(self, product: Product) -> Product:
+        def matrix(each: Matrix) -> Matrix:
+            return replace(each, home=self.homes.get(each.storage))
+
+        b = matrix(product.b) if isinstance(product.b, Matrix) else product.b
+        results = tuple(
+            replace(each, tile=replace(each.tile, home=self.homes.get(each.tile.storage)))
+            for each in product.results
+        )
+        residual = product.residual
+        if residual:
+            residual = replace(residual, home=self.homes.get(residual.storage))
+        return replace(product, a=matrix(product.a), b=b, results=results, residual=residual)
