@@ -9,9 +9,9 @@
 
 namespace acalsim {
 
-enum class Stage { fetch, load, compute, store, dram };
-constexpr const char* kStageNames[] = {"fetch", "load", "compute", "store", "dram"};
-constexpr std::size_t kStageCount = 5;
+enum class Stage { fetch, load, compute, vector, store, dram };
+constexpr const char* kStageNames[] = {"fetch", "load", "compute", "vector", "store", "dram"};
+constexpr std::size_t kStageCount = 6;
 
 // Cycles by stage.
 struct Stages {
