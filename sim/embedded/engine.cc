@@ -53,6 +53,8 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
+    std::uint64_t base() const override { return base_; }
+
     Peers peers() const override {
         Peers found;
         for (const Plugged& plugged : engine_.devices_) {

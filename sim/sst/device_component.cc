@@ -37,6 +37,7 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
+    std::uint64_t base() const override { return component_.base_; }
     Peers peers() const override { return component_.peers_; }
     void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
         component_.bus_->send(new PeerEvent(base, now() + delay, std::move(message)));

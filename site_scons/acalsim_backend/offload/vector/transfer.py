@@ -108,10 +108,10 @@ def split(
     if len(dims) <= most:
         yield dims, starts
         return
-    (size, steps), *rest = dims
+    size, steps = dims[0]
     for index in range(size):
         moved = tuple(start + index * step for start, step in zip(starts, steps, strict=True))
-        yield from split(rest, most, moved)
+        yield from split(dims[1:], most, moved)
 
 
 def _moved(
