@@ -3,13 +3,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "site_scons"))
-from acalsim_build.stage_code import Package  # noqa: E402
+from acalsim_build.stage_code import Package
+from conftest import ROOT
 
 pytestmark = pytest.mark.quick
 
