@@ -17,6 +17,7 @@ FLOORS = (
     ("doors", "watch"),
     ("ir",),
     ("machine",),
+    ("cost",),
     ("host",),
     ("capture",),
     ("offload",),
