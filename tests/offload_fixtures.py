@@ -42,7 +42,7 @@ def machine_with(folder, ram="", **parameters):
 @pytest.fixture
 def always(monkeypatch):
     """Everything that can go to the device goes there."""
-    monkeypatch.setattr(targets, "cpu_cycles", lambda machine, product: 1 << 60)
+    monkeypatch.setattr(targets, "kernel_cycles", lambda machine, ir, op: 1 << 60)
 
 
 class Device:

@@ -17,6 +17,7 @@ FLOORS = (
     ("doors", "watch", "arena"),
     ("ir",),
     ("machine",),
+    ("cost",),
     ("host",),
     ("capture",),
     ("offload",),
