@@ -14,7 +14,7 @@ PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
     ("errors",),
     ("files", "paths", "alignment", "cli", "processes"),
-    ("doors", "watch"),
+    ("doors", "watch", "mapped"),
     ("ir",),
     ("machine",),
     ("host",),

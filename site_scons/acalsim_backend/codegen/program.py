@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..alignment import ALIGNMENT
+from ..alignment import ALIGNMENT, aligned
 from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
 from ..machine.machine import Machine
 from ..offload.command import Address, Command
 from ..schedule.plan import Plan
+from ..schedule.plan_file import PlanFile
 from .banner import banner
 from .printers import PRINTERS
 from .printers.pointwise import pointwise
@@ -88,6 +89,20 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
             f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
         ]
     )
+
+
+def c_weights(ir: ACALSimIR, plan: PlanFile) -> str:
+    """Where each parameter lies in the file of their values; the compiler holds the sizes to graph_0.h."""
+    lines, end = [banner(ir.name, "weights"), f'#include "{ir.name}.h"\n'], 0
+    for row in plan.weights:
+        start, size = aligned(end), ir.tensors[row.name].size_bytes
+        end = start + size
+        if size:
+            order = f" in blocks of {row.packed.height} by {row.packed.width}" if row.packed else ""
+            where = f"at byte {start:#x} of {ir.name}_weights.bin"
+            lines.append(f"/* {list(row.shape)}{order}, {where} */")
+            lines.append(f'_Static_assert(sizeof {row.symbol} == {size}, "{row.symbol}");\n')
+    return "\n".join(lines)
 
 
 class _Program:
