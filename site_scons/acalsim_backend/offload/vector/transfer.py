@@ -133,7 +133,8 @@ def _moved(
         run = levels.pop()[0]
     start = walk.offset + sum(first * step for (first, _), step in zip(tile, walk.strides, strict=True))
     for part, (far, near) in split(levels, 2, (start * item, local.address)):
-        (planes, plane), (rows, row) = [*[(1, (0, 0))] * (2 - len(part)), *part]
+        padded: list[tuple[int, tuple[int, ...]]] = [*[(1, (0, 0))] * (2 - len(part)), *part]
+        (planes, plane), (rows, row) = padded
         yield (
             Address(walk.storage, far),
             near,
