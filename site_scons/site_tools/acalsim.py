@@ -57,6 +57,8 @@ def generate(env):
         Report,
         Index,
         ToVerify,
+        ToDebug,
+        Debug,
         KeepingAll,
         Verify,
     ):
@@ -159,9 +161,19 @@ def Placement(env, model, elf, code):
 
 
 def Simulate(env, model, elf, placement, host):
-    folder = f"{model.folder}/run"
+    made = products.Run.at(f"{model.folder}/run")
+    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation]
+    options = simulation(env, model, host, "run")
+    run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
+    env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
+    return run
+
+
+def simulation(env, model, host, folder):
+    """The arguments of a simulation that leaves its files in `folder` of the model's own."""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
     options = [
+        Word(f"{model.folder}/{folder}"),
         *MACHINE,
         "--engine",
         "$ENGINE",
@@ -171,12 +183,18 @@ def Simulate(env, model, elf, placement, host):
         Word(host.library),
     ]
     options += ["$(", "--timeout", "$TIMEOUT", "$)", *["--verbose"] * (env["VERBOSE"] == "1")]
-    options += words(*(f"--{name}={value}" for name, value in given if value))
-    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation]
-    made = products.Run.at(folder)
-    run = env.Room("simulate", model.name, made, sources, "$SOURCE", Word(folder), *options, also=["serve"])
-    env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
-    return run
+    return options + words(*(f"--{name}={value}" for name, value in given if value))
+
+
+def Debug(env, model, elf, placement, host):
+    """debug-NAME: the simulation, but gdb is waited for before the first instruction."""
+    name = f"debug-{model.name}"
+    sources = [elf.elf, placement, host.for_simulation]
+    command = ["$(", "$PYTHON", "$)", "-m", "acalsim_backend.simulate", "$SOURCE"]
+    command += [*simulation(env, model, host, "debug"), "--debug"]
+    made = env.Run("debug", model.name, f"{model.folder}/debug/run.json", sources, command)
+    env.AlwaysBuild(made)
+    return env.Alias(name, made)
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
@@ -219,8 +237,17 @@ def Index(env, reports):
 
 def ToVerify(env):
     """Names of the models of which verify-NAME was asked for."""
+    return asked_for("verify-")
+
+
+def ToDebug(env):
+    """Names of the models of which debug-NAME was asked for."""
+    return asked_for("debug-")
+
+
+def asked_for(start):
     targets = map(str, COMMAND_LINE_TARGETS)
-    return [target.removeprefix("verify-") for target in targets if target.startswith("verify-")]
+    return [target.removeprefix(start) for target in targets if target.startswith(start)]
 
 
 def KeepingAll(env, model):
