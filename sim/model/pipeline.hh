@@ -19,6 +19,9 @@ enum class Unit { load, compute, vector, store };
 constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::vector, Unit::store};
 constexpr std::size_t kUnitCount = 4;
 
+// Which unit does it; none where the decoder itself does.
+std::optional<Unit> unit_of(const DeviceCommand& command);
+
 // A command in a unit's queue, from the cycle it gets there until it is done.
 struct Job {
     DeviceCommand command;
