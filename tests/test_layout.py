@@ -26,7 +26,7 @@ FLOORS = (
     ("simulate",),
     ("report",),
     ("pipeline", "serve", "timing", "frames", "compare", "baseline"),
-    ("backend",),
+    ("backend", "compiler"),
     ("__init__",),
 )
 """Files and folders of the package, the ground first; a file imports from lower floors and its own room."""
