@@ -25,7 +25,7 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing", "frames", "compare", "baseline"),
+    ("pipeline", "serve", "timing", "frames", "compare", "baseline", "doctor"),
     ("backend", "compiler"),
     ("__init__",),
 )
