@@ -279,7 +279,8 @@ private:
         store_port_free_ = read;
         Bytes values;
         if (host().has_values()) values = leaving_values(command, scratchpad_, accumulator_);
-        log("STORE of %" PRIu64 " bytes", dram_bytes(command));
+        log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command),
+            command.code == COMMAND_SAVE ? command.a : command.c);
         after(read - now, [this, job] {
             release_sources(job);
             advance();
