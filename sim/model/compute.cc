@@ -210,6 +210,7 @@ private:
     void load(Entry job) {
         const DeviceCommand& command = job->command;
         if (is_peer(command.dram) && dram_bytes(command)) return load_own(job);
+        if (gathers(command) && !host().has_values()) host().guess();
         const std::optional<std::vector<Block>> rows =
             sources_of(command, scratchpad_, host().has_values());
         if (!rows) return refuse(job, ERROR_INDEX);

@@ -18,7 +18,7 @@ from acalsim_backend.paths import PYTHONPATH
 from acalsim_build import commands, products, variables
 from acalsim_build.commands import Word, words
 from acalsim_build.interruptible import Spawner
-from acalsim_build.models import ModelsError, find_models
+from acalsim_build.models import ModelsError, captures_of, find_models
 from acalsim_build.stage_code import Package
 from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
 
@@ -95,9 +95,8 @@ def search_path():
 
 def Models(env):
     """Every model file of the folder MODELS, as Model rows."""
-    captures = "build/capture" if env["PRECISION"] == "float32" else f"build/capture-{env['PRECISION']}"
     try:
-        return find_models(env["MODEL_FOLDER"], env["MODELS"], env["BUILD"], captures)
+        return find_models(env["MODEL_FOLDER"], env["MODELS"], env["BUILD"], captures_of(env["PRECISION"]))
     except ModelsError as error:
         return variables.stop(env, str(error))
 
