@@ -41,9 +41,9 @@ def _parts(content: Content) -> Iterable[Any]:
     return (content,) if isinstance(content, bytes) else content
 
 
-def write_if_changed(path: Path, content: str | bytes) -> None:
+def write_if_changed(path: Path, content: Content) -> None:
     """Write the file unless it holds that already, so that its time does not change."""
-    data = content.encode() if isinstance(content, str) else content
+    data = b"".join(_parts(content))
     if not path.exists() or path.read_bytes() != data:
         write_atomic(path, data)
 

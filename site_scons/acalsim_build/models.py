@@ -10,7 +10,7 @@ from pathlib import Path
 RESERVED = ("capture", "capture-int8", "host", "host-sst", "index", "reports", "sweeps", "verify")
 """Folders of build/ that no model may be named after, and the page of all reports."""
 SUFFIXES_OF_FIRMWARE = (".elf", ".map", ".dump", ".bin")
-SUFFIXES_OF_REPORTS = (".host", ".verify")
+SUFFIXES_OF_REPORTS = (".advice", ".host", ".verify")
 APART = "+"
 """No model's name has this character: it keeps files apart that would have the same name."""
 

@@ -20,7 +20,8 @@ CACHE = "build/sweeps/.points"
 
 
 def generate(env):
-    env.AddMethod(Sweep)
+    for method in (Sweep, Advise):
+        env.AddMethod(method)
 
 
 def exists(env):
@@ -64,6 +65,13 @@ def swept(env):
         return stop(env, f"{error.room}: {error}")
 
 
+def refuse_engine(env):
+    if env["ENGINE"] != "embedded":
+        stop(
+            env, f"ENGINE is '{env['ENGINE']}'; sweeps have the embedded engine, which gives the same cycles"
+        )
+
+
 def captured(env, model, precision, captures, host):
     """The model's capture in that precision, and the folder in which it lies."""
     folder = f"{captures_of(precision)}/{model.name}"
@@ -81,12 +89,27 @@ def table(env, sweep, out, given, host):
     arguments += ["--parquet"] if env["PARQUET"] == "1" else []
     for model, precision, (folder, _) in given:
         arguments += ["--captured", *words(model.name, precision, folder)]
+    tilings = {model.name: path for model, _, _ in given for path in model.tiling}
+    for name, path in tilings.items():
+        arguments += ["--tiling", *words(name, path)]
     parquet = [f"{out}.parquet"] if env["PARQUET"] == "1" else ()
     made = products.Table(f"{out}.csv", f"{out}.html", parquet)
     captures = [list(nodes) for _, _, (_, nodes) in given]
-    sources = [str(sweep.path), str(sweep.machine), captures, built_from(env, host)]
+    sources = [str(sweep.path), str(sweep.machine), captures, list(tilings.values())]
+    sources += built_from(env, host)
     subject = out.removeprefix(f"{env['BUILD']}/sweeps/")
     return list(env.Room("sweep", subject, made, sources, *arguments))
+
+
+def Advise(env, model, capture, host):
+    """What each key of the machine is worth to a model, if advise-NAME was asked for."""
+    if f"advise-{model.name}" not in COMMAND_LINE_TARGETS:
+        return []
+    refuse_engine(env)
+    arguments = ["$TARGET", "--model", Word(model.name), "--captured", Word(model.capture), *MACHINE]
+    arguments += [word for path in model.tiling for word in words("--tiling", path)] + crew(env, host)
+    sources = [list(capture), str(env["MACHINE_FILE"]), model.tiling, built_from(env, host)]
+    return env.Room("sweep.advise", model.name, model.report(".advice"), sources, *arguments)
 
 
 def built_from(env, host):

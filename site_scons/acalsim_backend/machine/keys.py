@@ -49,7 +49,8 @@ def _numbers(table: Mapping[str, Any], machine: Machine) -> Iterator[tuple[str, 
     yield "firmware.stack_bytes", machine.stack_bytes
     for name, own in table["devices"].items():
         device = next(each for each in machine.devices if each.name == name)
-        yield f"devices.{name}.count", own.get("count", 1)
+        if device.model != "echo":
+            yield f"devices.{name}.count", own.get("count", 1)
         for row in DEVICE_MODELS[device.model].parameters:
             if not row.choices and row.name != "interrupt":
                 yield f"devices.{name}.{row.name}", device.parameters[row.name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     sweep = read_sweep(options.sweep, options.machine, searches=bool(options.search))
     runner = Runner(Cache(options.cache), partial(call, options), options.out.stem)
-    models = [(captured(model, Path(folder)), precision) for model, precision, folder in options.captured]
+    models = list(captured_models(options))
     code = code_digest()
     results = [
         Result(model.model, precision, point, outcome)
@@ -64,11 +64,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--captured", nargs=3, action="append", required=True, metavar=("MODEL", "PRECISION", "FOLDER")
     )
+    parser.add_argument(
+        "--tiling", nargs=2, action="append", default=[], metavar=("MODEL", "FILE"), help="MODEL.tiling.toml"
+    )
     parser.add_argument("--machine", default="default", help="of a file that names none")
     add_crew(parser)
     parser.add_argument("--search", choices=SEARCHES, help="let it propose the points of [sample]")
     parser.add_argument("--parquet", action="store_true", help="write NAME.parquet as well")
     return parser.parse_args(arguments)
+
+
+def captured_models(options: argparse.Namespace) -> Iterator[tuple[Captured, str]]:
+    """(model, precision) of each."""
+    tilings = {model: Path(file) for model, file in options.tiling}
+    for model, precision, folder in options.captured:
+        yield captured(model, Path(folder), tilings.get(model)), precision
 
 
 def add_crew(parser: argparse.ArgumentParser) -> None:

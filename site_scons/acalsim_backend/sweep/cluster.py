@@ -21,7 +21,7 @@ from ..host.build import host_tools
 from ..paths import cache_folder
 from .cache import Cache
 from .packages import package
-from .point import CAPTURED, Job, Outcome, code_digest
+from .point import CAPTURED, TILING, Job, Outcome, code_digest
 from .workbench import Workbench, private_folder
 
 CONNECT_S = 10.0
@@ -57,8 +57,8 @@ class DaskCrew:
 
     def _shipped(self, job: Job) -> Any:
         """The capture's files as a task's result, so that a worker who dies with it costs nothing."""
-        folder = Path(job.captured.folder)
-        return self.client.submit(_held, {name: (folder / name).read_bytes() for name in CAPTURED})
+        files = {name: path.read_bytes() for name, path in job.captured.files().items()}
+        return self.client.submit(_held, files)
 
     def _result(self, done: Any) -> Outcome:
         try:
@@ -115,9 +115,11 @@ def _measure(job: Job, files: Files) -> Outcome:
     if job.code != _own_code():
         raise SweepError("a worker of the cluster has another version of the project, or of compiler or QEMU")
     folder = cache_folder() / "sweeps/captures" / job.captured.digest
-    if not (folder / CAPTURED[0]).exists():
-        write_files({name: files[name] for name in reversed(CAPTURED)}, folder)
-    return _bench().outcome(replace(job, captured=replace(job.captured, folder=str(folder))))
+    if not (folder / CAPTURED[0]).exists():  # it comes last
+        write_files({name: files[name] for name in reversed(list(files))}, folder)
+    tiling = str(folder / TILING) if TILING in files else None
+    here = replace(job.captured, folder=str(folder), tiling=tiling)
+    return _bench().outcome(replace(job, captured=here))
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,24 @@ from ..machine.machine import Machine
 from ..paths import KERNELS, PYTHONPATH, SIM
 
 CAPTURED = ("capture.json", "graph_0.ir", "graph_0_weights.bin", "inputs.bin", "outputs.bin")
+TILING = "tiling.toml"
 UNRELATED = ("capture", "sweep", "watch")
 """Rooms of the package whose code has no say in what a captured model's simulation gives."""
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured model: where it lies, and a digest of all of it."""
+    """A captured model: where it lies, the file of tilings that the user chose, a digest of all of it."""
 
     model: str
     folder: str
     digest: str
+    tiling: str | None = None
+
+    def files(self) -> dict[str, Path]:
+        """All that it is, by name."""
+        found = {name: Path(self.folder) / name for name in CAPTURED}
+        return found | ({TILING: Path(self.tiling)} if self.tiling else {})
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,9 @@ class Failed:
 Outcome = Measured | Failed
 
 
-def captured(model: str, folder: Path) -> Captured:
-    return Captured(model, str(folder.resolve()), digest_of(folder / name for name in CAPTURED))
+def captured(model: str, folder: Path, tiling: Path | None = None) -> Captured:
+    found = Captured(model, str(folder.resolve()), "", str(tiling.resolve()) if tiling else None)
+    return replace(found, digest=digest_of(found.files().values(), *found.files()))
 
 
 def code_digest() -> str:

@@ -29,8 +29,10 @@ from ..ir.graph import ACALSimIR
 from ..ir.text import parse
 from ..machine.file import machine_of
 from ..machine.machine import Machine
+from ..mapped import tensors
+from ..offload.tiling_file import read_choices
 from ..pipeline import build_elf
-from ..report.compare import compare, tensors
+from ..report.compare import compare
 from ..report.report import Subject, build_report, producers
 from ..report.report_file import Check, Provenance, Report
 from ..schedule.passes import make_plan
@@ -125,7 +127,9 @@ class Workbench:
         if key not in self._plans:
             if len(self._plans) >= PLANS_KEPT:
                 del self._plans[next(iter(self._plans))]
-            plan = make_plan(model.ir, machine, timer=timer_for(machine, self.tools.library))
+            timer, tiling = timer_for(machine, self.tools.library), model.captured.tiling
+            choices = read_choices(Path(tiling) if tiling else None, machine.name)
+            plan = make_plan(model.ir, machine, timer=timer, choices=choices)
             files = code_files(model.ir, plan, machine, self.folder / "program")
             self._plans[key] = Program(model, plan_file(model.ir, plan, machine), files)
         return self._plans[key]
