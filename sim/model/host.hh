@@ -89,7 +89,7 @@ public:
     // other blocks are read as no bytes at all, and only the time of what happens is asked for.
     virtual bool has_values() const { return true; }
 
-    // Called where values would decide about time, and there are none.
+    // Called where values decide about time, whether or not there are any.
     virtual void guess() {}
 
     // DMA. The block lies inside ram(); its bytes travel without the gaps between its rows. All
