@@ -210,8 +210,8 @@ private:
     void load(Entry job) {
         const DeviceCommand& command = job->command;
         if (is_peer(command.dram) && dram_bytes(command)) return load_own(job);
-        const std::optional<std::vector<Block>> rows =
-            sources_of(command, scratchpad_, host().has_values());
+        if (gathers(command)) host().guess();
+        const auto rows = sources_of(command, scratchpad_, host().has_values());
         if (!rows) return refuse(job, ERROR_INDEX);
         const Cycle written = load_port_.book(host().now(), scratchpad_tile(command).bytes());
         log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, dram_bytes(command), command.a);

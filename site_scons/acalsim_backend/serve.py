@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--verbose] [--library FILE.so]
+        [--stats FILE] [--verbose] [--library FILE.so] [--record FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -30,6 +30,7 @@ from typing import Any
 from . import doors
 from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
+from .files import write_atomic
 from .host.library import find_library, load
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
@@ -66,9 +67,12 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         with listening(path) as listener, ending_in_time(path):
             print(f"listening on {path}", flush=True)
             try:
-                served = simulator.serve(listener.fileno(), machine.description_text())
+                description, records = machine.description_text(), options.record is not None
+                served = simulator.serve(listener.fileno(), description, records)
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
+        if records:
+            write_atomic(options.record, served.pop("recording"))
         return embedded_results(served)
 
     return serve
@@ -76,6 +80,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
 
 def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     """The Structural Simulation Toolkit, where a user has it: a process of its own, which listens itself."""
+    if options.record is not None:
+        raise ServeError("--record needs the embedded engine")
     try:
         program, library = find_sst(), find_sst_library()
     except ToolchainError as error:
@@ -153,6 +159,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", default="embedded", help=" or ".join(ENGINES))
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
+    parser.add_argument("--record", help="file for the accesses and their answers, for simulate.replay")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(
         "--sst-options", default="", help="more options for `sst`, as a shell would take them"

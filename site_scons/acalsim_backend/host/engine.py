@@ -20,7 +20,7 @@ from pathlib import Path
 import nanobind
 
 from ..errors import ServeError, ToolchainError, run_room
-from ..files import StrPath, short_digest, write_atomic
+from ..files import StrPath, short_digest, write_if_changed
 from ..machine.headers import registers_header, tables_header
 from ..paths import KERNELS, ROOT, SIM, cache_folder
 from .library import LIBRARY_NAME, find_library
@@ -120,12 +120,6 @@ def build(folder: StrPath) -> Path:
         library.parent.mkdir(exist_ok=True)
         _make(library, lambda temporary: link_command(objects, temporary))
     return library
-
-
-def write_if_changed(path: Path, text: str) -> None:
-    """Write the file unless it holds that text already, so that its time does not change."""
-    if not path.exists() or path.read_text() != text:
-        write_atomic(path, text)
 
 
 def _compile(source: Path, folder: Path, headers: str) -> Path:

@@ -79,6 +79,17 @@ class Machine:
         """Those of one model, in the order of their addresses."""
         return tuple(device for device in self.devices if device.model == model)
 
+    @property
+    def sram_bytes(self) -> int:
+        """Of the scratchpads and accumulators of all compute devices."""
+        memories = ("scratchpad_bytes", "accumulator_bytes")
+        return sum(d.parameters[name] for d in self.devices_of("compute") for name in memories)
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Of all compute devices together, each doing rows times columns."""
+        return sum(d.parameters["rows"] * d.parameters["columns"] for d in self.devices_of("compute"))
+
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.
 
@@ -87,7 +98,7 @@ class Machine:
         those of the CPU decide what is computed where.
         """
         lines = [
-            f"isa {self.cpu.isa} {self.cpu.vlen}",
+            f"isa {self.cpu.isa} {self.cpu.vlen}" + f" {self.cpu.vector_bits}" * (self.cpu.vlen > 0),
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]

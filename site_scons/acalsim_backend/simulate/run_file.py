@@ -59,13 +59,15 @@ class BookedOp:
 
 @dataclass(frozen=True)
 class Guest:
-    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op."""
+    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op; `clock_reads` counts how often
+    the firmware asked what time it is."""
 
     cpu_cycles: int
     stall_cycles: int
     counters: Counters = field(metadata=FLAT)
     overhead: Account
     ops: tuple[BookedOp, ...]
+    clock_reads: int = 0
 
 
 @dataclass(frozen=True)
