@@ -39,6 +39,9 @@ ENGINE_CXXFLAGS = (
     # Products and sums are rounded one by one, even where the host could fuse them: results are the same
     # on every host.
     "-ffp-contract=off",
+    # No model reads errno or the floating-point exceptions, and loops vectorise.
+    "-fno-math-errno",
+    "-fno-trapping-math",
     "-fPIC",
     "-fvisibility=hidden",
     "-Wall",
