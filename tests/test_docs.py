@@ -87,7 +87,7 @@ def prerequisites(tree, command):
 @pytest.mark.parametrize("command", [pytest.param(c, marks=[pytest.mark.slow] * is_slow(c)) for c in PLAIN])
 def test_a_command_of_a_page_does_what_it_says(reader, command):
     prerequisites(reader, command)
-    borrowed = ("resnet18_32", "_resnet") if "resnet18_32" in command else ()
+    borrowed = ("resnet18_32", "_resnet", "_weights") if "resnet18_32" in command else ()
     for name in borrowed:
         shutil.copy(ROOT / f"models/{name}.py", reader / "models")
     done = typed(reader, command)
