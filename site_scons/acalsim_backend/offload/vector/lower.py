@@ -109,6 +109,9 @@ class _Lowering:
                 if not any(each in written for each in viewed(name, self.producer)):
                     self._load(op, index, name, walks, space)
         self.to = Steps([walk.dtype for walk in self.loads])
+        if self.is_reduction:
+            cut = len(self.outer_shape)
+            self.to.reduced = {n for n, walk in enumerate(self.loads) if not any(walk.strides[cut:])}
 
     def _walks(self, op: ACALSimOp) -> list[Access]:
         row = ROWS[op.op_type]
