@@ -88,10 +88,10 @@ private:
 
     void start() {
         become(STATUS_BUSY);
+        pipeline_.begin(0);
         pipeline_.observe(host().now(), true);
         if (const std::uint32_t error = check_list()) return finish(error, 0);
         list_.begin(at(REG_DATA_IN), at(REG_SIZE));
-        pipeline_.begin(0);
         ++lists_;
         fetch_list();
     }

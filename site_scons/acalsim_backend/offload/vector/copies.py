@@ -11,7 +11,7 @@ from ...ir.ops import ROWS
 from ...ir.shapes import dimension, pads, slice_range
 from ...ir.strides import Access
 from .part import Part, Step, Walk
-from .steps import Unfit
+from .steps import Steps, Unfit
 
 T = ACALSimOpType
 
@@ -35,7 +35,15 @@ def copies(
             raise Unfit("no strides describe it")
         return [_copy(source, target, dtype)]
     if op.op_type is T.CAT:
-        return [_copy(access[op.inputs[n]], _joined(ir, op, n, result), dtype) for n in left_to_copy]
+        return [
+            _copy(
+                access[op.inputs[number]],
+                _joined(ir, op, number, result),
+                dtype,
+                ir.tensors[op.inputs[number]].dtype,
+            )
+            for number in left_to_copy
+        ]
     if op.op_type is T.PAD:
         return _padded(op, access[op.inputs[0]], result, dtype, bool(left_to_copy))
     base, source = (access[name] for name in op.inputs)
@@ -74,10 +82,14 @@ def _plain(access: Access, dtype: str) -> Walk:
     return Walk(access.storage, access.offset, access.strides, dtype)
 
 
-def _copy(source: Access, target: Access, dtype: str) -> Part:
+def _copy(source: Access, target: Access, dtype: str, source_dtype: str = "") -> Part:
+    """Elements of `source_dtype`, which is `dtype` unless given, become elements of `dtype`."""
     if 0 in source.shape:
         raise Unfit("empty")
-    return Part(source.shape, 0, (_plain(source, dtype),), (), ((0, _plain(target, dtype)),))
+    steps = Steps([source_dtype or dtype])
+    value = 0 if steps.dtypes[0] == dtype else steps.apply("COPY", 0, dtype=dtype)
+    load, store = _plain(source, steps.dtypes[0]), _plain(target, dtype)
+    return Part(source.shape, 0, (load,), tuple(steps.steps), ((value, store),))
 
 
 def _filled(target: Access, value: float, dtype: str) -> Part:

@@ -31,6 +31,13 @@ REDUCTIONS = {
     T.ANY: "MAX",
     T.ALL: "MIN",
 }
+OTHERS = {
+    *REDUCTIONS,
+    *FUNCTIONS,
+    *(T.VAR, T.SOFTMAX, T.LOG_SOFTMAX, T.LAYER_NORM, T.GROUP_NORM),
+    *(T.CAT, T.PAD, T.SLICE_SCATTER, T.SELECT_SCATTER),
+}
+"""Types of ops that are not pointwise and no views."""
 
 
 def lower(
@@ -44,6 +51,8 @@ def lower(
 
     `left_to_copy` are the operands of a concatenation or padding that do not lie in its result yet.
     """
+    if not _is_known(kernel.anchor):
+        raise Unfit(f"the vector unit has no {kernel.anchor.op_type.name}")
     if any(not desc.elements for op in kernel.ops for desc in _tensors(ir, op)):
         raise Unfit("empty")
     op = kernel.anchor
@@ -52,6 +61,12 @@ def lower(
     if ROWS[op.op_type].movement or op.op_type in (T.CAT, T.PAD, T.SLICE_SCATTER, T.SELECT_SCATTER):
         return tuple(map(narrowed, copies(ir, access, kernel, left_to_copy)))
     return tuple(map(narrowed, [_Lowering(ir, producer, access, kernel).part()]))
+
+
+def _is_known(op: ACALSimOp) -> bool:
+    """Whether the vector unit computes ops of its type at all; pointwise ones say so themselves."""
+    row = ROWS[op.op_type]
+    return row.is_elementwise or row.movement is not None or op.op_type in OTHERS
 
 
 def _tensors(ir: ACALSimIR, op: ACALSimOp) -> list:  # type: ignore[type-arg]
