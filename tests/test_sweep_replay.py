@@ -4,14 +4,14 @@
 import pytest
 
 REPLAYED = {
-    "RAM's latency": {"ram.latency_cycles": 90},
-    "RAM's rows": {"ram.row_bytes": 1024, "ram.row_miss_cycles": 30},
+    "RAM's latency": {"ram.latency_cycles": 41},
+    "RAM's rows": {"ram.row_bytes": 1024, "ram.row_miss_cycles": 3},
     "a register's latency": {"devices.compute.access_cycles": 7, "devices.echo.access_cycles": 3},
     "queues": {"devices.compute.load_queue_depth": 4},
     "an array": {"devices.compute.rows": 8, "devices.compute.dataflow": "os"},
-    "memories": {"devices.compute.scratchpad_bytes": 0x20000, "devices.compute.overlap": "single"},
+    "memories": {"devices.compute.accumulator_bytes": 0x20000, "devices.compute.overlap": "single"},
     "a port": {"devices.compute.scratchpad_bytes_per_cycle": 32},
-    "a bandwidth": {"ram.bytes_per_cycle": 40},
+    "a bandwidth": {"ram.bytes_per_cycle": 33},
 }
 """Changes after which mlp needs no other tiles."""
 
@@ -48,7 +48,7 @@ def test_a_replayed_report_is_the_simulated_one(mlp, recorded, keys, request):
 def test_however_the_firmware_waits_a_point_has_the_cycles_of_a_simulation(mlp, machine, keys, request):
     bench = mlp.bench(request.node.name)
     mlp.report(bench, keys, machine)
-    slower = {**keys, "ram.latency_cycles": 45}
+    slower = {**keys, "ram.latency_cycles": 41}
     report, replayed = mlp.report(bench, slower, machine)
     fresh, _ = mlp.report(mlp.bench(f"{request.node.name}-fresh"), slower, machine)
     assert report == fresh
