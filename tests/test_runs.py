@@ -56,6 +56,21 @@ def test_what_lives_within_a_run_takes_no_ram():
     assert stored == set(plan.ir.outputs)
 
 
+class Thrice(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(f(32, 32))
+
+    def forward(self, x):
+        return torch.tanh(torch.tanh(x @ self.weight) @ self.weight) @ self.weight
+
+
+def test_a_parameter_that_several_kernels_read_is_loaded_once():
+    plan = planned(Thrice(), (f(4, 32),))
+    loads = [each for each in commands_of(plan) if each.code == "COMMAND_LOAD"]
+    assert [each.dram.storage in plan.ir.params for each in loads].count(True) == 1
+
+
 def test_what_the_cpu_reads_lies_in_ram():
     plan = planned(lambda x: x.exp().cumsum(1).exp(), (f(8, 8),))
     assert len(plan.runs) == 2

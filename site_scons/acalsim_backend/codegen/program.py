@@ -238,7 +238,7 @@ class _Program:
         homes = self.plan.homes
 
         def place(address: Address) -> str:
-            if address.storage in homes:
+            if address.storage in homes and not address.in_ram:
                 base = self.plan.target.devices[0].base
                 return f"{at_home(base, homes[address.storage] + address.offset):#x}"
             return f"(uint64_t)((const char *){address.storage} + {address.offset:#x})"

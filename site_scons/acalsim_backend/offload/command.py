@@ -23,6 +23,8 @@ class Address:
 
     storage: str
     offset: int = 0
+    in_ram: bool = False
+    """Whether the storage's place in RAM is meant though it lies in the scratchpad, too."""
 
 
 @dataclass(frozen=True)

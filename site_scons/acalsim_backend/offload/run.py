@@ -2,12 +2,13 @@
 """One program for kernels of a device that follow each other: what stays in the scratchpad between them, and lists.
 
 Tensors that are born and die within a run lie in the scratchpad where they fit there: no STORE brings them to
-RAM, no LOAD back. What is left of the scratchpad and the accumulator memory is used in turn by kernel after kernel, so that the
+RAM, no LOAD back. Parameters that several of its kernels read are loaded once. What is left of the scratchpad and the accumulator memory is used in turn by kernel after kernel, so that the
 next one's operands are loaded while this one computes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from ..alignment import aligned
 from ..arena import Lifetime, assign_offsets
 from ..errors import PlanError
 from ..ir.kernel import Kernel
-from .command import Command
+from .command import Address, Command
 from .command_list import program
 from .decide import Offloaded, Room, Target
 from .layout import layout
@@ -25,6 +26,8 @@ from .vector.program import Parts, commands
 from .vector.steps import Unfit
 from .vector.transfer import Homes
 
+LEAST_SHARED_BYTES = 1024
+"""Of a parameter that several kernels read: a smaller one is as well loaded by each."""
 OVERLAP_CYCLES = 400
 """What it is worth to a kernel that the one before and the one behind it may overlap with it."""
 
@@ -53,15 +56,22 @@ def plan_run(
     works: Sequence[Work],
     sizes: Mapping[str, int],
     outside: Collection[str],
+    params: Collection[str],
 ) -> tuple[Run, dict[str, Offloaded]]:
-    """`sizes` are the bytes of storages; those `outside` are needed by others, too, and stay in RAM."""
+    """`sizes` are the bytes of storages; those `outside` are needed by others, too, and stay in RAM.
+
+    Of `params`, which are among these, there may be a copy in the scratchpad.
+    """
     names = tuple(work.kernel.name for work in works)
-    homes, stream = _homes(target, works, sizes, outside)
+    reads = Counter(name for work in works for name in work.reads)
+    shared = {name for name in params if reads[name] > 1 and sizes[name] >= LEAST_SHARED_BYTES}
+    homes, stream = _homes(target, works, sizes, {*outside} - shared)
+    fetched = {name: sizes[name] for name in homes if name in shared}
     try:
-        return Run(names, homes), _Writer(target, lowering, homes, stream).write(works)
+        return Run(names, homes), _Writer(target, lowering, homes, stream, fetched).write(works)
     except Unfit:
         whole = int(target.devices[0].parameters["scratchpad_bytes"])
-        return Run(names, {}), _Writer(target, lowering, {}, whole).write(works)
+        return Run(names, {}), _Writer(target, lowering, {}, whole, {}).write(works)
 
 
 def _homes(
@@ -108,19 +118,30 @@ class _Ring:
 
 
 class _Writer:
-    def __init__(self, target: Target, lowering: Lowering, homes: Homes, stream: int):
+    """`fetched` are the bytes of what is brought home by whoever reads it first."""
+
+    def __init__(
+        self, target: Target, lowering: Lowering, homes: Homes, stream: int, fetched: Mapping[str, int]
+    ):
         self.target, self.lowering, self.homes, self.stream = target, lowering, homes, stream
+        self.fetched = dict(fetched)
         self.device = target.devices[0]
         self.sums = int(self.device.parameters["accumulator_bytes"])
         self.scratchpad_ring, self.sums_ring = _Ring(stream), _Ring(self.sums)
 
     def write(self, works: Sequence[Work]) -> dict[str, Offloaded]:
-        return {
-            work.kernel.name: self._product(work.kernel)
-            if work.parts is None
-            else self._vector(work.kernel, work.parts)
-            for work in works
-        }
+        found = {}
+        for work in works:
+            loads = [self._fetch(name) for name in sorted(work.reads & self.fetched.keys())]
+            own = self._product(work.kernel) if work.parts is None else self._vector(work.kernel, work.parts)
+            ((device, mine),) = own.lists
+            found[work.kernel.name] = replace(own, lists=((device, (*loads, *mine)),))
+        return found
+
+    def _fetch(self, name: str) -> Command:
+        """Brings a parameter home."""
+        fields = {"a": self.homes[name], "rows": 1, "row_bytes": self.fetched.pop(name)}
+        return Command("COMMAND_LOAD", fields, Address(name, 0, in_ram=True))
 
     def _vector(self, kernel: Kernel, parts: Parts) -> Offloaded:
         try:

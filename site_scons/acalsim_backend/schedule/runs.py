@@ -40,4 +40,4 @@ def _run(
     if plan.keep_all:
         outside |= plan.storages.keys()
     sizes = {name: desc.size_bytes for name, desc in plan.storages.items()}
-    return plan_run(plan.target, plan.lowering, works, sizes, outside)
+    return plan_run(plan.target, plan.lowering, works, sizes, outside, plan.ir.params)
