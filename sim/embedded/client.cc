@@ -53,15 +53,10 @@ std::optional<Access> Client::next_access() {
         switch (frame.type) {
             case REQUEST_READ:
             case REQUEST_WRITE:
-                return access_of(frame);
+                return taken(access_of(frame));
             case REQUEST_WAIT:
-                return Access{false,
-                              0,
-                              0,
-                              0,
-                              std::exchange(advance_cycles_, 0),
-                              std::exchange(moved_bytes_, 0),
-                              true};
+                return taken({false, 0, 0, 0, std::exchange(advance_cycles_, 0),
+                              std::exchange(moved_bytes_, 0), true});
             case REQUEST_ADVANCE:
                 advance(frame);
                 break;
@@ -89,8 +84,16 @@ Access Client::access_of(const MMIORequest& frame) {
             std::exchange(moved_bytes_, 0)};
 }
 
+Access Client::taken(const Access& access) {
+    now_ += access.advance_cycles;
+    access_ = access;
+    return access;
+}
+
 void Client::respond(const Response& response, bool ended) {
     book(response);
+    if (recording_) record(response);
+    now_ += response.stall_cycles;
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
 }
@@ -99,6 +102,13 @@ void Client::book(const Response& response) {
     Stall& stall = stalls_[account_];
     stall.access += response.stall_cycles - response.waited.total();
     stall.waited += response.waited;
+}
+
+void Client::record(const Response& response) {
+    const std::uint64_t value = access_.is_write ? access_.data : response.data;
+    const std::uint32_t code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
+    recording_->add({now_, now_ + response.stall_cycles, access_.size_bytes, access_.address, value,
+                     kAccessTrack, code, std::uint32_t(account_), 0, 0, 0});
 }
 
 namespace {

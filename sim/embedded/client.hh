@@ -15,6 +15,7 @@
 #include "embedded/error.hh"
 #include "embedded/guest_ram.hh"
 #include "model/device.hh"
+#include "model/recording.hh"
 
 namespace acalsim {
 
@@ -35,6 +36,9 @@ public:
 
     void respond(const Response& response, bool ended);
 
+    // Where accesses are recorded, from now on; nowhere: nullptr.
+    void record(Recording* recording) { recording_ = recording; }
+
     // After the response that ended the simulation: the statistics text that the client left, if
     // any. A client that said HELLO leaves its statistics behind, or just leaves.
     std::string farewell();
@@ -52,6 +56,8 @@ private:
 
     void advance(const MMIORequest& frame);
     void book(const Response& response);
+    void record(const Response& response);
+    Access taken(const Access& access);
     void greet(const MMIORequest& frame);
     void take_text(const MMIORequest& frame);
     std::string receive_text(const MMIORequest& frame);
@@ -60,6 +66,9 @@ private:
     const std::string description_;
     const std::function<void(GuestRam)> on_ram_;
     Connection connection_;
+    Access access_{};  // that has not been answered yet
+    Cycle now_ = 0;    // its beginning
+    Recording* recording_ = nullptr;
     Cycle advance_cycles_ = 0;
     std::uint64_t moved_bytes_ = 0;
     std::uint64_t account_ = 0;  // that the client named last

@@ -53,6 +53,9 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
+    Recording* recording() override { return engine_.records_ ? &recording_ : nullptr; }
+    const Recording& recorded() const { return recording_; }
+
     Peers peers() const override {
         Peers found;
         for (const Plugged& plugged : engine_.devices_) {
@@ -82,6 +85,7 @@ private:
     Engine& engine_;
     const std::string name_;
     const std::uint64_t base_;
+    Recording recording_;
 };
 
 Engine::Engine(const DramTiming& ram) : dram_(ram) {}
@@ -248,6 +252,15 @@ void Engine::deadlock(const Access& access) const {
 std::map<std::uint64_t, Stages> Engine::stages() const {
     std::map<std::uint64_t, Stages> all;
     for (const Plugged& plugged : devices_) all[plugged.base] = plugged.device->stages();
+    return all;
+}
+
+std::vector<Recorded> Engine::recordings() const {
+    std::vector<Recorded> all;
+    for (const Plugged& plugged : devices_)
+        all.push_back({plugged.device->name(), plugged.base, &plugged.port->recorded()});
+    std::sort(all.begin(), all.end(),
+              [](const Recorded& a, const Recorded& b) { return a.base < b.base; });
     return all;
 }
 

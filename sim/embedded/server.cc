@@ -7,6 +7,13 @@ Server::Server(Engine& engine, std::string description, std::function<void()> on
     : engine_(engine),
       on_wait_(std::move(on_wait)),
       client_(std::move(description), [&engine](GuestRam ram) { engine.map_ram(std::move(ram)); }) {
+    if (engine.records()) client_.record(&accesses_);
+}
+
+std::vector<Recorded> Server::recordings() const {
+    std::vector<Recorded> all = {{"", 0, &accesses_}};
+    for (const Recorded& device : engine_.recordings()) all.push_back(device);
+    return all;
 }
 
 std::string Server::serve(int listener) {

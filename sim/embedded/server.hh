@@ -22,10 +22,14 @@ public:
 
     const Client& client() const { return client_; }
 
+    // All that was recorded, the CPU's accesses first.
+    std::vector<Recorded> recordings() const;
+
 private:
     Engine& engine_;
     const std::function<void()> on_wait_;
     Client client_;
+    Recording accesses_;
 };
 
 }  // namespace acalsim

@@ -16,6 +16,7 @@
 #include "model/padding.hh"
 #include "model/pipeline.hh"
 #include "model/product.hh"
+#include "model/recording.hh"
 #include "model/registry.hh"
 
 namespace acalsim {
@@ -158,7 +159,7 @@ private:
         const std::optional<Unit> unit = unit_of(command);
         if (!unit) return true;
         if (!pipeline_.has_room(*unit)) return false;
-        pipeline_.push(command, *unit);
+        pipeline_.push(command, *unit, next_);
         return true;
     }
 
@@ -198,6 +199,7 @@ private:
             const std::optional<Entry> job = pipeline_.ready(unit);
             if (!job) return;
             (*job)->started = true;
+            (*job)->begin = host().now();
             start(*job);
         }
     }
@@ -314,8 +316,33 @@ private:
     }
 
     void done(Entry job) {
+        if (Recording* recording = host().recording()) recording->add(span_of(*job));
         pipeline_.remove(job);
         advance();
+    }
+
+    Span span_of(const Job& job) {
+        const DeviceCommand& x = job.command;
+        Span span{job.begin,
+                  host().now(),
+                  0,
+                  0,
+                  at(REG_DATA_IN),
+                  kUnitTrack,
+                  x.code,
+                  std::uint32_t(job.index),
+                  x.m,
+                  x.n,
+                  x.k};
+        span.track += static_cast<std::uint32_t>(job.unit);
+        if (x.code != COMMAND_LOAD && x.code != COMMAND_STORE) return span;
+        const Block tile = dram_tile(x);
+        span.bytes = tile.bytes();
+        span.address = x.dram;
+        span.m = std::uint32_t(tile.planes);
+        span.n = std::uint32_t(tile.rows);
+        span.k = std::uint32_t(tile.row_bytes);
+        return span;
     }
 
     void fetch(const Block& block, std::function<void(Bytes)> done) {

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "model/recording.hh"
+
 namespace acalsim {
 
 namespace {
@@ -175,19 +177,29 @@ void Device::after(Cycle delay, std::function<void()> action) {
 }
 
 void Device::read_ram(const Block& block, std::function<void(Bytes)> done) {
-    host_.read_ram(block, [this, address = block.address, life = life_, done](Bytes data) {
-        log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), address);
+    const Cycle begin = host_.now();
+    host_.read_ram(block, [this, block, begin, life = life_, done](Bytes data) {
+        log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), block.address);
+        record(block, kReads, begin);
         if (life == life_) done(std::move(data));
     });
 }
 
 void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> done) {
-    const std::size_t size = bytes.size();
-    const auto written = [this, address = block.address, size, life = life_, done] {
-        log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, address);
+    const Cycle begin = host_.now();
+    const auto written = [this, block, begin, size = bytes.size(), life = life_, done] {
+        log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, block.address);
+        record(block, kWrites, begin);
         if (life == life_) done();
     };
     host_.write_ram(block, std::move(bytes), written);
+}
+
+// A transfer of DMA that is complete.
+void Device::record(const Block& block, std::uint32_t code, Cycle begin) const {
+    if (Recording* recording = host_.recording())
+        recording->add({begin, host_.now(), block.bytes(), block.address, 0, kTransferTrack, code,
+                        0, 0, 0, 0});
 }
 
 void Device::log(const char* format, ...) const {

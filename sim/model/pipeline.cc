@@ -31,14 +31,16 @@ bool conflict(const Job& earlier, const Job& later) {
 
 }  // namespace
 
+const char* unit_name(Unit unit) { return kUnitNames[index(unit)]; }
+
 bool Pipeline::has_room(Unit unit) const {
     const auto is_there = [unit](const Job& job) { return job.unit == unit; };
     return std::uint64_t(std::count_if(jobs_.begin(), jobs_.end(), is_there)) <
            depths_[index(unit)];
 }
 
-void Pipeline::push(const DeviceCommand& command, Unit unit) {
-    jobs_.push_back({command, unit, uses_of(command), op_});
+void Pipeline::push(const DeviceCommand& command, Unit unit, std::size_t index) {
+    jobs_.push_back({command, unit, uses_of(command), op_, index});
 }
 
 std::optional<Pipeline::Entry> Pipeline::next(Unit unit) {
@@ -114,8 +116,7 @@ void Pipeline::count(Statistics& statistics, Cycle now) const {
         for (const State state :
              {State::busy, State::wait_load, State::wait_compute, State::wait_store, State::idle}) {
             const auto which = static_cast<std::size_t>(state);
-            const std::string name =
-                std::string(kUnitNames[index(unit)]) + "_" + kStateNames[which];
+            const std::string name = std::string(unit_name(unit)) + "_" + kStateNames[which];
             // The two that cannot be: MATMULs and STOREs do not wait for their own kind.
             if (name == "compute_wait_compute" || name == "store_wait_store") continue;
             const Cycle present = states_[index(unit)] == state ? now - observed_ : 0;

@@ -17,14 +17,17 @@ namespace acalsim {
 enum class Unit { load, compute, store };
 constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::store};
 constexpr std::size_t kUnitCount = 3;
+const char* unit_name(Unit unit);
 
 // A command in a unit's queue, from the cycle it gets there until it is done.
 struct Job {
     DeviceCommand command;
     Unit unit;
     std::vector<Use> uses;
-    std::uint32_t op;  // which the cycles count for
+    std::uint32_t op;   // which the cycles count for
+    std::size_t index;  // in the list
     bool started = false;
+    Cycle begin = 0;         // it started
     bool transfers = false;  // its bytes are on their way from or to RAM
 };
 
@@ -36,7 +39,7 @@ public:
 
     bool empty() const { return jobs_.empty(); }
     bool has_room(Unit unit) const;
-    void push(const DeviceCommand& command, Unit unit);
+    void push(const DeviceCommand& command, Unit unit, std::size_t index);
 
     // What is pushed from now on belongs to this op.
     void begin(std::uint32_t op) { op_ = op; }

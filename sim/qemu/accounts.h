@@ -21,7 +21,7 @@ uint64_t accounts_current(void);
  * goes on. */
 void accounts_watch_block(struct qemu_plugin_tb *tb, uint64_t address);
 
-/* Books up to now and prints the members `overhead` and `ops` of the statistics' JSON object. */
+/* Books up to now and prints the members `overhead`, `ops` and `changes` of the statistics' JSON object. */
 void accounts_print(FILE *out);
 
 #endif

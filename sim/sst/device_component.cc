@@ -37,6 +37,9 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
+    Recording* recording() override {
+        return component_.records_ ? &component_.recording_ : nullptr;
+    }
     Peers peers() const override { return component_.peers_; }
     void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
         component_.bus_->send(new PeerEvent(base, now() + delay, std::move(message)));
@@ -59,6 +62,7 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
                                  const std::string& model, const Parameters& defaults)
     : CycleComponent(id, params),
       base_(params.find<std::uint64_t>("base", 0)),
+      records_(params.find<bool>("record", false)),
       bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
       due_(configureSelfLink("due", tick_, handler<&DeviceComponent::on_due>(this))) {
     guarded([&] {
@@ -120,7 +124,7 @@ void DeviceComponent::receive(SST::Event* event) {
         ram_ = {shared->origin, shared->size_bytes};
     } else if (dynamic_cast<StatisticsEvent*>(event)) {
         final_ = device_->statistics();
-        bus_->send(new StatisticsEvent(*final_));
+        bus_->send(new StatisticsEvent(*final_, recording_));
     }
 }
 

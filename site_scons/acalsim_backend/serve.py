@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--verbose] [--library FILE.so]
+        [--stats FILE] [--record FILE] [--verbose] [--library FILE.so]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -30,6 +30,7 @@ from typing import Any
 from . import doors
 from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
+from .files import write_atomic
 from .host.library import find_library, load
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
@@ -56,6 +57,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     library = load(find_library(options.library))
     simulator = library.Engine(**machine.ram.timing)
     simulator.log = print_event if options.verbose else None
+    if options.record:
+        simulator.record()
     for device in machine.devices:
         try:
             simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
@@ -69,6 +72,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
                 served = simulator.serve(listener.fileno(), machine.description_text())
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
+        if options.record:
+            write_atomic(options.record, served.pop("recording"))
         return embedded_results(served)
 
     return serve
@@ -83,6 +88,7 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     command = [*shlex.split(options.sst_launcher), program, *shlex.split(options.sst_options)]
     command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
     command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
+    command += ["--record", str(options.record)] if options.record else []
 
     def serve(path: str) -> Statistics:
         refuse_bad_path(path)
@@ -153,6 +159,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", default="embedded", help=" or ".join(ENGINES))
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
+    parser.add_argument("--record", help="file for what happened when, which `recording.py` reads")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(
         "--sst-options", default="", help="more options for `sst`, as a shell would take them"

@@ -197,11 +197,11 @@ def Simulate(env, model, elf, placement, host):
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
-    ops, page = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "html"))
-    made = products.Report(model.report(), model.report(".host"), ops, page)
+    others = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "trace.json", "html"))
+    made = products.Report(model.report(), model.report(".host"), *others)
     verified = model.report(".verify")
     known = [verified] if os.path.exists(verified) or model.name in env.ToVerify() else []
-    sources = [run.statistics, run.outputs, run.times, captured.outputs, captured.index]
+    sources = [run.statistics, run.recording, run.outputs, run.times, captured.outputs, captured.index]
     sources += [elf.elf, code.plan, placement, host.qemu, known, env.Glob(PAGE_ASSETS)]
     options = [
         "--times",

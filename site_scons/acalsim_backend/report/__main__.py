@@ -15,20 +15,25 @@ from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
 from ..schedule.plan_file import PlanFile
+from ..simulate.recording_file import read_recording
 from ..simulate.run_file import HostFile, RunFile
 from .compare import compare, tensors
 from .page.page import page
 from .page.view import Subject as Shown
-from .report import Subject, build_report, difference, producers, provenance
+from .report import Subject, build_report, difference, guest_of, producers, provenance
 from .report_file import Check, Report, Verification
 from .rows import csv_text, op_rows
 from .show import print_report
+from .timeline import timeline
+from .trace import trace_text
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "out", type=Path, help="NAME.json; NAME.host.json, NAME.ops.csv and NAME.html go beside it"
+        "out",
+        type=Path,
+        help="NAME.json; NAME.host.json, NAME.ops.csv, NAME.trace.json and NAME.html go beside it",
     )
     parser.add_argument("--machine", required=True)
     for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
@@ -41,10 +46,14 @@ def main(arguments: list[str]) -> int:
     plan = doors.read(options.plan, PlanFile, ReportError)
     placement = doors.read(options.placement, PlacementFile, ReportError)
     verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
-    report = report_of_files(options, capture, plan, placement)
+    run = doors.read(options.run / "run.json", RunFile, ReportError)
+    recording = read_recording(options.run / "recording.bin", ReportError)
+    report = report_of_files(options, capture, plan, placement, run)
+    happened = timeline(plan, guest_of(run.statistics), recording, report.total_cycles)
     shown = page(Shown(report, plan, placement, capture.tolerance, verified))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
+    write_atomic(options.out.with_suffix(".trace.json"), trace_text(report, happened))
     write_atomic(options.out.with_suffix(".html"), shown)
     doors.write(options.out, report)
     print_report(report)
@@ -54,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def report_of_files(
-    options: argparse.Namespace, capture: CaptureFile, plan: PlanFile, placement: PlacementFile
+    options: argparse.Namespace, capture: CaptureFile, plan: PlanFile, placement: PlacementFile, run: RunFile
 ) -> Report:
     machine = load_machine(options.machine)
     subject = Subject(
@@ -71,7 +80,6 @@ def report_of_files(
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
     )
-    run = doors.read(options.run / "run.json", RunFile, ReportError)
     return build_report(subject, run, compared(options, capture, plan))
 
 

@@ -47,6 +47,7 @@ def main(arguments: list[str]) -> int:
         Tools(options.plugin, options.library),
         timeout_s=options.timeout,
         verbose=options.verbose,
+        record=True,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
         keep_logs=keep_logs,
         engine_options=[
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> int:
         ],
     )
     write_atomic(options.run / "outputs.bin", run.outputs)
+    write_atomic(options.run / "recording.bin", run.recording or b"")
     doors.write(options.run / "host.json", HostFile(round(run.wall_s, 6)))
     doors.write(options.run / "run.json", RunFile(options.engine, run.statistics))
     return 0

@@ -2,8 +2,9 @@
 """Runs an ELF on QEMU beside the simulator and keeps what both said.
 
 In: an ELF that passed the placement check, a machine, an engine. Out: RUN/run.json (the
-simulator's statistics and the guest's counters), RUN/outputs.bin (the output tensors as the guest
-left them in RAM), RUN/console.log, RUN/simulator.log and RUN/host.json (wall-clock times).
+simulator's statistics and the guest's counters), RUN/recording.bin (what happened when),
+RUN/outputs.bin (the output tensors as the guest left them in RAM), RUN/console.log,
+RUN/simulator.log and RUN/host.json (wall-clock times).
 Runs share nothing: each has its own socket and guest RAM file in a private folder.
 """
 
@@ -44,11 +45,13 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Run:
-    """What a finished simulation left behind; `outputs` is the guest's output block."""
+    """What a finished simulation left behind; `outputs` is the guest's output block, `recording` the file that
+    recording.py reads, if one was asked for."""
 
     statistics: Statistics
     outputs: bytes
     wall_s: float
+    recording: bytes | None = None
 
 
 def simulate(
@@ -61,6 +64,7 @@ def simulate(
     verbose: bool = False,
     engine_options: Sequence[str] = (),
     trace: Path | None = None,
+    record: bool = False,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
@@ -73,7 +77,9 @@ def simulate(
     with private_folder(machine.ram.size_bytes) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
-        session = _Session(folder, elf, firmware, machine, [engine, *engine_options], tools, verbose, trace)
+        recording = folder / "recording.bin" if record else None
+        options = [engine, *engine_options, *(["--record", str(recording)] if recording else [])]
+        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace)
         started = time.perf_counter()
         try:
             session.run(timeout_s)
@@ -82,7 +88,7 @@ def simulate(
         wall_s = time.perf_counter() - started
         outputs = firmware.output_block(folder / "ram", machine.ram.origin)
         statistics = doors.read(folder / "statistics.json", Statistics, SimulateError)
-        return Run(statistics, outputs, wall_s)
+        return Run(statistics, outputs, wall_s, recording.read_bytes() if recording else None)
 
 
 @contextmanager

@@ -59,13 +59,15 @@ class BookedOp:
 
 @dataclass(frozen=True)
 class Guest:
-    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op."""
+    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op; `changes` are pairs of a cycle
+    and the account that time was booked to from then on. Before the first it was overhead."""
 
     cpu_cycles: int
     stall_cycles: int
     counters: Counters = field(metadata=FLAT)
     overhead: Account
     ops: tuple[BookedOp, ...]
+    changes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)

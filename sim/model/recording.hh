@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened when, for whoever looks at it afterwards: accesses of the CPU, transfers of DMA,
+// and the commands of each unit. Nothing here takes time or changes what happens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/host.hh"
+
+namespace acalsim {
+
+// Who a span belongs to, within its device. Units follow, in their own order.
+enum : std::uint32_t { kAccessTrack, kTransferTrack, kUnitTrack };
+
+// What an access or a transfer does.
+enum : std::uint32_t { kReads, kWrites, kSleeps };
+
+// From the cycle `begin` until the cycle `end`. Of an access: its address, what was read or
+// written, and in `index` the account of the CPU. Of a transfer: where in RAM. Of a command, whose
+// code is `code`: its place in the list at `value`; of a tile in RAM its address, and as m, n and k
+// its planes, its rows and the bytes of a row.
+struct Span {
+    Cycle begin, end;
+    std::uint64_t bytes, address, value;
+    std::uint32_t track, code, index, m, n, k;
+};
+static_assert(sizeof(Span) == 64, "files have them one behind the other");
+
+class Recording {
+public:
+    // Those that come when there are so many already are only counted.
+    static constexpr std::size_t kMostSpans = 1 << 20;
+
+    void add(const Span& span) {
+        spans_.size() < kMostSpans ? spans_.push_back(span) : void(++left_out_);
+    }
+
+    const std::vector<Span>& spans() const { return spans_; }
+    std::uint64_t left_out() const { return left_out_; }
+
+    // What such a recording's spans and its count were, from elsewhere.
+    static Recording of(const Bytes& spans, std::uint64_t left_out);
+    Bytes bytes() const;
+
+private:
+    std::vector<Span> spans_;
+    std::uint64_t left_out_ = 0;
+};
+
+// A recording, and whose: its name, and the base address of a device.
+struct Recorded {
+    std::string name;
+    std::uint64_t base;
+    const Recording* recording;
+};
+
+// All of a file: a line of JSON that says what follows, then the spans of each.
+std::string recording_file(const std::vector<Recorded>& all);
+
+}  // namespace acalsim

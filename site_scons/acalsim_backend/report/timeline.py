@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run's recording beside its plan: which op the CPU, each unit and each DMA channel was busy with, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..machine.registers import CONTROL_FLAGS, REGISTERS, WINDOW_BYTES
+from ..schedule.plan_file import PlanFile
+from ..simulate.recording_file import FIRST_UNIT, TRANSFERS, WRITES, Recording, Spans
+from ..simulate.run_file import Guest
+
+START = next(flag.value for flag in CONTROL_FLAGS if flag.name == "CONTROL_START")
+CONTROL = next(register.offset for register in REGISTERS if register.name == "CONTROL")
+NO_OP = -1
+Ops = NDArray[np.int64]
+"""For each span the index of its op, or NO_OP."""
+
+
+@dataclass(frozen=True)
+class CpuSpan:
+    """Cycles that are booked to an op one after the other, or to the overhead: NO_OP."""
+
+    begin: int
+    end: int
+    op: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one part of the machine did, in the order of beginning."""
+
+    spans: Spans
+    ops: Ops
+
+
+@dataclass(frozen=True)
+class DeviceLanes:
+    """A device's lanes: the CPU's accesses to it, its transfers, and the commands of each unit that had any."""
+
+    name: str
+    accesses: Lane
+    transfers: Lane
+    units: dict[str, Lane]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """In cycles from the beginning of the run. `left_out` spans were too many to be recorded."""
+
+    total_cycles: int
+    cpu: tuple[CpuSpan, ...]
+    devices: tuple[DeviceLanes, ...]
+    left_out: int = 0
+
+
+def timeline(plan: PlanFile, guest: Guest, recording: Recording, total_cycles: int) -> Timeline:
+    by_account = ops_by_account(plan, guest)
+    return Timeline(
+        total_cycles=total_cycles,
+        cpu=tuple(cpu_spans(guest.changes, by_account, total_cycles)),
+        devices=tuple(device_lanes(name, recording, by_account) for name in recording.devices),
+        left_out=recording.left_out,
+    )
+
+
+def ops_by_account(plan: PlanFile, guest: Guest) -> Ops:
+    """By the number of an account its op's index; account 0 is overhead."""
+    of_symbol = {row.symbol: row.index for row in plan.ops}
+    of_symbol |= {row.wait_symbol: row.index for row in plan.ops if row.wait_symbol}
+    found = np.full(max((row.account for row in guest.ops), default=0) + 1, NO_OP, dtype=np.int64)
+    for row in guest.ops:
+        found[row.account] = of_symbol.get(row.symbol, NO_OP)
+    return found
+
+
+def cpu_spans(changes: Sequence[Sequence[int]], by_account: Ops, total_cycles: int) -> list[CpuSpan]:
+    points = [(0, 0), *((cycle, account) for cycle, account in changes), (total_cycles, 0)]
+    return [
+        CpuSpan(begin, end, int(by_account[account]))
+        for (begin, account), (end, _) in pairwise(points)
+        if end > begin
+    ]
+
+
+def device_lanes(name: str, recording: Recording, by_account: Ops) -> DeviceLanes:
+    base, own = recording.bases[name], recording.devices[name]
+    there = recording.accesses
+    accesses = there[(there["address"] >= base) & (there["address"] < base + WINDOW_BYTES)]
+    starts = accesses[is_start(accesses, base)]
+
+    def lane(spans: Spans) -> Lane:
+        """With the op that started the device last before each span."""
+        spans = spans[np.argsort(spans["begin"], kind="stable")]
+        place = np.searchsorted(starts["begin"], spans["begin"], side="right") - 1
+        ops = np.full(len(spans), NO_OP, dtype=np.int64)
+        ops[place >= 0] = by_account[starts["index"][place[place >= 0]]]
+        return Lane(spans, ops)
+
+    units = {
+        unit: lane(own[own["track"] == FIRST_UNIT + index]) for index, unit in enumerate(recording.units)
+    }
+    return DeviceLanes(
+        name=name,
+        accesses=Lane(accesses, by_account[accesses["index"]]),
+        transfers=lane(own[own["track"] == TRANSFERS]),
+        units={unit: found for unit, found in units.items() if len(found.spans)},
+    )
+
+
+def is_start(accesses: Spans, base: int) -> NDArray[np.bool_]:
+    """Which of them start the device."""
+    found: NDArray[np.bool_] = (
+        (accesses["code"] == WRITES)
+        & (accesses["address"] == base + CONTROL)
+        & ((accesses["value"] & START) != 0)
+    )
+    return found
+
+
+def side_by_side(spans: Spans) -> list[int]:
+    """For each span a row, such that those of one row do not overlap: the first that is free. By beginning."""
+    ends: list[int] = []
+    rows = []
+    for begin, end in zip(spans["begin"].tolist(), spans["end"].tolist(), strict=True):
+        row = next((index for index, free in enumerate(ends) if free <= begin), len(ends))
+        ends[row : row + 1] = [end]
+        rows.append(row)
+    return rows
