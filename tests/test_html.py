@@ -72,18 +72,18 @@ def test_the_numbers_on_the_page_are_those_of_the_json(host_tree, look, name):
 def test_the_sentence_says_cycles_what_limits_and_the_longest_op():
     report = doors.as_json(subject_of([reported_op(0), reported_op(1)]).report)
     assert sentence(report) == (
-        "it on default: 1,707 cycles; limited by the CPU (59.8\u202f% of the time); 20.7\u202f% in op_1"
+        "it on default: 1,707 cycles; 59.8\u202f% of the time went to the CPU; 20.7\u202f% in op_1"
     )
     report = doors.as_json(bounded(subject_of([reported_op(0), reported_op(1)])).report)
     assert sentence(report) == (
-        "it on default: 1,707 cycles, 8.5 times its bound; "
-        "limited by the CPU (59.8\u202f% of the time); 20.7\u202f% in op_1"
+        "it on default: 1,707 cycles, 8.5 times its bound, limited by the matrix array; "
+        "59.8\u202f% of the time went to the CPU; 20.7\u202f% in op_1"
     )
 
 
 def test_every_entry_of_the_ledger_has_its_words():
     entries = {each.name for each in fields(Ledger)}
-    assert words.LEDGER.keys() == words.LIMITS.keys() == entries
+    assert words.LEDGER.keys() == words.WENT_TO.keys() == entries
 
 
 def test_a_page_is_the_same_from_build_to_build():

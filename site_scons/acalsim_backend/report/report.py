@@ -38,8 +38,8 @@ class Subject:
 def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
     """The report of one run. Raises ReportError when its sums do not agree."""
     statistics, guest = run.statistics, guest_of(run.statistics)
-    speeds = rates(subject.machine)
-    ops = tuple(_op(row, guest, statistics.stalls, speeds) for row in subject.plan.ops)
+    speeds = {on_cpu: rates(subject.machine, on_cpu) for on_cpu in (False, True)}
+    ops = tuple(_op(row, guest, statistics.stalls, speeds[_on_cpu(row)]) for row in subject.plan.ops)
     overhead = _ledger(guest.overhead, statistics.stalls.get("0"))
     report = Report(
         schema=SCHEMA,
@@ -59,7 +59,7 @@ def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
         devices=statistics.devices,
         provenance=subject.provenance,
         quantised=subject.quantised,
-        roofline=roofline(subject.plan.demand, speeds),
+        roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
     )
     _hold_sums(report)
     return report
@@ -139,6 +139,10 @@ def _reported(
         fused=tuple(each.name for each in row.fused),
         roofline=roofline(row.demand, speeds),
     )
+
+
+def _on_cpu(row: OpRow) -> bool:
+    return row.placed_on == "cpu"
 
 
 def _hold_sums(report: Report) -> None:

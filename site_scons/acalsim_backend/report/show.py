@@ -78,7 +78,8 @@ def _ops(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=BAR_CELLS)
     table.add_column("gone to", no_wrap=True)
-    for name in ("MACs", "MACs/cycle"):
+    table.add_column("limit", no_wrap=True)
+    for name in ("x bound", "MACs", "MACs/cycle"):
         table.add_column(name, justify="right", no_wrap=True)
     errors = {row.op: f"{row.max_rel_error:.2g}" for row in report.quantised or ()}
     if errors:
@@ -93,6 +94,7 @@ def _ops(report: Report) -> Table:
             f"{op.cycles:,}",
             *_share(op.cycles, total),
             _gone_to(op),
+            *_limit(op),
             *rate,
             *([errors.get(op.name, "")] if errors else []),
         )
@@ -117,6 +119,14 @@ def _gone_to(op: ReportedOp, most: int = 2) -> str:
     """The largest entries of an op's ledger."""
     parts = sorted(((cycles, name) for name, cycles in asdict(op.ledger).items() if cycles), reverse=True)
     return ", ".join(f"{name} {100 * cycles / op.cycles:.0f}%" for cycles, name in parts[:most])
+
+
+def _limit(op: ReportedOp) -> tuple[str, str]:
+    """The resource that sets an op's bound, and how many times that bound it took."""
+    best = op.roofline
+    if best is None or not best.bound_cycles:
+        return "", ""
+    return str(best.limiter), f"{op.cycles / best.bound_cycles:,.1f}"
 
 
 def _facts(report: Report) -> Table:

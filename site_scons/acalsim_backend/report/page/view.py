@@ -70,9 +70,9 @@ def sentence(report: Facts) -> str:
     cause = words.largest(report["ledger"])
     said = [f"{report['model']} on {report['machine']}: {total:,} cycles"]
     if bound:
-        said[0] += f", {bound['times']:,.1f} times its bound"
+        said[0] += f", {bound['times']:,.1f} times its bound, limited by {bound['limiter_name']}"
     share = words.percent(report["ledger"][cause], total)
-    said.append(f"limited by {words.LIMITS.get(cause, cause)} ({share} of the time)")
+    said.append(f"{share} of the time went to {words.WENT_TO.get(cause, cause)}")
     if report["ops"]:
         longest = max(report["ops"], key=lambda op: op["cycles"])
         said.append(f"{words.percent(longest['cycles'], total)} in {longest['name']}")

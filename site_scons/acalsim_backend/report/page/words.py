@@ -21,7 +21,7 @@ LEDGER = {
 }
 """What the CPU's clock runs for; of the last five the CPU waits for a device meanwhile."""
 
-LIMITS = {
+WENT_TO = {
     "cpu": "the CPU",
     "stall": "register accesses",
     "fetch": "the fetching of commands",
@@ -30,7 +30,7 @@ LIMITS = {
     "store": "the storing of results",
     "dram": "RAM",
 }
-"""What limits a run that spends most cycles on this entry of the ledger."""
+"""What the time of each entry of the ledger went to."""
 
 RESOURCES = {
     "array": "the matrix array",
