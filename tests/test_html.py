@@ -231,7 +231,7 @@ KEYS = """(async () => {
         return said.textContent;
     };
     plot.focus();
-    const first = press("ArrowRight"), second = press("ArrowRight"), back = press("ArrowLeft");
+    const start = press("ArrowRight"), first = press("ArrowRight"), second = press("ArrowRight"), back = press("ArrowLeft");
     const gone = press("Escape");
     const range = async () => {
         await new Promise((done) => setTimeout(done, 50));
@@ -239,7 +239,7 @@ KEYS = """(async () => {
     };
     const whole = await range(); press("+"); const near = await range(); press("0");
     const again = await range(), focused = document.activeElement === plot;
-    return { first, second, back, gone, whole, near, again, focused };
+    return { start, first, second, back, gone, whole, near, again, focused };
 })()"""
 
 
@@ -247,7 +247,8 @@ KEYS = """(async () => {
 def test_a_timeline_is_read_and_zoomed_with_keys(written, look):
     subject = subject_of([reported_op(index) for index in range(5)])
     found = look(written(subject), KEYS).found
-    assert found["focused"] and found["first"].startswith("op_0, GEMM on cpu: 353 cycles, ")
+    assert found["focused"] and found["start"].startswith("overhead, ")
+    assert found["first"].startswith("op_0, GEMM on cpu: 353 cycles, ")
     assert "compute: 300 cycles, the device computes" in found["first"]
     assert found["second"].startswith("op_1, ") and found["back"].startswith("op_0, ") and found["gone"] == ""
     total = subject.report.total_cycles

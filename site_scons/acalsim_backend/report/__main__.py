@@ -14,6 +14,7 @@ from ..files import write_atomic
 from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
+from ..machine.machine import Machine
 from ..schedule.plan_file import PlanFile
 from ..simulate.recording_file import read_recording
 from ..simulate.run_file import HostFile, RunFile
@@ -48,9 +49,11 @@ def main(arguments: list[str]) -> int:
     verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
     run = doors.read(options.run / "run.json", RunFile, ReportError)
     recording = read_recording(options.run / "recording.bin", ReportError)
-    report = report_of_files(options, capture, plan, placement, run)
-    happened = timeline(plan, guest_of(run.statistics), recording, report.total_cycles)
-    shown = page(Shown(report, plan, placement, capture.tolerance, verified))
+    machine = load_machine(options.machine)
+    report = report_of_files(options, machine, capture, plan, placement, run)
+    timing = machine.ram.timing
+    happened = timeline(plan, guest_of(run.statistics), recording, timing, report.total_cycles)
+    shown = page(Shown(report, plan, placement, capture.tolerance, happened, verified))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
     write_atomic(options.out.with_suffix(".trace.json"), trace_text(report, happened))
@@ -63,9 +66,13 @@ def main(arguments: list[str]) -> int:
 
 
 def report_of_files(
-    options: argparse.Namespace, capture: CaptureFile, plan: PlanFile, placement: PlacementFile, run: RunFile
+    options: argparse.Namespace,
+    machine: Machine,
+    capture: CaptureFile,
+    plan: PlanFile,
+    placement: PlacementFile,
+    run: RunFile,
 ) -> Report:
-    machine = load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
         machine=machine,

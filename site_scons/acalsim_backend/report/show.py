@@ -19,6 +19,7 @@ from .. import doors
 from ..errors import ReportError
 from .compare import error_text
 from .report_file import Report, ReportedOp, Roofline, Verification
+from .rows import units_of
 
 BAR_CELLS = 6
 SHOWN_OPS = 40
@@ -168,7 +169,7 @@ def _device(counters: Mapping[str, int], total: int) -> list[str]:
         return ["idle"]
     peak = counters["peak_macs_per_cycle"]
     units = ", ".join(
-        f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store")
+        f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in units_of(counters)
     )
     return [
         f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; "

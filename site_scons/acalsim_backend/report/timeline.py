@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,19 +51,32 @@ class DeviceLanes:
 
 @dataclass(frozen=True)
 class Timeline:
-    """In cycles from the beginning of the run. `left_out` spans were too many to be recorded."""
+    """In cycles from the beginning of the run. `left_out` spans were too many to be recorded.
+
+    RAM's channels move `peak_bytes` a cycle and no more; a transfer is complete `latency_cycles` after its last byte.
+    """
 
     total_cycles: int
     cpu: tuple[CpuSpan, ...]
+    accesses: Lane
+    """All of the CPU's, and its sleeps."""
     devices: tuple[DeviceLanes, ...]
+    peak_bytes: int
+    latency_cycles: int
     left_out: int = 0
 
 
-def timeline(plan: PlanFile, guest: Guest, recording: Recording, total_cycles: int) -> Timeline:
+def timeline(
+    plan: PlanFile, guest: Guest, recording: Recording, ram: Mapping[str, int], total_cycles: int
+) -> Timeline:
+    """Of a run with RAM of such a timing, a value for each row of RAM_TIMING."""
     by_account = ops_by_account(plan, guest)
     return Timeline(
         total_cycles=total_cycles,
+        peak_bytes=ram["bytes_per_cycle"] * ram["channels"],
+        latency_cycles=ram["latency_cycles"],
         cpu=tuple(cpu_spans(guest.changes, by_account, total_cycles)),
+        accesses=Lane(recording.accesses, by_account[recording.accesses["index"]]),
         devices=tuple(device_lanes(name, recording, by_account) for name in recording.devices),
         left_out=recording.left_out,
     )

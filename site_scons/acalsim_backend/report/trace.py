@@ -14,7 +14,7 @@ from typing import Any
 
 from ..machine.commands import COMMANDS
 from ..machine.registers import REGISTERS, WINDOW_BYTES
-from ..simulate.recording_file import READS, Spans
+from ..simulate.recording_file import READS, SLEEPS, Spans
 from .report_file import Report
 from .timeline import NO_OP, DeviceLanes, Lane, Timeline, side_by_side
 
@@ -38,6 +38,12 @@ def events(report: Report, timeline: Timeline) -> Iterator[Event]:
     yield thread(0, 0, "ops")
     for span in timeline.cpu:
         yield complete(0, 0, names[span.op], span.begin, span.end, op_facts(report, span.op))
+    sleeps = timeline.accesses.spans["code"] == SLEEPS
+    if sleeps.any():
+        asleep = Lane(timeline.accesses.spans[sleeps], timeline.accesses.ops[sleeps])
+        last = len(timeline.devices) + 1
+        yield thread(0, last, "waits for an interrupt")
+        yield from spread(0, last, asleep, lambda span: "sleep", names, lambda span: {})
     for index, device in enumerate(timeline.devices, 1):
         yield thread(0, index, f"accesses to {device.name}")
         yield from spread(0, index, device.accesses, access_name, names, access_facts)

@@ -11,16 +11,17 @@ from ... import doors
 from ...check.placement_file import PlacementFile
 from ...schedule.plan_file import PlanFile
 from ..report_file import Report, Verification
+from ..rows import states_of, units_of
+from ..timeline import Timeline
 from . import words
 from .graph import graph
+from .timeline import table, timeline
 
 Facts = Mapping[str, Any]
 """A report or a part of it, as it stands in its JSON."""
 
 SHOWN_BARS = 15
 MOST_BARS = 100
-WITH_UNITS = ("load", "compute", "store")
-STATES = ("busy", "wait_load", "wait_compute", "wait_store", "idle")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Subject:
     plan: PlanFile
     placement: PlacementFile
     tolerance: float
+    timeline: Timeline
     verification: Verification | None = None
 
 
@@ -60,7 +62,14 @@ def view(subject: Subject) -> dict[str, Any]:
         "graph": graph(report, subject.plan),
         "tolerance": subject.tolerance,
         "verified": verified(report, subject.verification),
-        "data": {"report": report, "buffers": doors.as_json(subject.plan.buffers), "meanings": words.LEDGER},
+        "timeline": subject.timeline,
+        "occupancy": table(subject.timeline),
+        "data": {
+            "report": report,
+            "buffers": doors.as_json(subject.plan.buffers),
+            "meanings": words.LEDGER,
+            "timeline": timeline(subject.timeline),
+        },
     }
 
 
@@ -120,12 +129,11 @@ def ops(report: Facts) -> list[dict[str, Any]]:
 
 def device(name: str, counters: Mapping[str, int], total: int) -> dict[str, Any]:
     """A device's counters with their units; of one with units of its own also what each did of the busy time."""
+    names = units_of(counters) if counters.get("busy_cycles") else []
     units = [
-        {"name": unit, "parts": [part for part in states(unit, counters) if part["cycles"]]}
-        for unit in WITH_UNITS
-        if f"{unit}_busy_cycles" in counters and counters.get("busy_cycles")
+        {"name": unit, "parts": [part for part in states(unit, counters) if part["cycles"]]} for unit in names
     ]
-    in_units = {f"{unit}_{state}_cycles" for unit in WITH_UNITS for state in STATES} if units else set()
+    in_units = {key for unit in names for key in states_of(unit, counters).values()}
     rows = [
         {"key": key, "name": words.name_of(key), "value": value, "unit": words.unit_of(key)}
         for key, value in counters.items()
@@ -147,7 +155,7 @@ def device(name: str, counters: Mapping[str, int], total: int) -> dict[str, Any]
 def states(unit: str, counters: Mapping[str, int]) -> Sequence[dict[str, Any]]:
     """What a unit did while its device was at work."""
     busy = counters["busy_cycles"]
-    found = ((state, counters.get(f"{unit}_{state}_cycles", 0)) for state in STATES)
+    found = ((state, counters[key]) for state, key in states_of(unit, counters).items())
     return [
         {
             "name": state.replace("wait_", "waits for "),
