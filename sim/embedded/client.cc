@@ -106,9 +106,9 @@ void Client::book(const Response& response) {
 
 void Client::record(const Response& response) {
     const std::uint64_t value = access_.is_write ? access_.data : response.data;
-    const std::uint32_t code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
+    const std::uint16_t code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
     recording_->add({now_, now_ + response.stall_cycles, access_.size_bytes, access_.address, value,
-                     kAccessTrack, code, std::uint32_t(account_), 0, 0, 0});
+                     kAccessTrack, code, 0, std::uint32_t(account_), 0, 0, 0});
 }
 
 namespace {

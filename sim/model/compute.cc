@@ -323,18 +323,19 @@ private:
 
     Span span_of(const Job& job) {
         const DeviceCommand& x = job.command;
+        const auto track = std::uint16_t(kUnitTrack + static_cast<std::uint16_t>(job.unit));
         Span span{job.begin,
                   host().now(),
                   0,
                   0,
                   at(REG_DATA_IN),
-                  kUnitTrack,
+                  track,
                   x.code,
+                  job.op,
                   std::uint32_t(job.index),
                   x.m,
                   x.n,
                   x.k};
-        span.track += static_cast<std::uint32_t>(job.unit);
         if (x.code != COMMAND_LOAD && x.code != COMMAND_STORE) return span;
         const Block tile = dram_tile(x);
         span.bytes = tile.bytes();

@@ -196,10 +196,10 @@ void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> do
 }
 
 // A transfer of DMA that is complete.
-void Device::record(const Block& block, std::uint32_t code, Cycle begin) const {
+void Device::record(const Block& block, std::uint16_t code, Cycle begin) const {
     if (Recording* recording = host_.recording())
         recording->add({begin, host_.now(), block.bytes(), block.address, 0, kTransferTrack, code,
-                        0, 0, 0, 0});
+                        0, 0, 0, 0, 0});
 }
 
 void Device::log(const char* format, ...) const {

@@ -12,19 +12,20 @@
 namespace acalsim {
 
 // Who a span belongs to, within its device. Units follow, in their own order.
-enum : std::uint32_t { kAccessTrack, kTransferTrack, kUnitTrack };
+enum : std::uint16_t { kAccessTrack, kTransferTrack, kUnitTrack };
 
 // What an access or a transfer does.
-enum : std::uint32_t { kReads, kWrites, kSleeps };
+enum : std::uint16_t { kReads, kWrites, kSleeps };
 
 // From the cycle `begin` until the cycle `end`. Of an access: its address, what was read or
 // written, and in `index` the account of the CPU. Of a transfer: where in RAM. Of a command, whose
 // code is `code`: its place in the list at `value`; of a tile in RAM its address, and as m, n and k
-// its planes, its rows and the bytes of a row.
+// its planes, its rows and the bytes of a row; `op` is which of its list's it counts for.
 struct Span {
     Cycle begin, end;
     std::uint64_t bytes, address, value;
-    std::uint32_t track, code, index, m, n, k;
+    std::uint16_t track, code;
+    std::uint32_t op, index, m, n, k;
 };
 static_assert(sizeof(Span) == 64, "files have them one behind the other");
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -76,26 +76,30 @@ def timeline(
         peak_bytes=ram["bytes_per_cycle"] * ram["channels"],
         latency_cycles=ram["latency_cycles"],
         cpu=tuple(cpu_spans(guest.changes, by_account, total_cycles)),
-        accesses=Lane(recording.accesses, by_account[recording.accesses["index"]]),
+        accesses=Lane(recording.accesses, by_account[recording.accesses["index"], 0]),
         devices=tuple(device_lanes(name, recording, by_account) for name in recording.devices),
         left_out=recording.left_out,
     )
 
 
 def ops_by_account(plan: PlanFile, guest: Guest) -> Ops:
-    """By the number of an account its op's index; account 0 is overhead."""
-    of_symbol = {row.symbol: row.index for row in plan.ops}
-    of_symbol |= {row.wait_symbol: row.index for row in plan.ops if row.wait_symbol}
-    found = np.full(max((row.account for row in guest.ops), default=0) + 1, NO_OP, dtype=np.int64)
-    for row in guest.ops:
-        found[row.account] = of_symbol.get(row.symbol, NO_OP)
+    """By account and place in its list an op's index, the first op's at place 0; account 0 is overhead."""
+    accounts = {row.symbol: row.account for row in guest.ops}
+    places = [row.place_in_run or 0 for row in plan.ops]
+    found = np.full(
+        (max(accounts.values(), default=0) + 1, max(places, default=0) + 1), NO_OP, dtype=np.int64
+    )
+    for row, place in sorted(zip(plan.ops, places, strict=True), key=lambda each: -each[1]):
+        for symbol in (row.symbol, row.wait_symbol):
+            if symbol in accounts:
+                found[accounts[symbol], [0, place]] = row.index
     return found
 
 
 def cpu_spans(changes: Sequence[Sequence[int]], by_account: Ops, total_cycles: int) -> list[CpuSpan]:
     points = [(0, 0), *((cycle, account) for cycle, account in changes), (total_cycles, 0)]
     return [
-        CpuSpan(begin, end, int(by_account[account]))
+        CpuSpan(begin, end, int(by_account[account, 0]))
         for (begin, account), (end, _) in pairwise(points)
         if end > begin
     ]
@@ -108,11 +112,12 @@ def device_lanes(name: str, recording: Recording, by_account: Ops) -> DeviceLane
     starts = accesses[is_start(accesses, base)]
 
     def lane(spans: Spans) -> Lane:
-        """With the op that started the device last before each span."""
+        """With the op of the list that the CPU started last before each span."""
         spans = spans[np.argsort(spans["begin"], kind="stable")]
         place = np.searchsorted(starts["begin"], spans["begin"], side="right") - 1
         ops = np.full(len(spans), NO_OP, dtype=np.int64)
-        ops[place >= 0] = by_account[starts["index"][place[place >= 0]]]
+        known = place >= 0
+        ops[known] = by_account[starts["index"][place[known]], spans["op"][known]]
         return Lane(spans, ops)
 
     units = {
@@ -120,10 +125,29 @@ def device_lanes(name: str, recording: Recording, by_account: Ops) -> DeviceLane
     }
     return DeviceLanes(
         name=name,
-        accesses=Lane(accesses, by_account[accesses["index"]]),
-        transfers=lane(own[own["track"] == TRANSFERS]),
+        accesses=Lane(accesses, by_account[accesses["index"], 0]),
+        transfers=of_commands(lane(own[own["track"] == TRANSFERS]), units.values()),
         units={unit: found for unit, found in units.items() if len(found.spans)},
     )
+
+
+def of_commands(transfers: Lane, units: Iterable[Lane]) -> Lane:
+    """A transfer that begins with a command on the same address is of that command's op."""
+    known = {
+        (begin, address): op
+        for lane in units
+        for begin, address, op in zip(
+            lane.spans["begin"].tolist(), lane.spans["address"].tolist(), lane.ops.tolist(), strict=True
+        )
+    }
+    asked = zip(
+        transfers.spans["begin"].tolist(),
+        transfers.spans["address"].tolist(),
+        transfers.ops.tolist(),
+        strict=True,
+    )
+    ops = [known.get((begin, address), op) for begin, address, op in asked]
+    return Lane(transfers.spans, np.array(ops, np.int64))
 
 
 def is_start(accesses: Spans, base: int) -> NDArray[np.bool_]:

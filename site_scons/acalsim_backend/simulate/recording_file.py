@@ -22,7 +22,8 @@ READS, WRITES, SLEEPS = range(3)
 
 SPAN = np.dtype(
     [(name, "<u8") for name in ("begin", "end", "bytes", "address", "value")]
-    + [(name, "<u4") for name in ("track", "code", "index", "m", "n", "k")]
+    + [(name, "<u2") for name in ("track", "code")]
+    + [(name, "<u4") for name in ("op", "index", "m", "n", "k")]
 )
 """struct Span; sim/model/recording.hh says what its members mean."""
 
