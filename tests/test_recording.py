@@ -157,7 +157,7 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(recorded, tmp_path):
         (b"", "this is no recording of a run"),
         (b"\x7fELF\n", "this is no recording of a run"),
         (json.dumps({"units": []}).encode() + b"\n", "it has no key 'recordings'"),
-        (whole[:-1], "511 bytes of spans, where its first line says 8 of 64"),
+        (whole[:-1], "767 bytes of spans, where its first line says 8 of 96"),
     ):
         path.write_bytes(content)
         with pytest.raises(SimulateError, match=words) as refused:
@@ -169,5 +169,5 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(recorded, tmp_path):
 
 def test_spans_are_as_the_simulator_lays_them_out(recorded):
     _, _, recording = recorded(*COMMANDS)
-    assert recording.devices["compute"].dtype.itemsize == 64
+    assert recording.devices["compute"].dtype.itemsize == 96
     assert np.all(recording.devices["compute"]["end"] >= recording.devices["compute"]["begin"])

@@ -105,10 +105,16 @@ void Client::book(const Response& response) {
 }
 
 void Client::record(const Response& response) {
-    const std::uint64_t value = access_.is_write ? access_.data : response.data;
-    const std::uint16_t code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
-    recording_->add({now_, now_ + response.stall_cycles, access_.size_bytes, access_.address, value,
-                     kAccessTrack, code, 0, std::uint32_t(account_), 0, 0, 0});
+    Span span{};
+    span.begin = now_;
+    span.end = now_ + response.stall_cycles;
+    span.bytes = access_.size_bytes;
+    span.address = access_.address;
+    span.value = access_.is_write ? access_.data : response.data;
+    span.track = kAccessTrack;
+    span.code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
+    span.index = std::uint32_t(account_);
+    recording_->add(span);
 }
 
 namespace {

@@ -323,27 +323,46 @@ private:
 
     Span span_of(const Job& job) {
         const DeviceCommand& x = job.command;
-        const auto track = std::uint16_t(kUnitTrack + static_cast<std::uint16_t>(job.unit));
-        Span span{job.begin,
-                  host().now(),
-                  0,
-                  0,
-                  at(REG_DATA_IN),
-                  track,
-                  x.code,
-                  job.op,
-                  std::uint32_t(job.index),
-                  x.m,
-                  x.n,
-                  x.k};
+        Span span{};
+        span.begin = job.begin;
+        span.end = host().now();
+        span.value = at(REG_DATA_IN);
+        span.track = std::uint8_t(kUnitTrack + static_cast<std::uint8_t>(job.unit));
+        span.type = std::uint8_t(x.type);
+        span.code = x.code;
+        span.op = job.op;
+        span.index = std::uint32_t(job.index);
+        span.m = x.m;
+        span.n = x.n;
+        span.k = x.k;
+        if (x.code == COMMAND_MATMUL) count_bytes(x, span);
         if (x.code != COMMAND_LOAD && x.code != COMMAND_STORE) return span;
         const Block tile = dram_tile(x);
+        span.scratchpad_bytes = x.code == COMMAND_LOAD ? scratchpad_tile(x).bytes()
+                                                       : vector_bytes(x) + residual_tile_bytes(x);
+        if (x.code == COMMAND_STORE) span.accumulator_bytes = kSumBytes * x.m * x.n;
         span.bytes = tile.bytes();
         span.address = x.dram;
         span.m = std::uint32_t(tile.planes);
         span.n = std::uint32_t(tile.rows);
         span.k = std::uint32_t(tile.row_bytes);
         return span;
+    }
+
+    static std::uint64_t residual_tile_bytes(const DeviceCommand& x) {
+        return x.flags & FLAG_RESIDUAL ? scratchpad_tile(x).bytes() : 0;
+    }
+
+    // Each strip of columns streams A anew and, where outputs stay, each strip of rows B. Where
+    // weights stay, each strip of K adds to sums that the one before has left.
+    void count_bytes(const DeviceCommand& x, Span& span) const {
+        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
+        const std::uint64_t b_times = weights_stay ? 1 : ceil_divide(x.m, array_.rows);
+        const std::uint64_t sums = weights_stay ? ceil_divide(x.k, array_.rows) : 1;
+        const std::uint64_t a = std::uint64_t(x.m) * x.k * ceil_divide(x.n, array_.columns);
+        span.scratchpad_bytes = operand_bytes(x) * (a + std::uint64_t(x.k) * x.n * b_times);
+        const std::uint64_t touched = 2 * sums - 1 + ((x.flags & FLAG_ACCUMULATE) != 0);
+        span.accumulator_bytes = kSumBytes * x.m * x.n * touched;
     }
 
     void fetch(const Block& block, std::function<void(Bytes)> done) {

@@ -197,9 +197,16 @@ void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> do
 
 // A transfer of DMA that is complete.
 void Device::record(const Block& block, std::uint16_t code, Cycle begin) const {
-    if (Recording* recording = host_.recording())
-        recording->add({begin, host_.now(), block.bytes(), block.address, 0, kTransferTrack, code,
-                        0, 0, 0, 0, 0});
+    Recording* const recording = host_.recording();
+    if (!recording) return;
+    Span span{};
+    span.begin = begin;
+    span.end = host_.now();
+    span.bytes = block.bytes();
+    span.address = block.address;
+    span.track = kTransferTrack;
+    span.code = code;
+    recording->add(span);
 }
 
 void Device::log(const char* format, ...) const {

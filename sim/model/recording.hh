@@ -12,7 +12,7 @@
 namespace acalsim {
 
 // Who a span belongs to, within its device. Units follow, in their own order.
-enum : std::uint16_t { kAccessTrack, kTransferTrack, kUnitTrack };
+enum : std::uint8_t { kAccessTrack, kTransferTrack, kUnitTrack };
 
 // What an access or a transfer does.
 enum : std::uint16_t { kReads, kWrites, kSleeps };
@@ -20,14 +20,18 @@ enum : std::uint16_t { kReads, kWrites, kSleeps };
 // From the cycle `begin` until the cycle `end`. Of an access: its address, what was read or
 // written, and in `index` the account of the CPU. Of a transfer: where in RAM. Of a command, whose
 // code is `code`: its place in the list at `value`; of a tile in RAM its address, and as m, n and k
-// its planes, its rows and the bytes of a row; `op` is which of its list's it counts for.
+// its planes, its rows and the bytes of a row; `op` is which of its list's it counts for. It reads
+// and writes so many bytes of the device's memories, and computes so many elements that are no
+// multiply-accumulates.
 struct Span {
     Cycle begin, end;
     std::uint64_t bytes, address, value;
-    std::uint16_t track, code;
+    std::uint64_t scratchpad_bytes, accumulator_bytes, elements, special_elements;
+    std::uint8_t track, type;
+    std::uint16_t code;
     std::uint32_t op, index, m, n, k;
 };
-static_assert(sizeof(Span) == 64, "files have them one behind the other");
+static_assert(sizeof(Span) == 96, "files have them one behind the other");
 
 class Recording {
 public:

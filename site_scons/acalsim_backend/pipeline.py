@@ -32,10 +32,12 @@ from .machine.machine import Machine
 from .report.compare import Array, compare, tensors
 from .report.report import Subject, build_report, producers, provenance
 from .report.report_file import Report
+from .report.timeline import timeline
 from .schedule.passes import make_plan
 from .schedule.plan import Plan
 from .schedule.plan_file import PlanFile
 from .schedule.plan_rows import plan_file
+from .simulate.recording_file import parse_recording
 from .simulate.run import simulate
 from .simulate.run_file import RunFile
 
@@ -90,7 +92,11 @@ def run_program(
     """Simulate a built program with `inputs`; its ELF stays as it is. Returns outputs and report."""
     machine, plan = program.machine, program.plan
     block = placed_inputs(plan, [array.tobytes() for array in inputs])
-    run = simulate(program.elf, machine, engine, host_tools(), block or None)
+    run = simulate(
+        program.elf, machine, engine, host_tools(), block or None, record=machine.energy is not None
+    )
+    recording = parse_recording(run.recording, "the recording") if run.recording else None
+    happened = timeline(plan, run.statistics, recording, machine.ram.timing) if recording else None
     outputs = tensors(run.outputs, plan.outputs)
     versions = qemu.installed_version(), _compiler(machine.cpu.isa)
     subject = Subject(
@@ -101,7 +107,7 @@ def run_program(
         provenance=provenance(program.origin, program.elf, machine.path, *versions),
     )
     check = compare(outputs, references, producers(plan), tolerance)
-    return outputs, build_report(subject, RunFile(engine, run.statistics), check)
+    return outputs, build_report(subject, RunFile(engine, run.statistics), check, happened)
 
 
 def plan_graph(ir: ACALSimIR, machine: Machine) -> Plan:

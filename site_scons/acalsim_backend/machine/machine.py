@@ -70,6 +70,8 @@ class Machine:
     devices: tuple[Device, ...]
     completion: str = "stall"
     sst_config: Path | None = None
+    energy: Mapping[str, int] | None = None
+    """In femtojoules a value for each row of ENERGY, where the file has that table."""
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
@@ -78,6 +80,17 @@ class Machine:
     def devices_of(self, model: str) -> tuple[Device, ...]:
         """Those of one model, in the order of their addresses."""
         return tuple(device for device in self.devices if device.model == model)
+
+    @property
+    def sram_bytes(self) -> int:
+        """Of the scratchpads and accumulators of all compute devices."""
+        memories = ("scratchpad_bytes", "accumulator_bytes")
+        return sum(d.parameters[name] for d in self.devices_of("compute") for name in memories)
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Of all compute devices together, each doing rows times columns."""
+        return sum(d.parameters["rows"] * d.parameters["columns"] for d in self.devices_of("compute"))
 
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.

@@ -21,11 +21,11 @@ from ..simulate.run_file import HostFile, RunFile
 from .compare import compare, tensors
 from .page.page import page
 from .page.view import Subject as Shown
-from .report import Subject, build_report, difference, guest_of, producers, provenance
+from .report import Subject, build_report, difference, producers, provenance
 from .report_file import Check, Report, Verification
 from .rows import csv_text, op_rows
 from .show import print_report
-from .timeline import timeline
+from .timeline import Timeline, timeline
 from .trace import trace_text
 
 
@@ -50,9 +50,8 @@ def main(arguments: list[str]) -> int:
     run = doors.read(options.run / "run.json", RunFile, ReportError)
     recording = read_recording(options.run / "recording.bin", ReportError)
     machine = load_machine(options.machine)
-    report = report_of_files(options, machine, capture, plan, placement, run)
-    timing = machine.ram.timing
-    happened = timeline(plan, guest_of(run.statistics), recording, timing, report.total_cycles)
+    happened = timeline(plan, run.statistics, recording, machine.ram.timing)
+    report = report_of_files(options, machine, capture, plan, placement, run, happened)
     shown = page(Shown(report, plan, placement, capture.tolerance, happened, verified))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
@@ -72,6 +71,7 @@ def report_of_files(
     plan: PlanFile,
     placement: PlacementFile,
     run: RunFile,
+    happened: Timeline,
 ) -> Report:
     subject = Subject(
         model=options.out.stem,
@@ -87,7 +87,7 @@ def report_of_files(
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
     )
-    return build_report(subject, run, compared(options, capture, plan))
+    return build_report(subject, run, compared(options, capture, plan), happened)
 
 
 def compared(options: argparse.Namespace, capture: CaptureFile, plan: PlanFile) -> Check:

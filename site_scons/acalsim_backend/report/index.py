@@ -43,6 +43,7 @@ def index(folder: Path) -> str:
             "rows": rows,
             "unread": unread,
             "machines": sorted({each["report"]["machine"] for each in rows}),
+            "energies": any("energy" in each["report"] for each in rows),
             "bounds": any(each["best"] for each in rows),
             "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in ledgers],
         },

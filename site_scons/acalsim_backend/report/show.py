@@ -18,7 +18,7 @@ from rich.text import Text
 from .. import doors
 from ..errors import ReportError
 from .compare import error_text
-from .report_file import Report, ReportedOp, Roofline, Verification
+from .report_file import Energy, Hardware, Report, ReportedOp, Roofline, Verification
 from .rows import units_of
 
 BAR_CELLS = 6
@@ -135,6 +135,8 @@ def _facts(report: Report) -> Table:
     total, counters = report.total_cycles, report.counters
     parts = ((name, cycles) for name, cycles in asdict(report.ledger).items() if cycles)
     table.add_row("cycles", ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in parts))
+    if report.energy:
+        table.add_row("energy", _energy(report.energy))
     table.add_row("instructions", f"{counters.instructions:,}")
     table.add_row(
         "CPU's memory",
@@ -155,6 +157,19 @@ def _facts(report: Report) -> Table:
             + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""),
         )
     return table
+
+
+def _energy(energy: Energy) -> str:
+    parts = ((name, taken) for name, taken in asdict(energy.ledger).items() if taken)
+    shares = ", ".join(f"{name} {_percent(taken, energy.total_pj)}" for name, taken in parts)
+    return f"{energy.total_pj:,} pJ: {shares}"
+
+
+def made_of(hardware: Hardware | None) -> str:
+    """What a machine's devices cost, in words, where the report says."""
+    if hardware is None or not hardware.macs_per_cycle:
+        return ""
+    return f"{hardware.sram_bytes:,} bytes of SRAM, {hardware.macs_per_cycle:,} MACs a cycle"
 
 
 def _device(counters: Mapping[str, int], total: int) -> list[str]:

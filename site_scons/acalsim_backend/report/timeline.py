@@ -10,10 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import doors
+from ..errors import ReportError
 from ..machine.registers import CONTROL_FLAGS, REGISTERS, WINDOW_BYTES
 from ..schedule.plan_file import PlanFile
 from ..simulate.recording_file import FIRST_UNIT, TRANSFERS, WRITES, Recording, Spans
-from ..simulate.run_file import Guest
+from ..simulate.run_file import Guest, Statistics
 
 START = next(flag.value for flag in CONTROL_FLAGS if flag.name == "CONTROL_START")
 CONTROL = next(register.offset for register in REGISTERS if register.name == "CONTROL")
@@ -66,10 +68,18 @@ class Timeline:
     left_out: int = 0
 
 
+def guest_of(statistics: Statistics) -> Guest:
+    """What QEMU's plugin counted."""
+    if statistics.guest is None:
+        raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
+    return doors.from_json(statistics.guest, Guest, "the guest's counters", ReportError)
+
+
 def timeline(
-    plan: PlanFile, guest: Guest, recording: Recording, ram: Mapping[str, int], total_cycles: int
+    plan: PlanFile, statistics: Statistics, recording: Recording, ram: Mapping[str, int]
 ) -> Timeline:
     """Of a run with RAM of such a timing, a value for each row of RAM_TIMING."""
+    guest, total_cycles = guest_of(statistics), statistics.total_cycles
     by_account = ops_by_account(plan, guest)
     return Timeline(
         total_cycles=total_cycles,

@@ -22,7 +22,9 @@ READS, WRITES, SLEEPS = range(3)
 
 SPAN = np.dtype(
     [(name, "<u8") for name in ("begin", "end", "bytes", "address", "value")]
-    + [(name, "<u2") for name in ("track", "code")]
+    + [(f"{name}_bytes", "<u8") for name in ("scratchpad", "accumulator")]
+    + [(name, "<u8") for name in ("elements", "special_elements")]
+    + [("track", "u1"), ("type", "u1"), ("code", "<u2")]
     + [(name, "<u4") for name in ("op", "index", "m", "n", "k")]
 )
 """struct Span; sim/model/recording.hh says what its members mean."""
@@ -62,13 +64,19 @@ class Recording:
 def read_recording(path: Path, error: type[AcalsimError] = SimulateError) -> Recording:
     """Raises `error` naming the file where it is none, or not whole."""
     try:
-        line, _, rest = path.read_bytes().partition(b"\n")
-        value = json.loads(line)
+        return parse_recording(path.read_bytes(), str(path), error)
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None
+
+
+def parse_recording(content: bytes, path: str, error: type[AcalsimError] = SimulateError) -> Recording:
+    """What such a file holds; `path` is how errors name it."""
+    line, _, rest = content.partition(b"\n")
+    try:
+        value = json.loads(line)
     except ValueError:
         raise error(f"{path}: this is no recording of a run; simulate anew") from None
-    head = doors.from_json(value, RecordingHead, str(path), error)
+    head = doors.from_json(value, RecordingHead, path, error)
     count = sum(row.spans for row in head.recordings)
     if len(rest) != count * SPAN.itemsize:
         raise error(
