@@ -34,25 +34,25 @@ def trace_text(report: Report, timeline: Timeline) -> str:
 
 def events(report: Report, timeline: Timeline) -> Iterator[Event]:
     names = {op.index: op.name for op in report.ops} | {NO_OP: "overhead"}
-    yield from process(0, "CPU")
-    yield thread(0, 0, "ops")
+    yield from process(1, "CPU")
+    yield thread(1, 1, "ops")
     for span in timeline.cpu:
-        yield complete(0, 0, names[span.op], span.begin, span.end, op_facts(report, span.op))
+        yield complete(1, 1, names[span.op], span.begin, span.end, op_facts(report, span.op))
     sleeps = timeline.accesses.spans["code"] == SLEEPS
     if sleeps.any():
         asleep = Lane(timeline.accesses.spans[sleeps], timeline.accesses.ops[sleeps])
-        last = len(timeline.devices) + 1
-        yield thread(0, last, "waits for an interrupt")
-        yield from spread(0, last, asleep, lambda span: "sleep", names, lambda span: {})
-    for index, device in enumerate(timeline.devices, 1):
-        yield thread(0, index, f"accesses to {device.name}")
-        yield from spread(0, index, device.accesses, access_name, names, access_facts)
+        last = len(timeline.devices) + 2
+        yield thread(1, last, "waits for an interrupt")
+        yield from spread(1, last, asleep, lambda span: "sleep", names, lambda span: {})
+    for index, device in enumerate(timeline.devices, 2):
+        yield thread(1, index, f"accesses to {device.name}")
+        yield from spread(1, index, device.accesses, access_name, names, access_facts)
         yield from device_events(index, device, names)
 
 
 def device_events(pid: int, device: DeviceLanes, names: Mapping[int, str]) -> Iterator[Event]:
     yield from process(pid, device.name)
-    first = 0
+    first = 1
     for unit, lane in device.units.items():
         first = yield from threads(pid, first, unit, lane, command_name, names, command_facts)
     if len(device.transfers.spans):
