@@ -23,6 +23,7 @@ pytest_plugins = [
     "capture_fixtures",
     "check_fixtures",
     "compute_fixtures",
+    "vector_fixtures",
     "driver_fixtures",
     "kernel_fixtures",
     "offload_fixtures",

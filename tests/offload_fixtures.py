@@ -42,7 +42,7 @@ def machine_with(folder, ram="", **parameters):
 @pytest.fixture
 def always(monkeypatch):
     """Everything that can go to the device goes there."""
-    monkeypatch.setattr(targets, "cpu_cycles", lambda machine, product: 1 << 60)
+    monkeypatch.setattr(targets, "kernel_cycles", lambda machine, ir, op: 1 << 60)
 
 
 class Device:
@@ -89,13 +89,10 @@ class Memory(Matrices):
         places, at = {}, RAM + (1 << 21)  # behind the longest list
         for name, desc in schedule.storages.items():
             places[name] = at
-            data = (
-                values[name].tobytes()
-                if name in values
-                else np.full(desc.elements, np.nan, np.float32).tobytes()
-            )
+            value = values[name] if name in values else np.full(desc.elements, np.nan, np.float32)
             if name in schedule.packed:
-                data = pack(packed_row(schedule.packed[name]), data, desc.dtype)
+                value = pack(packed_row(schedule.packed[name]), value)
+            data = value.tobytes()
             self.put(at, data)
             at += -(-len(data) // 64) * 64 + 64
         return places

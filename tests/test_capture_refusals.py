@@ -38,6 +38,12 @@ BAD = [
         r"model\(\) raised ValueError: two lines \(at models/it\.py:3\)",
     ),
     (
+        dict(
+            text="class Stop(BaseException): pass\ndef inputs(): return ()\ndef model():\n    raise Stop('no')\n"
+        ),
+        r"model\(\) raised Stop: no \(at models/it\.py:4\)",
+    ),
+    (
         dict(body="return x", inputs="1 / 0"),
         r"inputs\(\) raised ZeroDivisionError: division by zero \(at models/it\.py:20\)",
     ),
@@ -161,6 +167,34 @@ def test_the_command_line_fails_with_lines_and_writes_nothing(tmp_path, write):
     done = run_capture(write("return torch.linalg.det(x), torch.linalg.svdvals(x)"), tmp_path / "out")
     assert done.returncode == 1 and done.stdout == "" and not (tmp_path / "out").exists()
     assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["capture", "capture"]
+
+
+def test_a_model_that_ends_the_process_is_one_line(tmp_path, write):
+    done = run_capture(write(text="import os\nos._exit(0)\n"), tmp_path / "out")
+    assert done.returncode == 1 and done.stdout == "" and not (tmp_path / "out").exists()
+    assert re.fullmatch(r"capture: \S*it\.py: the process ended with status 0 while .*\n", done.stderr)
+
+
+def test_a_model_that_changes_the_working_folder_writes_nothing_there(tmp_path, write):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = write("return x + 1")
+    path.write_text(f"import os\nos.chdir({str(elsewhere)!r})\n{path.read_text()}")
+    done = run_capture(path, os.path.relpath(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "out").iterdir())) == 7 and not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", ["os.remove(__file__)", "__import__('shutil').rmtree(os.path.dirname(__file__))"]
+)
+def test_a_model_that_removes_itself_is_refused(write, text):
+    path = write("return x + 1")
+    path.write_text(f"{path.read_text()}\nimport os\n{text}\n")
+    file = ModelFile(path)
+    file.load()
+    with pytest.raises(AcalsimError, match="the file was changed or removed while it was captured"):
+        file.check_in_place()
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -86,9 +86,7 @@ def symbol_bytes(path, name):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize(
-    "name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c", "graph_0_inputs.c"]
-)
+@pytest.mark.parametrize("name", ["graph_0.c", "graph_0.h", "graph_0.ld", "graph_0_weights.c"])
 def test_the_tutorials_program_is_the_golden_one(tmp_path, name, update_golden):
     RISCVCodeGenerator(tmp_path).generate(matmul_graph())
     text, golden = (tmp_path / name).read_text(), GOLDEN / f"matmul.{name}"
@@ -121,7 +119,7 @@ def test_other_weights_change_only_the_files_of_values(tmp_path):
         {path.name: path.read_bytes() for path in RISCVCodeGenerator(tmp_path).generate(ir)}
         for ir in (first, second)
     )
-    assert {name for name in one if one[name] != two[name]} == {"graph_0_weights.c", "graph_0_weights.bin"}
+    assert {name for name in one if one[name] != two[name]} == {"graph_0_weights.bin", "graph_0_values.obj"}
 
 
 def test_every_dtype_has_a_c_type():
@@ -170,10 +168,33 @@ def test_weights_reach_the_elf_bit_for_bit(values_elf, name):
     assert symbol_bytes(values_elf, name) == (".weights", VALUES[name].tobytes())
 
 
-def test_small_finite_weights_are_readable_and_large_ones_are_included(values_elf):
+def test_the_c_of_weights_says_where_each_lies_in_their_file(values_elf):
     text = (values_elf.parent / "graph_0_weights.c").read_text()
-    assert "0x1.99999a0000000p-4f" in text and "-0x0.0p+0f" in text
-    assert sorted(re.findall(r"\.globl (\w+)", text)) == ["large", "many_truths", "undefined"]
+    block = (values_elf.parent / "graph_0_weights.bin").read_bytes()
+    found = re.findall(
+        r"at byte (0x\w+) of graph_0_weights.bin \*/\n_Static_assert\(sizeof (\w+) == (\d+)", text
+    )
+    assert [name for _, name, _ in found] == [name for name in VALUES if VALUES[name].size]
+    for start, name, size in found:
+        assert block[int(start, 16) :][: int(size)] == VALUES[name].tobytes()
+
+
+def test_no_compiler_and_no_assembler_sees_a_weight(values_elf):
+    for path in values_elf.parent.glob("*.[ocSh]"):
+        assert VALUES["wide"].tobytes() not in path.read_bytes(), path
+    assert VALUES["wide"].tobytes() in values_elf.read_bytes()
+
+
+def test_the_object_file_of_values_is_what_readelf_takes_for_one(values_elf):
+    told = subprocess.run(
+        [f"{toolchain.PREFIX}readelf", "-a", "-W", values_elf.parent / "graph_0_values.obj"],
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0 and not told.stderr
+    symbols = re.findall(r"OBJECT +GLOBAL +DEFAULT +\d+ (\w+)", told.stdout)
+    assert symbols == [name for name in VALUES if VALUES[name].size] + ["graph_0_inputs"]
+    assert "REL (Relocatable file)" in told.stdout and "RVC, double-float ABI" in told.stdout
 
 
 def test_the_weights_file_holds_every_parameter_at_a_multiple_of_64(values_elf):
@@ -295,7 +316,7 @@ def test_two_folders_make_the_same_elf_without_a_path_in_it(tmp_path):
 
 def test_no_generated_source_holds_an_absolute_path(tmp_path):
     for path in RISCVCodeGenerator(tmp_path).generate(matmul_graph()):
-        if path.suffix != ".bin":
+        if path.suffix not in (".bin", ".obj"):
             assert not re.search(r'[\s"=](/(?:work|home|root|tmp|usr)/\S*)', path.read_text()), path
 
 

@@ -56,7 +56,7 @@ def takes(embedded):
 
     def ask(code, type, flags):
         one = pack_command(code=code, type=type, flags=sum(flags))
-        [(error, _)], _ = embedded.list_cycles("compute", [parameters()], RAM, [one])
+        [(error, _)], _ = embedded.list_cycles("compute", [parameters()], RAM, [one], [0])
         return error != ERRORS["ERROR_COMMAND"]
 
     return ask
@@ -102,7 +102,7 @@ def test_every_key_of_ram_reaches_the_engine_and_has_the_rows_default(embedded, 
     assert re.search(rf"\b{key}: int = {RAM[key]}\b", embedded.Engine.__init__.__doc__)
     with pytest.raises((KeyError, IndexError)):
         incomplete = {name: value for name, value in RAM.items() if name != key}
-        embedded.list_cycles("compute", [parameters()], incomplete, [pack_command(code=0)])
+        embedded.list_cycles("compute", [parameters()], incomplete, [pack_command(code=0)], [0])
 
 
 def test_the_tables_are_valid_cpp_and_have_every_row(tmp_path):

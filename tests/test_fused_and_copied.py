@@ -82,7 +82,7 @@ CASES = {
 @pytest.fixture
 def always(monkeypatch):
     """Everything that can go to the device goes there."""
-    monkeypatch.setattr(decide, "cpu_cycles", lambda machine, product: 1 << 60)
+    monkeypatch.setattr(decide, "kernel_cycles", lambda machine, ir, op: 1 << 60)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -14,9 +14,10 @@ PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
     ("errors",),
     ("files", "paths", "alignment", "cli", "processes"),
-    ("doors", "watch", "arena"),
+    ("doors", "watch", "arena", "mapped"),
     ("ir",),
     ("machine",),
+    ("cost",),
     ("host",),
     ("capture",),
     ("offload",),

@@ -99,7 +99,7 @@ def test_time_in_which_a_unit_has_commands_is_its_busy_time(recorded):
         at_work = set()
         for span in unit_spans(recording, unit):
             at_work.update(range(int(span["begin"]), int(span["end"])))
-        assert len(at_work) == result["devices"]["compute"][f"{unit}_busy_cycles"]
+        assert len(at_work) == result["devices"]["compute"].get(f"{unit}_busy_cycles", 0)
 
 
 def test_transfers_have_the_bytes_that_the_device_counts(recorded):

@@ -45,10 +45,12 @@ def generate(captured, folder):
     """Plan a captured model and write its program, values included, into `folder`."""
     machine = load_machine("cpu")
     plan = make_plan(captured.ir, machine)
-    weights = {name: captured.ir.constants[name].tobytes() for name in captured.ir.params}
     told = plan_file(captured.ir, plan, machine)
     inputs = placed_inputs(told, [array.tobytes() for array in captured.inputs])
-    files = {**code_files(captured.ir, plan, machine, folder), **data_files(told, weights, inputs)}
+    files = {
+        **code_files(captured.ir, plan, machine, folder),
+        **data_files(told, captured.ir.constants, inputs),
+    }
     write_files(files, folder)
 
 

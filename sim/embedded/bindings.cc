@@ -315,9 +315,10 @@ DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
 // each, and the cycles from the first START until the CPU has seen the end of the last.
 nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& devices,
                       const std::map<std::string, std::uint64_t>& ram,
-                      const std::vector<nb::bytes>& lists) {
-    if (lists.size() != devices.size())
-        throw std::invalid_argument("there is one list for each device");
+                      const std::vector<nb::bytes>& lists,
+                      const std::vector<std::uint64_t>& bases) {
+    if (lists.size() != devices.size() || bases.size() != devices.size())
+        throw std::invalid_argument("there is one list and one base address for each device");
     Engine engine(dram_timing(ram));
     Bytes all;
     for (const nb::bytes& list : lists) {
@@ -325,9 +326,8 @@ nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& d
         all.insert(all.end(), data, data + list.size());
     }
     engine.map_ram(GuestRam::of_lists(std::move(all)));
-    const std::uint64_t spacing = DEVICE_WINDOW_BYTES;
     for (std::size_t i = 0; i < devices.size(); ++i)
-        engine.add_device(model, model + std::to_string(i), i * spacing, devices[i]);
+        engine.add_device(model, model + std::to_string(i), bases[i], devices[i]);
     const auto write = [&engine](std::uint64_t address, std::uint64_t value) {
         engine.access({true, address, sizeof(std::uint32_t), value, 0});
     };
@@ -336,18 +336,18 @@ nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& d
     };
     std::uint64_t place = RAM_ORIGIN;
     for (std::size_t i = 0; i < lists.size(); ++i) {
-        write(i * spacing + REG_DATA_IN, place);
-        write(i * spacing + REG_SIZE, lists[i].size());
+        write(bases[i] + REG_DATA_IN, place);
+        write(bases[i] + REG_SIZE, lists[i].size());
         place += lists[i].size();
     }
     const Cycle begin = engine.now();
-    for (std::size_t i = 0; i < lists.size(); ++i) write(i * spacing + REG_CONTROL, CONTROL_START);
+    for (std::size_t i = 0; i < lists.size(); ++i) write(bases[i] + REG_CONTROL, CONTROL_START);
     std::vector<std::uint64_t> errors;
-    for (std::size_t i = 0; i < lists.size(); ++i) errors.push_back(read(i * spacing + REG_RESULT));
+    for (std::size_t i = 0; i < lists.size(); ++i) errors.push_back(read(bases[i] + REG_RESULT));
     const Cycle cycles = engine.now() - begin;
     nb::list results;
     for (std::size_t i = 0; i < lists.size(); ++i)
-        results.append(nb::make_tuple(errors[i], read(i * spacing + REG_DATA_OUT)));
+        results.append(nb::make_tuple(errors[i], read(bases[i] + REG_DATA_OUT)));
     return nb::make_tuple(results, cycles);
 }
 
@@ -361,7 +361,7 @@ NB_MODULE(_embedded, module) {
     bind_engine(module);
     module.def("models", &model_names);
     module.def(
-        "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a,
+        "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a, "bases"_a,
         "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
         "one for each of the devices, whose parameters are given; computes no values.");
     module.def(

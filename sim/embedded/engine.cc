@@ -55,6 +55,7 @@ public:
 
     Recording* recording() override { return engine_.records_ ? &recording_ : nullptr; }
     const Recording& recorded() const { return recording_; }
+    std::uint64_t base() const override { return base_; }
 
     Peers peers() const override {
         Peers found;

@@ -55,19 +55,6 @@ namespace {
 
 std::uint64_t planes_of(const DeviceCommand& x) { return x.planes ? x.planes : 1; }
 
-std::uint64_t end_of(const Block& block) { return block.address + block.extent(); }
-
-// The furthest element of a matrix, plus its size.
-std::uint64_t reach(const Walk& rows, const Walk& columns, std::uint64_t element_bytes) {
-    const Offsets row = rows.offsets(), column = columns.offsets();
-    return *std::max_element(row.begin(), row.end()) +
-           *std::max_element(column.begin(), column.end()) + element_bytes;
-}
-
-std::uint64_t c_reach(const DeviceCommand& x) {
-    return (x.m - 1) * std::uint64_t(x.c_row_stride) + x.n * kSumBytes;
-}
-
 // How many windows move over a dimension; 0 where one would lie on nothing but border.
 std::uint64_t windows(std::uint64_t before, std::uint64_t size, std::uint64_t behind,
                       std::uint64_t window, std::uint64_t stride) {
@@ -89,11 +76,15 @@ std::uint64_t vector_bytes(const DeviceCommand& x) {
 }
 
 Pooling pooling_of(const DeviceCommand& x) {
-    if (!x.n_inner || x.n % x.n_inner) return {};
-    const std::uint64_t rows = x.n / x.n_inner;
-    const Pooling pooling{rows, x.n_inner,
+    std::uint64_t rows = std::max<std::uint64_t>(x.m, 1), columns = std::max<std::uint64_t>(x.n, 1);
+    if (x.code != COMMAND_POOL) {
+        if (!x.n_inner || x.n % x.n_inner) return {};
+        rows = x.n / x.n_inner;
+        columns = x.n_inner;
+    }
+    const Pooling pooling{rows, columns,
                           windows(x.pad_top, rows, x.pad_bottom, x.k_middle, x.pool_stride),
-                          windows(x.pad_left, x.n_inner, x.pad_right, x.k_inner, x.pool_stride)};
+                          windows(x.pad_left, columns, x.pad_right, x.k_inner, x.pool_stride)};
     return pooling.out_rows && pooling.out_columns ? pooling : Pooling{};
 }
 
@@ -105,34 +96,24 @@ Block dram_tile(const DeviceCommand& x) {
     return {x.dram, x.row_bytes, x.rows, planes_of(x), x.dram_row_stride, x.dram_plane_stride};
 }
 
+std::uint64_t dram_extent(const DeviceCommand& x) {
+    Block tile = dram_tile(x);
+    if (!gathers(x)) return tile.extent();
+    tile.rows = 1;
+    const std::uint64_t more = UINT64_MAX - tile.extent(), stride = x.dram_row_stride;
+    if (stride && x.c - 1 > more / stride) return UINT64_MAX;
+    return tile.extent() + (x.c - 1) * stride;
+}
+
 Block scratchpad_tile(const DeviceCommand& x) {
     Block tile{x.a, x.row_bytes, x.rows, planes_of(x), x.a_inner_stride, x.a_outer_stride};
     if (x.code == COMMAND_LOAD) {
         tile.row_bytes += std::uint64_t(x.pad_left) + x.pad_right;
         tile.rows += std::uint64_t(x.pad_top) + x.pad_bottom;
-    } else {
+    } else if (x.code == COMMAND_STORE) {
         tile.row_bytes = x.row_bytes / operand_bytes(x) * residual_bytes(x);
     }
     return tile;
-}
-
-std::vector<Use> uses_of(const DeviceCommand& x) {
-    const Use c{Memory::accumulator, x.code == COMMAND_MATMUL, x.c, x.c + c_reach(x)};
-    const Use tile{Memory::scratchpad, x.code == COMMAND_LOAD, x.a, end_of(scratchpad_tile(x))};
-    if (x.code == COMMAND_LOAD) return {tile};
-    if (x.code == COMMAND_MATMUL) {
-        const std::uint64_t a = reach(a_rows(x), a_columns(x), operand_bytes(x));
-        const std::uint64_t b = reach(b_rows(x), b_columns(x), operand_bytes(x));
-        return {{Memory::scratchpad, false, x.a, x.a + a},
-                {Memory::scratchpad, false, x.b, x.b + b},
-                c};
-    }
-    std::vector<Use> uses;
-    if (x.code != COMMAND_STORE) return uses;
-    if (x.flags & FLAG_RESIDUAL) uses.push_back(tile);
-    if (vector_bytes(x)) uses.push_back({Memory::scratchpad, false, x.b, x.b + vector_bytes(x)});
-    uses.push_back(c);
-    return uses;
 }
 
 }  // namespace acalsim

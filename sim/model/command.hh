@@ -55,7 +55,19 @@ Block dram_tile(const DeviceCommand& command);
 Block scratchpad_tile(const DeviceCommand& command);
 std::uint64_t dram_bytes(const DeviceCommand& command);  // without overflow, 0 if there is no tile
 
-// What a STORE with FLAG_POOL makes of each row of C: planes before and after.
+// Whether a LOAD's rows are those that a list of indices says, and how large each index is.
+constexpr bool gathers(const DeviceCommand& command) {
+    return command.code == COMMAND_LOAD && command.flags & FLAG_GATHER;
+}
+constexpr std::uint64_t index_bytes(const DeviceCommand& command) {
+    return command.type == TYPE_INT64 ? 8 : 4;
+}
+
+// From the first byte of RAM that a LOAD, STORE or SAVE may touch to the end of the last: of the
+// whole table, where it gathers. The largest number where that is beyond 64 bits.
+std::uint64_t dram_extent(const DeviceCommand& command);
+
+// What a STORE with FLAG_POOL makes of each row of C, and POOL of each plane: before and after.
 struct Pooling {
     std::uint64_t rows, columns, out_rows, out_columns;
 };
@@ -63,9 +75,10 @@ struct Pooling {
 // All 0 where no window fits, a window holds nothing but border, or sizes contradict each other.
 Pooling pooling_of(const DeviceCommand& command);
 
-enum class Memory { scratchpad, accumulator };
+enum class Memory { scratchpad, accumulator, ram };
 
-// A range of one of the device's memories from the first byte that a command touches to the last.
+// A range of one of the device's memories, or of RAM, from the first byte that a command touches to
+// the last.
 struct Use {
     Memory memory;
     bool writes;
@@ -73,15 +86,13 @@ struct Use {
     bool released = false;  // the command has no more need of it
 };
 
-// In the order A, B, C. LOAD's target or STORE's residual is A, STORE's scales and bias are B.
-std::vector<Use> uses_of(const DeviceCommand& command);
-
 // What commands are checked against.
 struct Limits {
     MemoryRange ram;
     std::uint64_t scratchpad_bytes, accumulator_bytes;
     Peers peers;
-    bool has_lanes = false;
+    std::uint64_t own_base;
+    bool has_lanes;
 };
 
 // A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half,

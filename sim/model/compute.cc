@@ -1,51 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compute: a decoupled access-execute matrix engine. DATA_IN holds the address of a list of
-// DeviceCommands, SIZE its bytes; CONTROL = START fetches and checks the whole list, then hands one
-// command a cycle to the load, compute and store units, which work side by side. STATUS is
-// DATA_READY or ERROR afterwards, RESULT tells which error, DATA_OUT how many commands were
-// executed, or which one was refused. A list with any error in it has no effect at all.
+// DeviceCommands, SIZE its bytes; CONTROL = START fetches and checks the list, whole or in pieces,
+// and hands one command a cycle to the load, compute, vector and store units, which work side by
+// side. STATUS is DATA_READY or ERROR afterwards, RESULT tells which error, DATA_OUT how many
+// commands were executed, or which one was refused. A list that is checked whole and has any error
+// in it has no effect at all.
 #include <cinttypes>
-#include <cstring>
 #include <optional>
-#include <stdexcept>
-#include <string>
 
-#include "model/array.hh"
+#include "model/array_unit.hh"
+#include "model/command_list.hh"
+#include "model/command_span.hh"
 #include "model/dma.hh"
 #include "model/epilogue.hh"
 #include "model/padding.hh"
 #include "model/pipeline.hh"
 #include "model/product.hh"
-#include "model/recording.hh"
 #include "model/registry.hh"
+#include "model/tile.hh"
+#include "model/vector_unit.hh"
+#include "model/vector_values.hh"
 
 namespace acalsim {
 
 namespace {
 
-std::uint64_t ceil_divide(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
-
-// A parameter that is one of so many.
-std::uint64_t choice(const Slot& slot, const char* key, std::uint64_t count) {
-    const std::uint64_t value = slot.parameter(key);
-    if (value < count) return value;
-    throw std::invalid_argument("device '" + slot.name + "': its parameter '" + key + "' is " +
-                                std::to_string(value) + " of " + std::to_string(count));
-}
-
-Array array_of(const Slot& slot) {
-    return {slot.parameter("rows"), slot.parameter("columns"),
-            static_cast<Dataflow>(choice(slot, "dataflow", 2)),
-            static_cast<Overlap>(choice(slot, "overlap", 3))};
-}
-
 std::optional<Unit> unit_of(const DeviceCommand& command) {
+    if (is_vector(command)) return Unit::vector;
     switch (command.code) {
         case COMMAND_LOAD:
             return Unit::load;
         case COMMAND_MATMUL:
             return Unit::compute;
         case COMMAND_STORE:
+        case COMMAND_SAVE:
         case COMMAND_SIGNAL:
             return Unit::store;
     }
@@ -58,14 +46,17 @@ class Compute : public Device {
 public:
     explicit Compute(const Slot& slot)
         : Device(slot),
-          array_(array_of(slot)),
+          array_(slot),
           port_bytes_per_cycle_(slot.parameter("scratchpad_bytes_per_cycle")),
           peer_latency_cycles_(slot.parameter("peer_latency_cycles")),
           peer_bytes_per_cycle_(slot.parameter("peer_bytes_per_cycle")),
           scratchpad_(slot.parameter("scratchpad_bytes")),
           accumulator_(slot.parameter("accumulator_bytes")),
+          vector_(VectorRates(slot)),
           pipeline_({slot.parameter("load_queue_depth"), slot.parameter("compute_queue_depth"),
-                     slot.parameter("store_queue_depth")}) {
+                     vector_.exists() ? slot.parameter("vector_queue_depth") : 0,
+                     slot.parameter("store_queue_depth")}),
+          list_(slot) {
         cleared();
     }
 
@@ -74,8 +65,8 @@ public:
     std::uint64_t peer_bytes() const override { return scratchpad_.size(); }
 
     bool awaits_peers() const override {
-        return busy() && decoded_ && list_[next_].code == COMMAND_AWAIT &&
-               signals_ < list_[next_].m;
+        return busy() && decoded_ && list_.next().code == COMMAND_AWAIT &&
+               signals_ < list_.next().m;
     }
 
     void receive(const PeerMessage& message) override {
@@ -85,9 +76,9 @@ public:
         } else {
             log("Tile of %" PRIu64 " bytes to 0x%" PRIx64, message.block.bytes(),
                 message.block.address);
-            if (host().has_values()) scatter(message);
+            if (host().has_values()) scatter_tile(scratchpad_, message.block, message.bytes);
         }
-        if (busy() && next_ < list_.size()) advance();
+        if (busy() && list_.has_next()) advance();
     }
 
 private:
@@ -101,11 +92,13 @@ private:
     void cleared() override {
         pipeline_.observe(host().now(), false);
         pipeline_.clear();
-        timeline_.emplace(array_);
+        array_.clear();
         load_port_ = store_port_ = DmaChannel(0, port_bytes_per_cycle_);
         store_port_free_ = 0;
         peer_port_ = DmaChannel(peer_latency_cycles_, peer_bytes_per_cycle_);
-        decoded_ = false;
+        vector_.clear();
+        list_.clear();
+        decoding_ = decoded_ = false;
         signals_ = 0;
         scratchpad_.clear();
         accumulator_.clear();
@@ -117,7 +110,10 @@ private:
         become(STATUS_BUSY);
         pipeline_.observe(host().now(), true);
         if (const std::uint32_t error = check_list()) return finish(error, 0);
-        fetch({at(REG_DATA_IN), at(REG_SIZE)}, [this](const Bytes& list) { take(list); });
+        list_.begin(at(REG_DATA_IN), at(REG_SIZE));
+        pipeline_.begin(0);
+        ++lists_;
+        fetch_list();
     }
 
     std::uint32_t check_list() {
@@ -129,24 +125,31 @@ private:
         return ram.contains(address, bytes) ? ERROR_NONE : ERROR_ADDRESS;
     }
 
-    void take(const Bytes& list) {
-        list_.resize(list.size() / sizeof(DeviceCommand));
-        std::memcpy(list_.data(), list.data(), list.size());
-        const Limits limits{host().ram(), scratchpad_.size(), accumulator_.size(), host().peers()};
-        for (std::size_t i = 0; i < list_.size(); ++i) {
-            if (const std::uint32_t error = check_command(list_[i], limits)) {
-                log("Command %zu refused, error %" PRIu32, i, error);
-                return finish(error, i);
-            }
+    // As much of it as there is room for.
+    void fetch_list() {
+        while (const std::optional<Block> piece = list_.next_piece()) {
+            fetch({*piece}, [this, list = lists_](const Bytes& bytes) {
+                if (busy() && list == lists_) take(bytes);
+            });
         }
-        next_ = 0;
-        pipeline_.begin(0);
-        decode();
     }
 
+    void take(const Bytes& piece) {
+        list_.take(piece, {host().ram(), scratchpad_.size(), accumulator_.size(), host().peers(),
+                           host().base(), vector_.exists()});
+        if (list_.error())
+            log("Command %zu refused, error %" PRIu32, list_.refused(), list_.error());
+        decode();
+        advance();
+    }
+
+    // Takes the next command, if the decoder is empty and there is one.
     void decode() {
+        if (decoding_ || decoded_ || !list_.has_next()) return;
+        decoding_ = true;
         after(1, [this] {
-            decoded_ = true;
+            decoding_ = false;
+            decoded_ = list_.has_next();
             advance();
         });
     }
@@ -159,7 +162,10 @@ private:
         const std::optional<Unit> unit = unit_of(command);
         if (!unit) return true;
         if (!pipeline_.has_room(*unit)) return false;
-        pipeline_.push(command, *unit, next_);
+        std::vector<Use> uses = uses_of(command, host().base());
+        const std::optional<Use> of_ram = ram_use_of(command);
+        if (vector_.exists() && of_ram) uses.push_back(*of_ram);
+        pipeline_.push(command, *unit, list_.index(), std::move(uses));
         return true;
     }
 
@@ -172,16 +178,29 @@ private:
 
     // Does whatever can be done in this cycle; called whenever something has changed.
     void advance() {
-        if (decoded_ && dispatch(list_[next_])) {
+        if (decoded_ && dispatch(list_.next())) {
             decoded_ = false;
             ++commands_;
-            if (++next_ < list_.size()) decode();
+            list_.advance();
+            decode();
+            fetch_list();
         }
         start_all(Unit::load, [this](Entry job) { load(job); });
         start_all(Unit::compute, [this](Entry job) { multiply_matrices(job); });
+        start_all(Unit::vector, [this](Entry job) { compute_elements(job); });
         start_all(Unit::store, [this](Entry job) { store(job); });
-        const bool over = next_ == list_.size() && pipeline_.empty();
-        over ? finish(ERROR_NONE, list_.size()) : pipeline_.observe(host().now(), true);
+        if (!list_.over() || !pipeline_.empty()) return pipeline_.observe(host().now(), true);
+        finish(list_.error(), list_.error() ? list_.refused() : list_.index());
+    }
+
+    // A command turned out to be wrong when it was executed: what is behind it and has not started
+    // never will.
+    void refuse(Entry job, std::uint32_t error) {
+        log("Command %zu refused, error %" PRIu32, job->index, error);
+        list_.end(error, job->index);
+        decoded_ = false;
+        pipeline_.drop_behind(job);
+        after(1, [this, job] { done(job); });
     }
 
     void finish(std::uint32_t error, std::size_t data_out) {
@@ -193,9 +212,14 @@ private:
 
     // --- The units ---
 
+    // When the unit may start another command; a LOAD or MATMUL may always.
+    Cycle free(Unit unit) const {
+        return unit == Unit::store ? store_port_free_ : unit == Unit::vector ? vector_.free() : 0;
+    }
+
     template <class Start>
     void start_all(Unit unit, Start start) {
-        while (unit != Unit::store || store_port_free_ <= host().now()) {
+        while (free(unit) <= host().now()) {
             const std::optional<Entry> job = pipeline_.ready(unit);
             if (!job) return;
             (*job)->started = true;
@@ -205,18 +229,36 @@ private:
     }
 
     void load(Entry job) {
-        const Block source = dram_tile(job->command);
-        const Cycle written = load_port_.book(host().now(), scratchpad_tile(job->command).bytes());
-        log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, source.bytes(), job->command.a);
-        if (source.bytes() == 0) {
+        const DeviceCommand& command = job->command;
+        if (is_peer(command.dram) && dram_bytes(command)) return load_own(job);
+        const std::optional<std::vector<Block>> rows =
+            sources_of(command, scratchpad_, host().has_values());
+        if (!rows) return refuse(job, ERROR_INDEX);
+        const Cycle written = load_port_.book(host().now(), scratchpad_tile(command).bytes());
+        log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, dram_bytes(command), command.a);
+        if (rows->empty()) {
             return after(written - host().now(), [this, job] { loaded(job, {}); });
         }
         job->transfers = true;
-        fetch(source, [this, job, written](const Bytes& bytes) {
+        fetch(*rows, [this, job, written](const Bytes& bytes) {
+            release_sources(job);
             arrived(job);
             if (written <= host().now()) return loaded(job, bytes);
             after(written - host().now(), [this, job, bytes] { loaded(job, bytes); });
+            advance();
         });
+    }
+
+    // From a place of the own scratchpad to another one.
+    void load_own(Entry job) {
+        const DeviceCommand& command = job->command;
+        const Cycle now = host().now(),
+                    written = load_port_.book(now, scratchpad_tile(command).bytes());
+        Bytes bytes;
+        if (host().has_values()) bytes = gather_tile(scratchpad_, peer_tile(command));
+        log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32 " from 0x%" PRIx64, dram_bytes(command),
+            command.a, peer_offset(command.dram));
+        after(written - now, [this, job, bytes = std::move(bytes)] { loaded(job, bytes); });
     }
 
     void loaded(Entry job, const Bytes& bytes) {
@@ -227,65 +269,84 @@ private:
     // The values are there at once; nobody may look at them before the array has let go of them.
     void multiply_matrices(Entry job) {
         const DeviceCommand& command = job->command;
-        const TileTimes last = issue_tiles(command);
         const Cycle now = host().now();
-        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
+        const TileTimes last = array_.issue(command, now);
         log("MATMUL [%dx%d] @ [%dx%d], %" PRIu64 " cycles", command.m, command.k, command.k,
             command.n, last.result - now);
         if (host().has_values()) multiply(command, scratchpad_, accumulator_);
-        macs_ += std::uint64_t(command.m) * command.n * command.k;
-        const Cycle a_taken = last.streamed, b_taken = weights_stay ? last.loaded : last.streamed;
+        const Cycle a_taken = last.streamed,
+                    b_taken = array_.weights_stay() ? last.loaded : last.streamed;
         after(a_taken - now, [this, job] { release(job, 0); });
         after(b_taken - now, [this, job] { release(job, 1); });
         after(last.result - now, [this, job] { done(job); });
     }
 
-    // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a
-    // ragged tile takes the time of a full one, so all of them are alike.
-    TileTimes issue_tiles(const DeviceCommand& command) {
-        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
-        const std::uint64_t strip = ceil_divide(weights_stay ? command.k : command.m, array_.rows);
-        const std::uint64_t tiles = ceil_divide(command.n, array_.columns) * strip;
-        const Cycle slots = weights_stay ? command.m : command.k, now = host().now();
-        TileTimes last{};
-        for (std::uint64_t tile = 0; tile < tiles; ++tile) last = timeline_->issue(slots, now, now);
-        array_cycles_ += tiles * slots;
-        return last;
+    // Its values, too, are there at once.
+    void compute_elements(Entry job) {
+        const DeviceCommand& command = job->command;
+        const Cycle now = host().now(), result = vector_.issue(command, now);
+        log("Vector command %d, function %d, %" PRIu64 " cycles", command.code, command.k,
+            result - now);
+        if (host().has_values())
+            compute_vector(command, vector_.lanes(), {scratchpad_, accumulator_});
+        after(vector_.free() - now, [this] { advance(); });
+        after(result - now, [this, job] { done(job); });
     }
 
     void store(Entry job) {
         const DeviceCommand& command = job->command;
         if (command.code == COMMAND_SIGNAL) return signal(job);
-        const Cycle now = host().now();
-        const Cycle read = store_port_.book(now, kSumBytes * command.m * command.n);
+        const Cycle now = host().now(), read = read_out(command, now);
         store_port_free_ = read;
         Bytes values;
-        if (host().has_values()) values = store_values(command, scratchpad_, accumulator_);
-        log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command), command.c);
+        if (host().has_values()) values = leaving_values(command, scratchpad_, accumulator_);
+        log("STORE of %" PRIu64 " bytes", dram_bytes(command));
         after(read - now, [this, job] {
-            for (std::size_t use = 0; use < job->uses.size(); ++use) job->uses[use].released = true;
+            release_sources(job);
             advance();
         });
-        if (is_peer(command.dram)) return store_at_peer(job, read, std::move(values));
-        dma_bytes_written_ += dram_bytes(command);
+        if (!is_peer(command.dram)) return store_in_ram(job, read, std::move(values));
+        if (peer_base(command.dram) != host().base())
+            return store_at_peer(job, read, std::move(values));
+        after(read - now, [this, job, values = std::move(values)] {
+            if (host().has_values()) scatter_tile(scratchpad_, peer_tile(job->command), values);
+            done(job);
+        });
+    }
+
+    // Returns when the store unit has all that a STORE or SAVE takes from the memories, activated.
+    Cycle read_out(const DeviceCommand& command, Cycle now) {
+        if (command.code == COMMAND_SAVE) return store_port_.book(now, dram_bytes(command));
+        const std::uint64_t sums = std::uint64_t(command.m) * command.n;
+        const Cycle read = store_port_.book(now, kSumBytes * sums);
+        return command.flags & FLAG_ACTIVATION ? std::max(read, vector_.activate(sums, now)) : read;
+    }
+
+    void store_in_ram(Entry job, Cycle read, Bytes values) {
+        dma_bytes_written_ += dram_bytes(job->command);
         job->transfers = true;
-        write_ram(dram_tile(command), std::move(values), [this, job, read] {
+        write_ram(dram_tile(job->command), std::move(values), [this, job, read] {
             arrived(job);
-            if (read <= host().now()) return done(job);
+            if (read < host().now()) return done(job);
             after(read - host().now(), [this, job] { done(job); });
         });
+    }
+
+    // Where a STORE's tile goes in a scratchpad.
+    static Block peer_tile(const DeviceCommand& command) {
+        Block block = dram_tile(command);
+        block.address = peer_offset(command.dram);
+        return block;
     }
 
     // Done when the last byte has left, which no RAM is asked for.
     void store_at_peer(Entry job, Cycle read, Bytes values) {
         const DeviceCommand& command = job->command;
         const Cycle now = host().now(), there = peer_port_.book(now, dram_bytes(command));
-        Block block = dram_tile(command);
-        block.address = peer_offset(command.dram);
         peer_bytes_sent_ += dram_bytes(command);
         const Cycle last = std::max(read, there - peer_latency_cycles_);
         host().send(peer_base(command.dram), last + peer_latency_cycles_ - now,
-                    {false, block, std::move(values)});
+                    {false, peer_tile(command), std::move(values)});
         after(last - now, [this, job] { done(job); });
     }
 
@@ -293,15 +354,6 @@ private:
     void signal(Entry job) {
         host().send(peer_base(job->command.dram), 1 + peer_latency_cycles_, {});
         after(1, [this, job] { done(job); });
-    }
-
-    void scatter(const PeerMessage& message) {
-        const std::uint8_t* source = message.bytes.data();
-        message.block.for_each_row([&](std::uint64_t offset) {
-            std::memcpy(&scratchpad_[message.block.address + offset], source,
-                        message.block.row_bytes);
-            source += message.block.row_bytes;
-        });
     }
 
     // The job's transfer is complete; its unit's port may still be at work.
@@ -315,89 +367,51 @@ private:
         advance();
     }
 
+    // It has no more need of what it only reads.
+    static void release_sources(Entry job) {
+        for (Use& use : job->uses) use.released |= !use.writes;
+    }
+
     void done(Entry job) {
-        if (Recording* recording = host().recording()) recording->add(span_of(*job));
+        if (Recording* recording = host().recording())
+            recording->add(
+                span_of(*job, {host().now(), at(REG_DATA_IN)}, array_.array(), vector_.rates()));
         pipeline_.remove(job);
         advance();
     }
 
-    Span span_of(const Job& job) {
-        const DeviceCommand& x = job.command;
-        Span span{};
-        span.begin = job.begin;
-        span.end = host().now();
-        span.value = at(REG_DATA_IN);
-        span.track = std::uint8_t(kUnitTrack + static_cast<std::uint8_t>(job.unit));
-        span.type = std::uint8_t(x.type);
-        span.code = x.code;
-        span.op = job.op;
-        span.index = std::uint32_t(job.index);
-        span.m = x.m;
-        span.n = x.n;
-        span.k = x.k;
-        if (x.code == COMMAND_MATMUL) count_bytes(x, span);
-        if (x.code != COMMAND_LOAD && x.code != COMMAND_STORE) return span;
-        const Block tile = dram_tile(x);
-        span.scratchpad_bytes = x.code == COMMAND_LOAD ? scratchpad_tile(x).bytes()
-                                                       : vector_bytes(x) + residual_tile_bytes(x);
-        if (x.code == COMMAND_STORE) span.accumulator_bytes = kSumBytes * x.m * x.n;
-        span.bytes = tile.bytes();
-        span.address = x.dram;
-        span.m = std::uint32_t(tile.planes);
-        span.n = std::uint32_t(tile.rows);
-        span.k = std::uint32_t(tile.row_bytes);
-        return span;
-    }
-
-    static std::uint64_t residual_tile_bytes(const DeviceCommand& x) {
-        return x.flags & FLAG_RESIDUAL ? scratchpad_tile(x).bytes() : 0;
-    }
-
-    // Each strip of columns streams A anew and, where outputs stay, each strip of rows B. Where
-    // weights stay, each strip of K adds to sums that the one before has left.
-    void count_bytes(const DeviceCommand& x, Span& span) const {
-        const bool weights_stay = array_.dataflow == Dataflow::weight_stationary;
-        const std::uint64_t b_times = weights_stay ? 1 : ceil_divide(x.m, array_.rows);
-        const std::uint64_t sums = weights_stay ? ceil_divide(x.k, array_.rows) : 1;
-        const std::uint64_t a = std::uint64_t(x.m) * x.k * ceil_divide(x.n, array_.columns);
-        span.scratchpad_bytes = operand_bytes(x) * (a + std::uint64_t(x.k) * x.n * b_times);
-        const std::uint64_t touched = 2 * sums - 1 + ((x.flags & FLAG_ACCUMULATE) != 0);
-        span.accumulator_bytes = kSumBytes * x.m * x.n * touched;
-    }
-
-    void fetch(const Block& block, std::function<void(Bytes)> done) {
-        dma_bytes_read_ += block.bytes();
-        read_ram(block, std::move(done));
+    void fetch(const std::vector<Block>& blocks, std::function<void(Bytes)> done) {
+        for (const Block& block : blocks) dma_bytes_read_ += block.bytes();
+        read_each(blocks, std::move(done));
     }
 
     void count(Statistics& statistics) const override {
-        statistics.insert(statistics.end(), {{"commands", commands_},
-                                             {"macs", macs_},
-                                             {"array_cycles", array_cycles_},
-                                             {"peak_macs_per_cycle", array_.rows * array_.columns},
-                                             {"dma_bytes_read", dma_bytes_read_},
+        statistics.emplace_back("commands", commands_);
+        array_.count(statistics);
+        statistics.insert(statistics.end(), {{"dma_bytes_read", dma_bytes_read_},
                                              {"dma_bytes_written", dma_bytes_written_},
                                              {"peer_bytes_sent", peer_bytes_sent_}});
+        vector_.count(statistics);
         pipeline_.count(statistics, host().now());
     }
 
-    const Array array_;
+    ArrayUnit array_;
     const std::uint64_t port_bytes_per_cycle_;
     const Cycle peer_latency_cycles_;
     const std::uint64_t peer_bytes_per_cycle_;
     LocalMemory scratchpad_, accumulator_;
+    VectorUnit vector_;
     Pipeline pipeline_;
-    std::optional<ArrayTimeline> timeline_;
     DmaChannel load_port_{0, 1}, store_port_{0, 1}, peer_port_{0, 1};
     Cycle store_port_free_ = 0;
 
-    std::vector<DeviceCommand> list_;
-    std::size_t next_ = 0;       // index into list_ of the command in the decoder
-    bool decoded_ = false;       // it has been there for its cycle
+    CommandList list_;
+    std::uint64_t lists_ = 0;    // that were begun
+    bool decoding_ = false;      // a command gets to the decoder in this cycle
+    bool decoded_ = false;       // there is one that has been there for its cycle
     std::uint64_t signals_ = 0;  // that peers have sent and no AWAIT has used
     std::uint64_t peer_bytes_sent_ = 0;
-    std::uint64_t commands_ = 0, macs_ = 0, dma_bytes_read_ = 0, dma_bytes_written_ = 0;
-    Cycle array_cycles_ = 0;
+    std::uint64_t commands_ = 0, dma_bytes_read_ = 0, dma_bytes_written_ = 0;
 };
 
 const Registered<Compute> registered("compute");

@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 
 #include "model/recording.hh"
@@ -174,6 +175,21 @@ void Device::after(Cycle delay, std::function<void()> action) {
     host_.schedule(delay, [this, life = life_, action = std::move(action)] {
         if (life == life_) action();
     });
+}
+
+void Device::read_each(const std::vector<Block>& blocks, std::function<void(Bytes)> done) {
+    if (blocks.size() == 1) return read_ram(blocks.front(), std::move(done));
+    const auto parts = std::make_shared<std::vector<Bytes>>(blocks.size());
+    const auto left = std::make_shared<std::size_t>(blocks.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        read_ram(blocks[i], [parts, left, i, done](Bytes bytes) {
+            (*parts)[i] = std::move(bytes);
+            if (--*left) return;
+            Bytes all;
+            for (const Bytes& part : *parts) all.insert(all.end(), part.begin(), part.end());
+            done(std::move(all));
+        });
+    }
 }
 
 void Device::read_ram(const Block& block, std::function<void(Bytes)> done) {

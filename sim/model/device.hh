@@ -90,6 +90,8 @@ protected:
     // As the host's, except that a reset in between makes the rest void.
     void after(Cycle delay, std::function<void()> action);
     void read_ram(const Block& block, std::function<void(Bytes)> done);
+    // At least one block: a transfer each, in their order; `done` gets all their bytes.
+    void read_each(const std::vector<Block>& blocks, std::function<void(Bytes)> done);
     void write_ram(const Block& block, Bytes bytes, std::function<void()> done);
 
     void log(const char* format, ...) const __attribute__((format(printf, 2, 3)));

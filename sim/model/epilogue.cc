@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "model/command.hh"
+#include "model/elementwise.hh"
+#include "model/tile.hh"
+#include "model/window.hh"
 
 namespace acalsim {
 
@@ -92,40 +95,16 @@ void add_residual(const DeviceCommand& x, const LocalMemory& scratchpad,
     });
 }
 
-// The largest of each window; NaN is larger than all.
-float largest(const DeviceCommand& x, const float* plane, const Pooling& pooling,
-              std::uint64_t out_row, std::uint64_t out_column) {
-    float best = -INFINITY;
-    const auto end = [](std::uint64_t first, std::uint64_t size, std::uint64_t border,
-                        std::uint64_t limit) {
-        const std::uint64_t last = first + size;
-        return last < border ? 0 : std::min(last - border, limit);
-    };
-    const std::uint64_t top = out_row * x.pool_stride, left = out_column * x.pool_stride;
-    const std::uint64_t first_row = top < x.pad_top ? 0 : top - x.pad_top;
-    const std::uint64_t first_column = left < x.pad_left ? 0 : left - x.pad_left;
-    for (std::uint64_t row = first_row; row < end(top, x.k_middle, x.pad_top, pooling.rows);
-         ++row) {
-        for (std::uint64_t column = first_column;
-             column < end(left, x.k_inner, x.pad_left, pooling.columns); ++column) {
-            const float value = plane[row * pooling.columns + column];
-            if (value > best || value != value) best = value;
-            if (best != best) return best;
-        }
-    }
-    return best;
-}
-
+// The largest of each window.
 std::vector<float> pooled(const DeviceCommand& x, const std::vector<float>& values) {
     const Pooling pooling = pooling_of(x);
     std::vector<float> result;
     result.reserve(x.m * pooling.out_rows * pooling.out_columns);
     for (std::uint32_t plane = 0; plane < x.m; ++plane) {
-        for (std::uint64_t row = 0; row < pooling.out_rows; ++row) {
-            for (std::uint64_t column = 0; column < pooling.out_columns; ++column)
-                result.push_back(
-                    largest(x, &values[std::size_t(plane) * x.n], pooling, row, column));
-        }
+        for_each_window(x, pooling, [&](const Taps& rows, const Taps& columns) {
+            result.push_back(
+                largest_in(&values[std::size_t(plane) * x.n], pooling.columns, rows, columns));
+        });
     }
     return result;
 }
@@ -137,13 +116,19 @@ std::int8_t quantised(float value) {
 
 }  // namespace
 
-Bytes store_values(const DeviceCommand& x, const LocalMemory& scratchpad,
-                   const LocalMemory& accumulator) {
+Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
+                     const LocalMemory& accumulator) {
+    if (x.code == COMMAND_SAVE) {
+        const bool of_sums = x.flags & FLAG_A_SUMS;
+        return gather_tile(of_sums ? accumulator : scratchpad, scratchpad_tile(x));
+    }
     std::vector<float> values = x.flags & FLAG_INT32_SUMS
                                     ? scaled<std::int32_t>(x, scratchpad, accumulator)
                                     : scaled<float>(x, scratchpad, accumulator);
     if (x.flags & FLAG_RESIDUAL) add_residual(x, scratchpad, values);
     for (float& value : values) value = activated(x, value);
+    if (x.flags & FLAG_ACTIVATION)
+        compute(x.k, values.data(), nullptr, values.data(), values.size());
     if (x.flags & FLAG_POOL) values = pooled(x, values);
     Bytes bytes(dram_bytes(x));
     if (x.type == TYPE_INT8) {

@@ -8,8 +8,8 @@
 
 namespace acalsim {
 
-// The bytes of the tile in RAM, row after row, of a STORE that was checked.
-Bytes store_values(const DeviceCommand& command, const LocalMemory& scratchpad,
-                   const LocalMemory& accumulator);
+// The bytes of the tile in RAM, row after row, of a STORE or SAVE that was checked.
+Bytes leaving_values(const DeviceCommand& command, const LocalMemory& scratchpad,
+                     const LocalMemory& accumulator);
 
 }  // namespace acalsim

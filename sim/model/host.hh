@@ -98,6 +98,9 @@ public:
     virtual void read_ram(const Block& block, std::function<void(Bytes)> done) = 0;
     virtual void write_ram(const Block& block, Bytes bytes, std::function<void()> done) = 0;
 
+    // Where the device's registers are.
+    virtual std::uint64_t base() const { return 0; }
+
     // Those that this device may send to: all but itself.
     virtual Peers peers() const { return {}; }
 

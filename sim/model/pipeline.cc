@@ -7,9 +7,9 @@ namespace acalsim {
 
 namespace {
 
-constexpr const char* kUnitNames[] = {"load", "compute", "store"};
-constexpr const char* kStateNames[] = {"",          "idle",         "busy",
-                                       "wait_load", "wait_compute", "wait_store"};
+constexpr const char* kUnitNames[] = {"load", "compute", "vector", "store"};
+constexpr const char* kStateNames[] = {
+    "", "idle", "busy", "wait_load", "wait_compute", "wait_vector", "wait_store"};
 
 std::size_t index(Unit unit) { return static_cast<std::size_t>(unit); }
 
@@ -39,8 +39,14 @@ bool Pipeline::has_room(Unit unit) const {
            depths_[index(unit)];
 }
 
-void Pipeline::push(const DeviceCommand& command, Unit unit, std::size_t index) {
-    jobs_.push_back({command, unit, uses_of(command), op_, index});
+void Pipeline::push(const DeviceCommand& command, Unit unit, std::size_t index,
+                    std::vector<Use> uses) {
+    jobs_.push_back({command, unit, index, std::move(uses), op_});
+}
+
+void Pipeline::drop_behind(Entry job) {
+    for (Entry each = std::next(job); each != jobs_.end();)
+        each = each->started ? std::next(each) : jobs_.erase(each);
 }
 
 std::optional<Pipeline::Entry> Pipeline::next(Unit unit) {
@@ -70,19 +76,27 @@ Pipeline::State Pipeline::state_of(Unit unit) {
     if (!job) return State::idle;
     const std::optional<Unit> other = blocker(*job);
     if (!other) return State::busy;
-    return *other == Unit::load      ? State::wait_load
-           : *other == Unit::compute ? State::wait_compute
-                                     : State::wait_store;
+    switch (*other) {
+        case Unit::load:
+            return State::wait_load;
+        case Unit::compute:
+            return State::wait_compute;
+        case Unit::vector:
+            return State::wait_vector;
+        default:
+            return State::wait_store;
+    }
 }
 
-// Who keeps the others waiting: the array before RAM, RAM before the ports, and where nothing has
-// started the decoder.
+// Who keeps the others waiting: the array before the vector unit, that before RAM, RAM before the
+// ports, and where nothing has started the decoder.
 Stage Pipeline::stage() const {
     const auto any = [this](auto is) { return std::any_of(jobs_.begin(), jobs_.end(), is); };
     const auto at_work = [any](Unit unit) {
         return any([unit](const Job& job) { return job.started && job.unit == unit; });
     };
     if (at_work(Unit::compute)) return Stage::compute;
+    if (at_work(Unit::vector)) return Stage::vector;
     if (any([](const Job& job) { return job.transfers; })) return Stage::dram;
     if (at_work(Unit::load)) return Stage::load;
     return at_work(Unit::store) ? Stage::store : Stage::fetch;
@@ -111,14 +125,23 @@ void Pipeline::clear() {
     op_ = 0;
 }
 
+// MATMULs do not wait for their own kind, and nobody for a unit that there is not; without a vector
+// unit nothing that a STORE waits for is another STORE's.
+bool Pipeline::can_be(Unit unit, State state) const {
+    const bool has_vector = depths_[index(Unit::vector)];
+    if (unit == Unit::compute && state == State::wait_compute) return false;
+    if (has_vector) return true;
+    return unit != Unit::vector && state != State::wait_vector &&
+           !(unit == Unit::store && state == State::wait_store);
+}
+
 void Pipeline::count(Statistics& statistics, Cycle now) const {
     for (const Unit unit : kUnits) {
-        for (const State state :
-             {State::busy, State::wait_load, State::wait_compute, State::wait_store, State::idle}) {
+        for (const State state : {State::busy, State::wait_load, State::wait_compute,
+                                  State::wait_vector, State::wait_store, State::idle}) {
+            if (!can_be(unit, state)) continue;
             const auto which = static_cast<std::size_t>(state);
             const std::string name = std::string(unit_name(unit)) + "_" + kStateNames[which];
-            // The two that cannot be: MATMULs and STOREs do not wait for their own kind.
-            if (name == "compute_wait_compute" || name == "store_wait_store") continue;
             const Cycle present = states_[index(unit)] == state ? now - observed_ : 0;
             statistics.emplace_back(name + "_cycles", cycles_[index(unit)][which] + present);
         }

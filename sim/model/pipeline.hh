@@ -11,21 +11,22 @@
 #include "model/command.hh"
 #include "model/device.hh"
 #include "model/stages.hh"
+#include "model/uses.hh"
 
 namespace acalsim {
 
-enum class Unit { load, compute, store };
-constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::store};
-constexpr std::size_t kUnitCount = 3;
+enum class Unit { load, compute, vector, store };
+constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::vector, Unit::store};
+constexpr std::size_t kUnitCount = 4;
 const char* unit_name(Unit unit);
 
 // A command in a unit's queue, from the cycle it gets there until it is done.
 struct Job {
     DeviceCommand command;
     Unit unit;
-    std::vector<Use> uses;
-    std::uint32_t op;   // which the cycles count for
     std::size_t index;  // in the list
+    std::vector<Use> uses;
+    std::uint32_t op;  // which the cycles count for
     bool started = false;
     Cycle begin = 0;         // it started
     bool transfers = false;  // its bytes are on their way from or to RAM
@@ -35,15 +36,19 @@ class Pipeline {
 public:
     using Entry = std::list<Job>::iterator;
 
+    // A device has no vector unit where that unit's depth is 0.
     explicit Pipeline(const std::array<std::uint64_t, kUnitCount>& depths) : depths_(depths) {}
 
     bool empty() const { return jobs_.empty(); }
     bool has_room(Unit unit) const;
-    void push(const DeviceCommand& command, Unit unit, std::size_t index);
+    void push(const DeviceCommand& command, Unit unit, std::size_t index, std::vector<Use> uses);
 
     // What is pushed from now on belongs to this op.
     void begin(std::uint32_t op) { op_ = op; }
     void remove(Entry job) { jobs_.erase(job); }
+
+    // Forgets the commands behind it that have not started.
+    void drop_behind(Entry job);
 
     // The unit's next command if it may start: those before it have started, and no earlier
     // command that is still at work on what it touches stands in its way. One's writing excludes
@@ -64,12 +69,13 @@ public:
     Stages stages(Cycle now) const;
 
 private:
-    enum class State { off, idle, busy, wait_load, wait_compute, wait_store };
-    static constexpr std::size_t kStateCount = 6;
+    enum class State { off, idle, busy, wait_load, wait_compute, wait_vector, wait_store };
+    static constexpr std::size_t kStateCount = 7;
 
     std::optional<Entry> next(Unit unit);
     std::optional<Unit> blocker(Entry job);
     State state_of(Unit unit);
+    bool can_be(Unit unit, State state) const;
     Stage stage() const;
 
     const std::array<std::uint64_t, kUnitCount> depths_;

@@ -10,9 +10,9 @@
 
 namespace acalsim {
 
-enum class Stage { fetch, load, compute, store, dram };
-constexpr const char* kStageNames[] = {"fetch", "load", "compute", "store", "dram"};
-constexpr std::size_t kStageCount = 5;
+enum class Stage { fetch, load, compute, vector, store, dram };
+constexpr const char* kStageNames[] = {"fetch", "load", "compute", "vector", "store", "dram"};
+constexpr std::size_t kStageCount = 6;
 
 // Cycles by stage, of each op that a command list names. Op 0 is what comes before the first.
 struct Stages {

@@ -51,24 +51,31 @@ static void note_change(void) {
     changes[change_count++] = (struct change){booked.cycles, accounts_current()};
 }
 
-/* Runs before the block's own counts are added. An op whose first block is also a loop comes by
- * here again without having been called again. */
-static void switch_account(unsigned vcpu, void *opaque) {
-    (void)vcpu;
-    if (current == opaque) return;
+struct account *accounts_beginning_at(uint64_t address) {
+    int op = program_op_entered(address);
+    if (op >= 0) return &op_accounts[op];
+    return program_is_caller(address) ? &overhead : NULL;
+}
+
+/* An op whose first block is also a loop comes by here again without having been called again. */
+void accounts_switch(struct account *account) {
+    if (current == account) return;
     book();
-    current = opaque;
+    current = account;
     current->calls++;
     note_change();
 }
 
+/* Runs before the block's own counts are added. */
+static void on_block(unsigned vcpu, void *opaque) {
+    (void)vcpu;
+    accounts_switch(opaque);
+}
+
 void accounts_watch_block(struct qemu_plugin_tb *tb, uint64_t address) {
-    int op = program_op_entered(address);
-    if (op >= 0)
-        qemu_plugin_register_vcpu_tb_exec_cb(tb, switch_account, QEMU_PLUGIN_CB_NO_REGS,
-                                             &op_accounts[op]);
-    else if (program_is_caller(address))
-        qemu_plugin_register_vcpu_tb_exec_cb(tb, switch_account, QEMU_PLUGIN_CB_NO_REGS, &overhead);
+    struct account *account = accounts_beginning_at(address);
+    if (account != NULL)
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, account);
 }
 
 /* --- Statistics ------------------------------------------------------------------------ */

@@ -83,19 +83,32 @@ struct span {
     uint64_t first, last;
 };
 
-static void on_block(unsigned vcpu, void *opaque) {
+static struct span span_of(uint64_t address, uint64_t bytes) {
+    return (struct span){address >> l1i.line_shift, (address + bytes - 1) >> l1i.line_shift};
+}
+
+static void fetch(const struct span *span) {
     static uint64_t latest = UINT64_MAX;
-    const struct span *span = opaque;
-    (void)vcpu;
     for (uint64_t line = span->first; line <= span->last; line++)
         if (line != latest) touch(&l1i, latest = line, false);
 }
 
+static bool is_fetched(uint64_t address) { return l1i.lines != NULL && address >= RAM_ORIGIN; }
+
+void cache_fetch(uint64_t address, uint64_t bytes) {
+    struct span span = span_of(address, bytes);
+    if (is_fetched(address)) fetch(&span);
+}
+
+static void on_block(unsigned vcpu, void *opaque) {
+    (void)vcpu;
+    fetch(opaque);
+}
+
 void cache_watch_block(struct qemu_plugin_tb *tb, uint64_t address, uint64_t bytes) {
-    if (l1i.lines == NULL || address < RAM_ORIGIN) return;
+    if (!is_fetched(address)) return;
     struct span *span = malloc(sizeof *span); /* QEMU's generated code keeps it */
-    span->first = address >> l1i.line_shift;
-    span->last = (address + bytes - 1) >> l1i.line_shift;
+    *span = span_of(address, bytes);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, span);
 }
 

@@ -32,6 +32,9 @@ bool cache_add(const char *name, struct cache_shape shape);
 void cache_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction);
 void cache_watch_block(struct qemu_plugin_tb *tb, uint64_t address, uint64_t bytes);
 
+/* Fetches the instructions of a block, likewise. */
+void cache_fetch(uint64_t address, uint64_t bytes);
+
 /* The bytes that the caches have had from RAM or brought there so far. */
 uint64_t cache_moved_bytes(void);
 

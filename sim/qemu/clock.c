@@ -16,6 +16,11 @@ void clock_stall(uint64_t cycles) {
 
 void clock_spend(uint64_t cycles) { passed.cycles += cycles; }
 
+void clock_run(uint64_t cycles, uint64_t instructions) {
+    passed.cycles += cycles;
+    passed.instructions += instructions;
+}
+
 void clock_count_block(struct qemu_plugin_tb *tb, uint64_t cycles, uint64_t instructions) {
     qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &passed.cycles,
                                              cycles);

@@ -27,6 +27,9 @@ void clock_stall(uint64_t cycles);
 /* Lets time pass that the CPU itself needs, beyond its instructions. */
 void clock_spend(uint64_t cycles);
 
+/* Lets a block run. */
+void clock_run(uint64_t cycles, uint64_t instructions);
+
 /* Has a block that is being translated move the clock each time it runs. */
 void clock_count_block(struct qemu_plugin_tb *tb, uint64_t cycles, uint64_t instructions);
 

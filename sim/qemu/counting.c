@@ -6,8 +6,8 @@
 #include "accounts.h"
 #include "cache.h"
 #include "clock.h"
-#include "cost.h"
 #include "decode.h"
+#include "pieces.h"
 #include "program.h"
 #include "trace.h"
 #include "traffic.h"
@@ -24,29 +24,10 @@ static void decode_block(struct qemu_plugin_tb *tb, size_t count, struct instruc
     }
 }
 
-/* The sum of what the program file says of the instructions. False: they are not in the file. */
-static bool add_program_costs(uint64_t address, const struct instruction *run, size_t count,
-                              uint64_t *total) {
-    uint32_t cost;
-    *total = 0;
-    for (size_t i = 0; i < count; address += run[i++].length) {
-        if (!program_cost(address, run[i].word, &cost)) return false;
-        *total += cost;
-    }
-    return true;
-}
-
-/* Cycles of the block. Code that is not in the program file is costed as a basic block of its
- * own. */
-static uint64_t block_cycles(uint64_t address, const struct instruction *run, size_t count) {
-    struct vector_shape shape = vector_shape_unset();
-    uint32_t costs[count];
-    uint64_t total;
-    if (add_program_costs(address, run, count, &total)) return total;
-    cost_run(run, count, &shape, costs);
-    total = 0;
-    for (size_t i = 0; i < count; i++) total += costs[i];
-    return total;
+static uint64_t bytes_of(const struct instruction *run, size_t count) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) bytes += run[i].length;
+    return bytes;
 }
 
 void counting_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
@@ -56,16 +37,16 @@ void counting_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     struct instruction run[count];
     if (count == 0 || address < BOOT_ROM_END) return;
     decode_block(tb, count, run);
-    struct block *block = traffic_count_block(tb);
-    uint64_t cycles = block_cycles(address, run, count), bytes = 0;
+    uint64_t cycles = program_cycles(address, run, count);
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        traffic_count_access(block, insn, &run[i]);
+        traffic_watch_access(insn, &run[i]);
         trace_watch_access(insn, &run[i], cycles);
         cache_watch_access(insn, &run[i]);
-        bytes += run[i].length;
     }
+    if (pieces_occur()) return pieces_watch(tb, address, run, count);
+    traffic_count_block(tb, traffic_new_block(run, count));
     accounts_watch_block(tb, address);
-    cache_watch_block(tb, address, bytes);
+    cache_watch_block(tb, address, bytes_of(run, count));
     clock_count_block(tb, cycles, count);
 }

@@ -3,7 +3,8 @@
  * Gives every block that QEMU translates what counts it: time, accounts, traffic, trace, caches.
  *
  * A block's counts are known when QEMU translates it. Running it then costs three inline additions
- * and no call, as long as the machine has no caches. The board's boot ROM, which differs between
+ * and no call, as long as the machine has no caches and
+ * no debugger cuts blocks in pieces. The board's boot ROM, which differs between
  * versions of QEMU, is not counted.
  */
 #ifndef SST_COUNTING_H

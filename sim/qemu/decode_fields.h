@@ -9,6 +9,7 @@
 enum {
     OPCODE_LOAD = 0x03,
     OPCODE_LOAD_FP = 0x07,
+    OPCODE_FENCE = 0x0f,
     OPCODE_OP_IMM = 0x13,
     OPCODE_AUIPC = 0x17,
     OPCODE_OP_IMM_32 = 0x1b,

@@ -23,8 +23,9 @@ void interrupt_raise(uint64_t sources) {
 
 /* Not stopped by anybody, but asleep of its own will. */
 static bool cpu_sleeps(void) {
-    return runstate_is_running() && qemu_shutdown_requested_get() == SHUTDOWN_CAUSE_NONE &&
-           cpu_thread_is_idle(qemu_get_cpu(0));
+    CPUState *cpu = qemu_get_cpu(0);
+    return !cpu_is_stopped(cpu) && qemu_shutdown_requested_get() == SHUTDOWN_CAUSE_NONE &&
+           cpu_thread_is_idle(cpu);
 }
 
 /* A source that the guest has not enabled does not wake it up. */
@@ -41,4 +42,13 @@ static void on_idle(qemu_plugin_id_t id, unsigned vcpu) {
     aio_bh_schedule_oneshot_full(qemu_get_aio_context(), sleep_until_awake, NULL, "sst-sleep");
 }
 
-void interrupt_watch(qemu_plugin_id_t id) { qemu_plugin_register_vcpu_idle_cb(id, on_idle); }
+/* A CPU that was stopped in its sleep sleeps on, and QEMU does not say so a second time. */
+static void on_change_of_state(void *unused, bool running, int state) {
+    (void)unused, (void)state;
+    if (running) on_idle(0, 0);
+}
+
+void interrupt_watch(qemu_plugin_id_t id) {
+    qemu_plugin_register_vcpu_idle_cb(id, on_idle);
+    qemu_add_vm_change_state_handler(on_change_of_state, NULL);
+}

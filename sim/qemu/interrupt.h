@@ -5,6 +5,7 @@
  * A CPU that executes wfi with nothing to wake up for falls asleep in QEMU. Then, and only then,
  * the simulator is asked to go on until the next interrupt. The guest's clock moves by what that
  * takes, and the CPU is woken up. How long it takes on the host changes neither.
+ * A CPU that a debugger has stopped does not sleep.
  * Interrupts of devices whose work ends while the CPU is awake become pending at its next access to
  * a device.
  *

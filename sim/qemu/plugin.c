@@ -16,6 +16,7 @@
  *   simulator   bridge description
  *   leaving     leave
  *   counting    counting statistics
+ *   pieces      pieces
  *   counters    accounts cache csr trace traffic
  *   program     program
  *   basics      clock cost decode map ram

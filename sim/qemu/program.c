@@ -165,15 +165,48 @@ static void cost_code(struct code *code) {
     free(run);
 }
 
-bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles) {
-    for (size_t i = 0; i < code_count; i++) {
-        uint64_t offset = address - codes[i].start;
-        if (offset >= codes[i].size) continue;
-        uint32_t mask = instruction_length(word) == 2 ? 0xffff : 0xffffffff;
-        *cycles = codes[i].costs[offset / 2];
-        return *cycles != 0 && ((word_at(&codes[i], offset) ^ word) & mask) == 0;
+static const struct code *find_code(uint64_t address) {
+    for (size_t i = 0; i < code_count; i++)
+        if (address - codes[i].start < codes[i].size) return &codes[i];
+    return NULL;
+}
+
+/* The cost of the instruction at `address`, or 0: the file has none such there. */
+static uint32_t cost_at(uint64_t address, const struct instruction *instruction) {
+    const struct code *code = find_code(address);
+    if (code == NULL) return 0;
+    uint64_t offset = address - code->start;
+    uint32_t mask = instruction->length == 2 ? 0xffff : 0xffffffff;
+    bool is_same = ((word_at(code, offset) ^ instruction->word) & mask) == 0;
+    return is_same ? code->costs[offset / 2] : 0;
+}
+
+static uint64_t cost_of_stranger(const struct instruction *run, size_t count) {
+    struct vector_shape shape = vector_shape_unset();
+    uint32_t costs[count];
+    uint64_t total = 0;
+    cost_run(run, count, &shape, costs);
+    for (size_t i = 0; i < count; i++) total += costs[i];
+    return total;
+}
+
+uint64_t program_cycles(uint64_t address, const struct instruction *run, size_t count) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; address += run[i++].length) {
+        uint32_t cost = cost_at(address, &run[i]);
+        if (cost == 0) return cost_of_stranger(run, count);
+        total += cost;
     }
-    return false;
+    return total;
+}
+
+size_t program_read(uint64_t address, struct instruction *run, size_t most) {
+    const struct code *code = find_code(address);
+    size_t count = 0;
+    if (code == NULL) return 0;
+    for (uint64_t offset = address - code->start; offset < code->size && count < most;)
+        decode(word_at(code, offset), &run[count]), offset += run[count++].length;
+    return count;
 }
 
 /* --- Functions ------------------------------------------------------------------------- */

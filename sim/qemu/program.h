@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "instruction.h"
+
 struct op {
     const char *symbol; /* without a compiler's suffix: op_x.constprop.0 is a part of op_x */
     uint64_t address;
@@ -27,8 +29,12 @@ struct op {
 /* Reads the file. Latencies must be known by then. */
 void program_load(const char *path);
 
-/* The cost of the instruction `word` at `address`. False: the file has none such there. */
-bool program_cost(uint64_t address, uint32_t word, uint32_t *cycles);
+/* What a run of instructions at `address` costs. Code that is not in the file is costed as a basic
+ * block of its own. */
+uint64_t program_cycles(uint64_t address, const struct instruction *run, size_t count);
+
+/* Decodes the file's instructions from `address` on: as many as there is code, at most `most`. */
+size_t program_read(uint64_t address, struct instruction *run, size_t most);
 
 /* Ops in address order. */
 size_t program_op_count(void);

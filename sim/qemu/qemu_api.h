@@ -64,6 +64,9 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin
 void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_insn *insn, enum qemu_plugin_mem_rw rw,
                                           enum qemu_plugin_op op, void *counter,
                                           uint64_t increment);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+                                            qemu_plugin_vcpu_udata_cb_t cb,
+                                            enum qemu_plugin_cb_flags flags, void *opaque);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
@@ -178,11 +181,15 @@ void riscv_get_csr_ops(int csr, riscv_csr_operations *operations);
 void riscv_set_csr_ops(int csr, riscv_csr_operations *operations);
 void qemu_system_shutdown_request(int cause);
 int qemu_shutdown_requested_get(void);
-bool runstate_is_running(void);
+
+typedef struct VMChangeStateEntry VMChangeStateEntry;
+typedef void VMChangeStateHandler(void *opaque, bool running, int state);
+VMChangeStateEntry *qemu_add_vm_change_state_handler(VMChangeStateHandler *callback, void *opaque);
 
 typedef struct CPUState CPUState;
 CPUState *qemu_get_cpu(int index);
-bool cpu_thread_is_idle(CPUState *cpu); /* asleep, with nothing to wake up for */
+bool cpu_thread_is_idle(CPUState *cpu); /* asleep with nothing to wake up for, or stopped */
+bool cpu_is_stopped(CPUState *cpu);     /* by the monitor or a debugger */
 
 /* --- Interrupts and the main loop ------------------------------------------------------ */
 

@@ -26,7 +26,7 @@ static uint64_t vector_elements[2][ELEMENT_SIZES]; /* [is_write][log2 of the ele
 
 /* --- Counting -------------------------------------------------------------------------- */
 
-static struct block *new_block(void) {
+static struct block *empty_block(void) {
     if (chunks == NULL || chunks->used == BLOCKS_PER_CHUNK) {
         struct chunk *chunk = calloc(1, sizeof *chunk);
         chunk->next = chunks;
@@ -35,10 +35,21 @@ static struct block *new_block(void) {
     return &chunks->blocks[chunks->used++];
 }
 
-struct block *traffic_count_block(struct qemu_plugin_tb *tb) {
-    struct block *block = new_block();
-    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executions, 1);
+struct block *traffic_new_block(const struct instruction *run, size_t count) {
+    struct block *block = empty_block();
+    for (size_t i = 0; i < count; i++) {
+        block->reads += run[i].reads;
+        block->writes += run[i].writes;
+        block->bytes_read += (uint32_t)run[i].reads * run[i].access_bytes;
+        block->bytes_written += (uint32_t)run[i].writes * run[i].access_bytes;
+    }
     return block;
+}
+
+void traffic_run(struct block *block) { block->executions++; }
+
+void traffic_count_block(struct qemu_plugin_tb *tb, struct block *block) {
+    qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->executions, 1);
 }
 
 static void count_element(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t address,
@@ -48,7 +59,8 @@ static void count_element(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t ad
     vector_elements[qemu_plugin_mem_is_store(info)][size_log2]++;
 }
 
-static void count_elements(struct qemu_plugin_insn *insn, const struct instruction *instruction) {
+void traffic_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction) {
+    if (!instruction->vector_read && !instruction->vector_write) return;
     uint64_t *counters = vector_elements[instruction->vector_write];
     if (instruction->access_bytes == 0)
         qemu_plugin_register_vcpu_mem_cb(insn, count_element, QEMU_PLUGIN_CB_NO_REGS,
@@ -57,15 +69,6 @@ static void count_elements(struct qemu_plugin_insn *insn, const struct instructi
         qemu_plugin_register_vcpu_mem_inline(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64,
                                              &counters[__builtin_ctz(instruction->access_bytes)],
                                              1);
-}
-
-void traffic_count_access(struct block *block, struct qemu_plugin_insn *insn,
-                          const struct instruction *instruction) {
-    block->reads += instruction->reads;
-    block->writes += instruction->writes;
-    block->bytes_read += (uint32_t)instruction->reads * instruction->access_bytes;
-    block->bytes_written += (uint32_t)instruction->writes * instruction->access_bytes;
-    if (instruction->vector_read || instruction->vector_write) count_elements(insn, instruction);
 }
 
 void traffic_exclude(bool is_write, unsigned bytes) {

@@ -16,12 +16,18 @@ struct traffic {
     uint64_t reads, writes, bytes_read, bytes_written;
 };
 
-/* Has a block that is being translated counted each time it runs. */
-struct block *traffic_count_block(struct qemu_plugin_tb *tb);
+/* A new block of these instructions. What their vector accesses are counts only with
+ * traffic_watch_access. */
+struct block *traffic_new_block(const struct instruction *run, size_t count);
 
-/* Has the accesses of an instruction counted, which is one of the block's. */
-void traffic_count_access(struct block *block, struct qemu_plugin_insn *insn,
-                          const struct instruction *instruction);
+/* Counts the block: it runs. */
+void traffic_run(struct block *block);
+
+/* Has a block that is being translated counted each time it runs. */
+void traffic_count_block(struct qemu_plugin_tb *tb, struct block *block);
+
+/* Has the elements of an instruction counted, if it is a vector access. */
+void traffic_watch_access(struct qemu_plugin_insn *insn, const struct instruction *instruction);
 
 /* Takes one access to a device off, because its instruction was counted among the others. */
 void traffic_exclude(bool is_write, unsigned bytes);

@@ -40,6 +40,7 @@ public:
     Recording* recording() override {
         return component_.records_ ? &component_.recording_ : nullptr;
     }
+    std::uint64_t base() const override { return component_.base_; }
     Peers peers() const override { return component_.peers_; }
     void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
         component_.bus_->send(new PeerEvent(base, now() + delay, std::move(message)));

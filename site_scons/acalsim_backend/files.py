@@ -6,22 +6,26 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 StrPath = str | os.PathLike[str]
+Content = str | bytes | Iterable[Any]
+"""What a file is to hold: text, bytes, or buffers of bytes that are made one by one as they are written."""
 
 
-def write_atomic(path: StrPath, content: str | bytes) -> None:
+def write_atomic(path: StrPath, content: Content) -> None:
     """Write `content` to `path` so that no reader ever sees half of it. An OSError names `path`."""
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
+    parts = _parts(content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+                for part in parts:
+                    stream.write(part)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:
@@ -31,7 +35,13 @@ def write_atomic(path: StrPath, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def write_files(files: Mapping[str, str | bytes], folder: Path) -> list[Path]:
+def _parts(content: Content) -> Iterable[Any]:
+    if isinstance(content, str):
+        return (content.encode(),)
+    return (content,) if isinstance(content, bytes) else content
+
+
+def write_files(files: Mapping[str, Content], folder: Path) -> list[Path]:
     """Write files, given as content by name, into `folder`. Returns their paths."""
     for name, content in files.items():
         write_atomic(folder / name, content)

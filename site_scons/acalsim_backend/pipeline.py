@@ -15,7 +15,7 @@ from pathlib import Path
 from . import doors
 from .capture.capture_file import Origin
 from .capture.model_file import DEFAULT_TOLERANCE
-from .capture.store import origin_of, pack
+from .capture.store import origin_of
 from .check.check import check
 from .check.placement_file import RegionRow
 from .codegen.generator import program_files, timer_for
@@ -29,7 +29,8 @@ from .ir.graph import ACALSimIR
 from .ir.verify import verify
 from .machine.file import load_machine
 from .machine.machine import Machine
-from .report.compare import Array, compare, tensors
+from .mapped import Array, tensors
+from .report.compare import compare
 from .report.report import Subject, build_report, producers, provenance
 from .report.report_file import Report
 from .report.timeline import timeline
@@ -146,8 +147,7 @@ def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
 
 def _origin(ir: ACALSimIR) -> Origin:
     """Of a graph that came from no model file: its own text stands for the source."""
-    weights, _ = pack(ir.params, [ir.constants[name] for name in ir.params])
-    return origin_of(str(ir).encode(), weights)
+    return origin_of(str(ir).encode(), (ir.constants[name] for name in ir.params))
 
 
 @functools.cache

@@ -51,6 +51,7 @@ class Code(Files):
 
     program: Any = "graph_0.c"
     header: Any = "graph_0.h"
+    weights: Any = "graph_0_weights.c"
     script: Any = "graph_0.ld"
     makefile: Any = "Makefile"
     plan: Any = "plan.json"
@@ -70,10 +71,9 @@ class KeepingCode(Code):
 class Data(Files):
     """The values of parameters and example inputs."""
 
-    weights_source: Any = "graph_0_weights.c"
     weights: Any = "graph_0_weights.bin"
-    inputs_source: Any = "graph_0_inputs.c"
     inputs: Any = "graph_0_inputs.bin"
+    values: Any = "graph_0_values.obj"
 
 
 @dataclass(frozen=True)

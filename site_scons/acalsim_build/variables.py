@@ -23,6 +23,7 @@ Builds PyTorch models into simulation reports.
   scons sim-matmul                      build, check, simulate and report one model
   scons build/matmul.elf                only the firmware (also .map; .dump, .bin)
   scons verify-matmul                   every op's result against PyTorch's: which is the first that differs?
+  scons debug-matmul                    run it under gdb; prints the line to type
   scons -j8 all-reports                 every model, in parallel; -k goes on after a failure
   scons index                           the page that compares the reports that there are
   scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCons tool: the pipeline's stages from capture to report, a builder each.
 
-Every stage is a command `python -m acalsim_backend.ROOM`, with the room's module among its sources,
-so that SCons's import scanner redoes exactly the stages whose code changed.
+Every stage is a command `python -m acalsim_backend.ROOM`, with the digest of the room's code among its sources,
+so that exactly the stages whose code changed are redone.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import SCons.Node.Alias
 import SCons.Node.FS
 import SCons.SConsign
 from acalsim_backend.capture.readings import is_unchanged
@@ -18,12 +19,10 @@ from acalsim_build import commands, products, variables
 from acalsim_build.commands import Word, words
 from acalsim_build.interruptible import Spawner
 from acalsim_build.models import ModelsError, find_models
-from SCons.Scanner import ScannerBase
-from SCons.Scanner.Python import scan
+from acalsim_build.stage_code import Package
 from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
-from SCons.Tool import SourceFileScanner
 
-ROOMS = "site_scons/acalsim_backend"
+ROOMS = Package("site_scons/acalsim_backend")
 MACHINE = ("--machine", "$MACHINE_FILE")
 PAGE_ASSETS = "#site_scons/acalsim_backend/report/page/assets/*"
 """What pages are made of besides code."""
@@ -34,12 +33,13 @@ def generate(env):
     env["ENV"] = {**os.environ, "PYTHONPATH": search_path(), "PWD": os.getcwd()}
     env["PYTHON"] = Word(sys.executable)
     env["SPAWN"] = Spawner()
-    scan_imports()
     commands.generate(env)
     env.Decider("content-timestamp")
     # To the nanosecond, and of the last change of whatever kind: an edit may keep the time of modification.
     SCons.Node.FS.Base.getmtime = lambda node: node.stat() and node.stat().st_ctime_ns
     env["IMPLICIT_COMMAND_DEPENDENCIES"] = 0
+    # SCons would hash all that an alias names, ELFs and pages too, and nothing is made of an alias.
+    SCons.Node.Alias.Alias.make_ready = lambda node: node.get_ninfo()
     SCons.SConsign.write = or_one_line(SCons.SConsign.write)
     variables.read_variables(env)
     if GetOption("cache_dir"):
@@ -57,6 +57,8 @@ def generate(env):
         Report,
         Index,
         ToVerify,
+        ToDebug,
+        Debug,
         KeepingAll,
         Verify,
     ):
@@ -87,18 +89,6 @@ def is_dry():
     return bool(GetOption("help") or GetOption("no_exec") or GetOption("question"))
 
 
-def scan_imports():
-    """Python files are scanned for imports, as by SCons's own tool, which does so anew for every target.
-
-    That looks for modules in each target's folder, too. Ours are imported relatively, so that no folder matters
-    and what a file imports is found once.
-    """
-    scanner = ScannerBase(
-        scan, name="imports", skeys=[".py"], path_function=lambda *_, **__: (), recursive=True
-    )
-    SourceFileScanner.add_scanner(".py", scanner)
-
-
 def search_path():
     return os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
 
@@ -117,15 +107,10 @@ def Room(env, module, subject, made, sources, *arguments, also=()):
 
     `made` is a path or Files, and so is what returns. `also` are more modules of the stage.
     """
-    code = [module_file(name) for name in (module, *also)]
+    code = env.Value(ROOMS.digest(module, *also))
     command = ["$(", "$PYTHON", "$)", "-m", f"acalsim_backend.{module}", *arguments]
     nodes = env.Run(module.rpartition(".")[2], subject, made, [sources, code], command)
     return nodes[0] if isinstance(made, str) else made.as_nodes(nodes)
-
-
-def module_file(module):
-    path = f"{ROOMS}/{module.replace('.', '/')}"
-    return f"{path}/__main__.py" if os.path.isdir(path) else f"{path}.py"
 
 
 def Capture(env, model, host):
@@ -176,9 +161,19 @@ def Placement(env, model, elf, code):
 
 
 def Simulate(env, model, elf, placement, host):
-    folder = f"{model.folder}/run"
+    made = products.Run.at(f"{model.folder}/run")
+    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation]
+    options = simulation(env, model, host, "run")
+    run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
+    env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
+    return run
+
+
+def simulation(env, model, host, folder):
+    """The arguments of a simulation that leaves its files in `folder` of the model's own."""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
     options = [
+        Word(f"{model.folder}/{folder}"),
         *MACHINE,
         "--engine",
         "$ENGINE",
@@ -188,12 +183,18 @@ def Simulate(env, model, elf, placement, host):
         Word(host.library),
     ]
     options += ["$(", "--timeout", "$TIMEOUT", "$)", *["--verbose"] * (env["VERBOSE"] == "1")]
-    options += words(*(f"--{name}={value}" for name, value in given if value))
-    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation]
-    made = products.Run.at(folder)
-    run = env.Room("simulate", model.name, made, sources, "$SOURCE", Word(folder), *options, also=["serve"])
-    env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
-    return run
+    return options + words(*(f"--{name}={value}" for name, value in given if value))
+
+
+def Debug(env, model, elf, placement, host):
+    """debug-NAME: the simulation, but gdb is waited for before the first instruction."""
+    name = f"debug-{model.name}"
+    sources = [elf.elf, placement, host.for_simulation]
+    command = ["$(", "$PYTHON", "$)", "-m", "acalsim_backend.simulate", "$SOURCE"]
+    command += [*simulation(env, model, host, "debug"), "--debug"]
+    made = env.Run("debug", model.name, f"{model.folder}/debug/run.json", sources, command)
+    env.AlwaysBuild(made)
+    return env.Alias(name, made)
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
@@ -236,8 +237,17 @@ def Index(env, reports):
 
 def ToVerify(env):
     """Names of the models of which verify-NAME was asked for."""
+    return asked_for("verify-")
+
+
+def ToDebug(env):
+    """Names of the models of which debug-NAME was asked for."""
+    return asked_for("debug-")
+
+
+def asked_for(start):
     targets = map(str, COMMAND_LINE_TARGETS)
-    return [target.removeprefix("verify-") for target in targets if target.startswith("verify-")]
+    return [target.removeprefix(start) for target in targets if target.startswith(start)]
 
 
 def KeepingAll(env, model):

@@ -18,6 +18,7 @@ def generate(env):
     env["RISCV_ASFLAGS"] = " ".join(toolchain.as_flags(cpu))
     env["RISCV_CC"] = "$RISCV_GCC" if compiler == "gcc" else compiler
     env["RISCV_CFLAGS"] = " ".join(toolchain.c_flags(cpu))
+    env["COMPILER_BINARIES"] = compiler_binaries(env)
     for method in (riscv_object, Firmware, Listings):
         env.AddMethod(method)
 
@@ -37,7 +38,7 @@ def compiler_binaries(env):
 
 def or_complaint(env, command):
     """The command itself or, without a cross compiler, the one that says so."""
-    if compiler_binaries(env):
+    if env["COMPILER_BINARIES"]:
         return command
     return ["$(", "$PYTHON", "$)", "-m", "acalsim_backend.host.toolchain", "check", env["CPU"].isa]
 
@@ -48,7 +49,7 @@ def riscv_object(env, folder, source):
     compiler = (
         ["$RISCV_GCC", "$RISCV_GCCFLAGS", "$RISCV_ASFLAGS"] if is_assembly else ["$RISCV_CC", "$RISCV_CFLAGS"]
     )
-    places = [Word(f"-I{folder}"), "-Ikernels", "-Xassembler", Word(f"-I{folder}")]
+    places = [Word(f"-I{folder}"), "-Ikernels"]
     maps = ["$(", Word(f"-ffile-prefix-map={os.getcwd()}={toolchain.BUILD_FOLDER}"), "$)"]
     maps.append(Word(f"-ffile-prefix-map={folder}/="))
     command = [*compiler, *places, *maps, "-c", "$SOURCE", "-o", "$TARGET"]
@@ -56,7 +57,7 @@ def riscv_object(env, folder, source):
     made = env.Run(
         "compile", source, f"{folder}/{name}.o", source, or_complaint(env, command), CPPPATH=scanned
     )
-    env.Depends(made, compiler_binaries(env))
+    env.Depends(made, env["COMPILER_BINARIES"])
     return made[0]
 
 
@@ -64,15 +65,13 @@ def Firmware(env, model, code, data):
     """The model's ELF and its map: runtime, program, values."""
     folder = model.folder
     runtime = [env.riscv_object(folder, f"kernels/{name}") for name in toolchain.RUNTIME_SOURCES]
-    sources = (str(code.program), str(data.weights_source), str(data.inputs_source))
-    program, *values = (env.riscv_object(folder, source) for source in sources)
-    env.Depends([program, *values], code.header)
-    env.Depends(values, list(data))
+    program = [env.riscv_object(folder, str(source)) for source in (code.program, code.weights)]
+    env.Depends(program, code.header)
     made = products.Firmware(f"{model.build}/{model.name}.elf", f"{model.build}/{model.name}.map")
     command = ["$RISCV_GCC", "$RISCV_GCCFLAGS", *toolchain.LDFLAGS, "-T", Word(code.script)]
     command += ["-Xlinker", Word(f"-Map={made.map}"), "-o", "$TARGET", "$SOURCES", *toolchain.LIBRARIES]
-    nodes = env.Run("link", made.elf, made, [*runtime, program, *values], or_complaint(env, command))
-    env.Depends(nodes, [code.script, *compiler_binaries(env)])
+    nodes = env.Run("link", made.elf, made, [*runtime, *program, data.values], or_complaint(env, command))
+    env.Depends(nodes, [code.script, *env["COMPILER_BINARIES"]])
     env.Clean(nodes, [env.fs.Dir(folder), env.fs.Dir(model.capture)])
     return made.as_nodes(nodes)
 

@@ -64,7 +64,7 @@ def build_engine(env):
     try:
         system = engine.system_include_dirs()
         compiled = [
-            env.host_object("engine", ["$HOST_CXX", *engine.cxxflags(source)], source, ["sim"], system)
+            env.host_object("engine", ["$HOST_CXX", *engine.cxxflags(source)], source, ["sim", "."], system)
             for source in engine.sources()
         ]
     except ImportError as error:
@@ -83,7 +83,7 @@ def build_sst_library(env):
     except AcalsimError as error:
         raise SystemExit(f"scons: {error}") from None
     compiled = [
-        env.host_object("acalsim", words(*compiler), source, ["sim"], folder=HOST_SST)
+        env.host_object("acalsim", words(*compiler), source, ["sim", "."], folder=HOST_SST)
         for source in sst_host.SOURCES
     ]
     env.Depends(compiled, env.Nodes(os.path.realpath(config)))

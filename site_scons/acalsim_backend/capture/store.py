@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .. import doors
-from ..alignment import ALIGNMENT
+from ..alignment import aligned
 from ..files import write_atomic
+from ..mapped import aligned_parts, tensor_bytes
 from .capture_file import CaptureFile, IntermediatesFile, Origin, Quantised, StoredTensor
 from .model import Captured
 from .model_file import ModelFile
@@ -23,44 +24,61 @@ def write_capture(
     """Write the files of one model, capture.json last: it says that the others are whole."""
     ir = captured.ir
     folder.mkdir(parents=True, exist_ok=True)
-    weights, weight_rows = pack(ir.params, [ir.constants[name] for name in ir.params])
-    inputs, input_rows = pack(ir.inputs, captured.inputs)
-    outputs, output_rows = pack(ir.outputs, captured.references)
+    weights = [ir.constants[name] for name in ir.params]
+    digest = hashlib.sha256()
     write_atomic(folder / "graph_0.ir", str(ir))
-    write_atomic(folder / "graph_0_weights.bin", weights)
-    write_atomic(folder / "inputs.bin", inputs)
-    write_atomic(folder / "outputs.bin", outputs)
+    write_atomic(folder / "graph_0_weights.bin", _digested(packed(weights), digest.update))
+    write_atomic(folder / "inputs.bin", packed(captured.inputs))
+    write_atomic(folder / "outputs.bin", packed(captured.references))
     index = CaptureFile(
-        origin=origin_of(file.source, weights),
+        origin=_origin(file.source, digest.hexdigest()),
         tolerance=file.tolerance if quantised is None else file.int8_tolerance,
         quantised=quantised,
-        weights=weight_rows,
-        inputs=input_rows,
-        outputs=output_rows,
+        weights=rows_of(ir.params, weights),
+        inputs=rows_of(ir.inputs, captured.inputs),
+        outputs=rows_of(ir.outputs, captured.references),
     )
     doors.write(folder / "capture.json", index)
 
 
-def origin_of(source: bytes, weights: bytes) -> Origin:
-    """Of a graph whose model has this source, and whose parameters are packed like this."""
-    return Origin(hashlib.sha256(source).hexdigest(), hashlib.sha256(weights).hexdigest(), version("torch"))
+def origin_of(source: bytes, weights: Iterable[Any]) -> Origin:
+    """Of a graph whose model has this source, and whose parameters are these arrays."""
+    digest = hashlib.sha256()
+    for _ in _digested(packed(weights), digest.update):
+        pass
+    return _origin(source, digest.hexdigest())
+
+
+def _origin(source: bytes, weights_sha256: str) -> Origin:
+    return Origin(hashlib.sha256(source).hexdigest(), weights_sha256, version("torch"))
+
+
+def _digested(parts: Iterable[Any], update: Callable[[Any], None]) -> Iterator[Any]:
+    """The same parts, each shown to `update` on its way."""
+    for part in parts:
+        update(part)
+        yield part
 
 
 def write_intermediates(captured: Captured, folder: Path) -> None:
     """Write what PyTorch computed at every op, for the room that looks for the first that differs."""
     names = [name for op in captured.ir.ops for name in op.outputs if name in captured.intermediates]
-    values, rows = pack(names, [captured.intermediates[name] for name in names])
+    arrays = [captured.intermediates[name] for name in names]
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "intermediates.bin", values)
-    doors.write(folder / "intermediates.json", IntermediatesFile(rows))
+    write_atomic(folder / "intermediates.bin", packed(arrays))
+    doors.write(folder / "intermediates.json", IntermediatesFile(rows_of(names, arrays)))
 
 
-def pack(names: Sequence[str], arrays: Sequence[Any]) -> tuple[bytes, tuple[StoredTensor, ...]]:
-    """The arrays' bytes one behind the other, each aligned, and a row for each that says where."""
-    block, rows = bytearray(), []
+def packed(arrays: Iterable[Any]) -> Iterator[Any]:
+    """The arrays' bytes one behind the other, each aligned, as parts of a file."""
+    return aligned_parts(map(tensor_bytes, arrays))
+
+
+def rows_of(names: Sequence[str], arrays: Sequence[Any]) -> tuple[StoredTensor, ...]:
+    """Where each of the arrays lies in the bytes that `packed` makes of them."""
+    rows, end = [], 0
     for name, array in zip(names, arrays, strict=True):
-        block.extend(b"\0" * (-len(block) % ALIGNMENT))
-        data = array.tobytes()
-        rows.append(StoredTensor(name, str(array.dtype), tuple(array.shape), len(block), len(data)))
-        block.extend(data)
-    return bytes(block), tuple(rows)
+        start = aligned(end)
+        rows.append(StoredTensor(name, str(array.dtype), tuple(array.shape), start, array.nbytes))
+        end = start + array.nbytes
+    return tuple(rows)

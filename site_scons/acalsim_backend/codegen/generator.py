@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from .. import doors
-from ..files import write_files
+from ..files import Content, write_files
 from ..host.engine import library_for_compiling
 from ..host.library import timing_engine
 from ..ir.graph import ACALSimIR
@@ -21,7 +21,7 @@ from ..schedule.plan import Plan
 from ..schedule.plan_rows import plan_file
 from .ldscript import linker_script
 from .makefile import makefile
-from .program import c_header, c_source
+from .program import c_header, c_source, c_weights
 from .values import data_files
 
 
@@ -59,22 +59,23 @@ def timer_for(machine: Machine, library: str | os.PathLike[str] | None = None) -
 
 def program_files(
     ir: ACALSimIR, plan: Plan, machine: Machine, inputs: bytes, folder: Path
-) -> dict[str, str | bytes]:
+) -> dict[str, Content]:
     """All files of a graph that has its constants' values; `inputs` is the example input block."""
-    weights = {param: ir.constants[param].tobytes() for param in ir.params}
-    values = data_files(plan_file(ir, plan, machine), weights, inputs)
+    values = data_files(plan_file(ir, plan, machine), ir.constants, inputs)
     return {**code_files(ir, plan, machine, folder), **values}
 
 
 def code_files(ir: ACALSimIR, plan: Plan, machine: Machine, folder: Path) -> dict[str, str]:
     """The files that follow from the graph and the machine; no value of a parameter is in them."""
+    told = plan_file(ir, plan, machine)
     return {
         f"{ir.name}.c": c_source(ir, plan, machine),
         f"{ir.name}.h": c_header(ir, plan),
+        f"{ir.name}_weights.c": c_weights(ir, told),
         f"{ir.name}.ld": linker_script(ir.name, plan, machine),
         f"{ir.name}.ir": str(ir),
         "Makefile": makefile(ir.name, machine, folder),
-        "plan.json": doors.text(plan_file(ir, plan, machine)),
+        "plan.json": doors.text(told),
         "machine.h": machine_header(machine),
         "registers.h": registers_header(),
     }

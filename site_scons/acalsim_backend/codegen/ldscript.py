@@ -39,7 +39,7 @@ SECTIONS
     }} > RAM :rodata
 
     .weights : ALIGN(64) {{
-        *(.weights)
+        KEEP(*(.weights))
     }} > RAM :rodata
 
     .data : ALIGN(0x1000) {{

@@ -22,14 +22,16 @@ CC := {compiler}
 
 GCC_FLAGS := {gcc_flags}
 CFLAGS := {cflags}
-PLACES := -I. -I$(KERNELS) -Wa,-I. \\
+PLACES := -I. -I$(KERNELS) \\
     -ffile-prefix-map="$$PWD"={build} -ffile-prefix-map=$(KERNELS)/=kernels/ -ffile-prefix-map=./=
 OBJECTS := {objects}
+# Parameters and example inputs, which came as an object file.
+VALUES := {graph}_values.obj
 
 all: {graph}.elf {graph}.bin {graph}.dump
 
-{graph}.elf: $(OBJECTS) {graph}.ld
-	$(GCC) $(GCC_FLAGS) {ldflags} -T {graph}.ld -Wl,-Map,{graph}.map -o $@ $(OBJECTS) {libraries}
+{graph}.elf: $(OBJECTS) $(VALUES) {graph}.ld
+	$(GCC) $(GCC_FLAGS) {ldflags} -T {graph}.ld -Wl,-Map,{graph}.map -o $@ $(OBJECTS) $(VALUES) {libraries}
 
 {graph}.bin: {graph}.elf
 	$(CROSS_COMPILE)objcopy -O binary $< $@
@@ -43,9 +45,6 @@ all: {graph}.elf {graph}.bin {graph}.dump
 	$(GCC) $(GCC_FLAGS) {asflags} $(PLACES) -MMD -c $< -o $@
 %.o: %.c
 	$(CC) $(CFLAGS) $(PLACES) -MMD -c $< -o $@
-
-{graph}_weights.o: {graph}_weights.bin
-{graph}_inputs.o: {graph}_inputs.bin
 
 clean:
 	rm -f $(OBJECTS) $(OBJECTS:.o=.d) {graph}.elf {graph}.map {graph}.bin {graph}.dump
@@ -74,7 +73,6 @@ def makefile(graph: str, machine: Machine, folder: Path) -> str:
     stems = [Path(name).stem for name in toolchain.RUNTIME_SOURCES] + [
         graph,
         f"{graph}_weights",
-        f"{graph}_inputs",
     ]
     gcc_flags = " ".join(toolchain.gcc_flags())
     compiler, c_flags = toolchain.c_compiler(machine.cpu), " ".join(toolchain.c_flags(machine.cpu))

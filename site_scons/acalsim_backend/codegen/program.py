@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..alignment import ALIGNMENT
+from ..alignment import ALIGNMENT, aligned
 from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
@@ -14,6 +14,7 @@ from ..offload.command import Address, Command
 from ..offload.decide import at_home
 from ..offload.run import Run
 from ..schedule.plan import Plan
+from ..schedule.plan_file import PlanFile
 from .banner import banner
 from .printers import PRINTERS
 from .printers.pointwise import pointwise
@@ -90,6 +91,20 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
             f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
         ]
     )
+
+
+def c_weights(ir: ACALSimIR, plan: PlanFile) -> str:
+    """Where each parameter lies in the file of their values; the compiler holds the sizes to graph_0.h."""
+    lines, end = [banner(ir.name, "weights"), f'#include "{ir.name}.h"\n'], 0
+    for row in plan.weights:
+        start, size = aligned(end), ir.tensors[row.name].size_bytes
+        end = start + size
+        if size:
+            order = f" in blocks of {row.packed.height} by {row.packed.width}" if row.packed else ""
+            where = f"at byte {start:#x} of {ir.name}_weights.bin"
+            lines.append(f"/* {list(row.shape)}{order}, {where} */")
+            lines.append(f'_Static_assert(sizeof {row.symbol} == {size}, "{row.symbol}");\n')
+    return "\n".join(lines)
 
 
 class _Program:

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import doors
 from ..errors import ToolchainError
 from ..machine.headers import registers_header, tables_header
-from ..paths import SIM, cache_folder
+from ..paths import KERNELS, ROOT, SIM, cache_folder
 from . import engine as embedded
 from . import qemu
 from .library import LIBRARY_NAME
@@ -62,8 +62,9 @@ def _tools_key() -> str:
     ]
     parts += [sys.prefix, package_version("nanobind"), qemu.installed_version()]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for path in sorted(path for part in ("model", "embedded", "qemu") for path in (SIM / part).rglob("*.*")):
-        digest.update(f"\n{path.relative_to(SIM)}\n".encode() + path.read_bytes())
+    rooms = (SIM / "model", SIM / "embedded", SIM / "qemu", KERNELS)
+    for path in sorted(path for room in rooms for path in room.rglob("*.*")):
+        digest.update(f"\n{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -22,13 +22,16 @@ import nanobind
 from ..errors import ServeError, ToolchainError, run_room
 from ..files import StrPath, short_digest, write_atomic
 from ..machine.headers import registers_header, tables_header
-from ..paths import SIM, cache_folder
+from ..paths import KERNELS, ROOT, SIM, cache_folder
 from .library import LIBRARY_NAME, find_library
 
 CXX = os.environ.get("CXX", "g++")
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
 """All of sim/model and sim/embedded: a new device model is compiled without being named here."""
+
+INCLUDED = (*sorted(SIM.glob("*/*.hh")), *sorted(KERNELS.glob("*.h")))
+"""Headers that the sources may include: the vector unit computes by the functions of the CPU's kernels."""
 
 ENGINE_CXXFLAGS = (
     "-std=c++17",
@@ -78,7 +81,12 @@ def cxxflags(source: Path) -> tuple[str, ...]:
 
 def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
     """The command that compiles one source to one object. `headers` holds registers.h and tables.h."""
-    includes = [f"-I{SIM}", f"-I{headers}", *(f"-isystem{path}" for path in system_include_dirs())]
+    includes = [
+        f"-I{SIM}",
+        f"-I{ROOT}",
+        f"-I{headers}",
+        *(f"-isystem{path}" for path in system_include_dirs()),
+    ]
     return [CXX, *cxxflags(source), *includes, "-c", str(source), "-o", str(target)]
 
 
@@ -104,7 +112,7 @@ def build(folder: StrPath) -> Path:
     folder = Path(folder).absolute()
     write_if_changed(folder / "registers.h", registers_header())
     write_if_changed(folder / "tables.h", tables_header())
-    headers = short_digest(folder / "registers.h", folder / "tables.h", *sorted(SIM.glob("*/*.hh")))
+    headers = short_digest(folder / "registers.h", folder / "tables.h", *INCLUDED)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
     library = folder / short_digest(*objects) / LIBRARY_NAME

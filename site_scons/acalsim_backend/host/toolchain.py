@@ -25,7 +25,7 @@ PICOLIBC = "/usr/lib/picolibc/riscv64-unknown-elf"
 
 RUNTIME_SOURCES = ("start.S", "trap.c", "console.c", "compute.c", "completion.c")
 """The files of kernels/ that every firmware is linked with. The first one holds the reset code."""
-GENERATED_SOURCES = ("graph_0.c", "graph_0_weights.c", "graph_0_inputs.c")
+GENERATED_SOURCES = ("graph_0.c", "graph_0_weights.c")
 
 COMMON_FLAGS = (
     "-mabi=lp64d",

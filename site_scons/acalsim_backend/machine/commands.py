@@ -182,7 +182,13 @@ COMMAND_FLAGS = refuse_clashes(
         CommandFlag("FLAG_B_SUMS", 0x4000, STRIDED, "B lies in the accumulator memory"),
         CommandFlag("FLAG_C_SUMS", 0x8000, (*STRIDED, *POOL), "C lies in the accumulator memory"),
         CommandFlag("FLAG_NUMBER", 0x10000, VECTOR, "B is scale or, with FLAG_INTEGER, the int32 b"),
-        CommandFlag("FLAG_INTEGER", 0x20000, (*VECTOR, *REDUCE), "compute in int64 instead of float32"),
+        CommandFlag(
+            "FLAG_INTEGER",
+            0x20000,
+            (*VECTOR, *REDUCE),
+            "compute in int64 instead of float32",
+            excludes=("FLAG_SCALE",),
+        ),
         CommandFlag(
             "FLAG_ROUND",
             0x40000,

@@ -99,6 +99,7 @@ FUNCTIONS = (
         integers=True,
         refuses=("FLAG_NUMBER",),
     ),
+    simple("SECOND", 54, "B", 2),
     special("DIVIDE", 49, "A / B", 2),
     special("DIVIDE_INTO", 50, "B / A", 2),
     special("EXP_DIFFERENCE", 51, "e^(A - B)", 2),

@@ -95,14 +95,17 @@ class Machine:
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.
 
-        Timing parameters of CPU and Echo device are left out: a change of them redoes simulations only.
-        Those of a compute device and of RAM decide the tiles of products.
+        Timing parameters of the Echo device and of caches are left out: a change of them redoes simulations
+        only. Those of a compute device and of RAM decide the tiles of products, and beside such a device
+        those of the CPU decide what is computed where.
         """
         lines = [
             f"isa {self.cpu.isa} {self.cpu.vlen}",
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]
+        if self.device("compute"):
+            lines += [f"cpu {self.cpu.vector_bits} {dict(self.cpu.latency)}"]
         lines += [f"completion {self.completion}"] if self.completion != "stall" else []
         for d in self.devices:
             parameters = (

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..cost.kernels import kernel_cycles
 from ..errors import PlanError
-from ..ir.graph import ACALSimOp
+from ..ir.graph import ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.machine import Device, Machine
 from .command import Command, packed
@@ -116,7 +117,7 @@ class Target:
         product, reason = self._product(lowering, op, choice or {})
         if product is None or choice:
             return reason
-        return self._loss(product, op.name, DRIVER_CYCLES + copied * COPY_CYCLES)
+        return self._loss(lowering.ir, op, product, DRIVER_CYCLES + copied * COPY_CYCLES)
 
     def insist(self, op: ACALSimOp, reason: str) -> None:
         """Raise PlanError where the user has chosen how a device computes an op, which it cannot."""
@@ -127,13 +128,13 @@ class Target:
                 f"which cannot go to the device: {reason}"
             )
 
-    def _loss(self, product: Product, op: str, overhead: int) -> str | None:
+    def _loss(self, ir: ACALSimIR, op: ACALSimOp, product: Product, overhead: int) -> str | None:
         """Why the first device would lose against the CPU; None as soon as one tiling wins.
 
         `overhead` is what the CPU has to do for the device, in cycles.
         """
-        cpu, team, fastest = cpu_cycles(self.machine, product), self.devices[:1], None
-        for tiling in self._tilings(product, op)[:TIMED]:
+        cpu, team, fastest = kernel_cycles(self.machine, ir, op), self.devices[:1], None
+        for tiling in self._tilings(product, op.name)[:TIMED]:
             device = self._cycles(anonymous(product), tiling, team) + overhead
             if device < cpu:
                 return None
@@ -323,10 +324,3 @@ def with_packed(product: Product, tiling: Tiling) -> tuple[Product, dict[str, Ma
             moved[operand.storage] = replace(operand, packed=(lines, tiling.k))
             product = replace(product, **{name: moved[operand.storage]})
     return product, moved
-
-
-def cpu_cycles(machine: Machine, product: Product) -> int:
-    """What the CPU's kernels take, about: measured on matmul and convolution, see bench/instructions.py."""
-    lanes = machine.cpu.vector_bits // 32 or 1
-    outputs = product.macs // product.k
-    return int(product.macs * 2 / lanes + outputs * 4 + 100)

@@ -20,6 +20,7 @@ class Engine(Protocol):
         parameters: Sequence[Mapping[str, int]],
         ram: Mapping[str, int],
         lists: Sequence[bytes],
+        bases: Sequence[int],
     ) -> tuple[Sequence[tuple[int, int]], int]: ...
 
 
@@ -39,6 +40,7 @@ class ListTimer:
             [dict(device.parameters) for device in devices],
             self.machine.ram.timing,
             list(lists),
+            [device.base for device in devices],
         )
         for device, commands, (error, index) in zip(devices, lists, results, strict=True):
             if error:

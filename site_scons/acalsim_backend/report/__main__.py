@@ -15,10 +15,11 @@ from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
 from ..machine.machine import Machine
+from ..mapped import mapped, tensors
 from ..schedule.plan_file import PlanFile
 from ..simulate.recording_file import read_recording
 from ..simulate.run_file import HostFile, RunFile
-from .compare import compare, tensors
+from .compare import compare
 from .page.page import page
 from .page.view import Subject as Shown
 from .report import Subject, build_report, difference, producers, provenance
@@ -92,8 +93,8 @@ def report_of_files(
 
 def compared(options: argparse.Namespace, capture: CaptureFile, plan: PlanFile) -> Check:
     """The outputs in the run's folder beside PyTorch's in the capture's."""
-    references = tensors((options.capture / "outputs.bin").read_bytes(), capture.outputs)
-    outputs = tensors((options.run / "outputs.bin").read_bytes(), plan.outputs)
+    references = tensors(mapped(options.capture / "outputs.bin"), capture.outputs)
+    outputs = tensors(mapped(options.run / "outputs.bin"), plan.outputs)
     return compare(outputs, references, producers(plan), capture.tolerance)
 
 

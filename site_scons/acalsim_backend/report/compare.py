@@ -5,32 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..mapped import Array
 from .report_file import Check
-
-Array = NDArray[Any]
-
-
-class Stored(Protocol):
-    """A row that says where in a block of bytes a tensor lies, dense and row-major."""
-
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def offset(self) -> int: ...
-
-
-def tensors(block: bytes, rows: Iterable[Stored]) -> list[Array]:
-    """The tensors of a block of bytes, as `rows` describe it."""
-    return [
-        np.frombuffer(block, row.dtype, math.prod(row.shape), row.offset).reshape(row.shape) for row in rows
-    ]
 
 
 def compare(

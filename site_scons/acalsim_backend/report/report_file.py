@@ -31,6 +31,7 @@ class Ledger:
     compute: int
     store: int
     dram: int
+    vector: int = 0
 
 
 @dataclass(frozen=True)

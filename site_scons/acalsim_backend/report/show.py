@@ -88,7 +88,7 @@ def _ops(report: Report) -> Table:
     total = report.total_cycles
     costly = sorted(report.ops, key=lambda op: -op.cycles)[:SHOWN_OPS]
     for op in sorted(costly, key=lambda op: op.index):
-        rate = (f"{op.macs:,}", f"{op.macs / op.cycles:.2f}") if op.macs else ("", "")
+        rate = (f"{op.macs:,}", f"{op.macs / op.cycles:.2f}") if op.macs and op.cycles else ("", "")
         table.add_row(
             op.name,
             op.placed_on,

@@ -16,14 +16,15 @@ import numpy as np
 from .. import doors
 from ..capture.capture_file import CaptureFile, IntermediatesFile, QuantisedTensor
 from ..errors import VerifyError, run_room
+from ..mapped import Array, Block, mapped, tensors
 from ..schedule.kept_file import KeptFile, KeptRow
-from .compare import Array, compare, error_text, largest, tensors
+from .compare import compare, error_text, largest
 from .report_file import SCHEMA, Check, Verification, VerifiedOp
 from .show import print_verification
 
 
 def verify(
-    rows: Iterable[KeptRow], block: bytes, references: Mapping[str, Array], tolerance: float
+    rows: Iterable[KeptRow], block: Block, references: Mapping[str, Array], tolerance: float
 ) -> Verification:
     """Every op's error, in order of execution, and `check` as in a report, with the first op that differs.
 
@@ -42,7 +43,7 @@ def verify(
     return Verification(SCHEMA, check, ops)
 
 
-def _verified(row: KeptRow, block: bytes, reference: Array, tolerance: float) -> VerifiedOp:
+def _verified(row: KeptRow, block: Block, reference: Array, tolerance: float) -> VerifiedOp:
     value = read_tensor(row, block)
     check = compare([value], [reference.reshape(value.shape)], [row.op], tolerance)
     return VerifiedOp(
@@ -58,7 +59,7 @@ def _verified(row: KeptRow, block: bytes, reference: Array, tolerance: float) ->
     )
 
 
-def read_tensor(row: KeptRow, block: bytes) -> Array:
+def read_tensor(row: KeptRow, block: Block) -> Array:
     """A tensor of the output block, wherever its elements lie."""
     whole = np.frombuffer(block, np.uint8)
     if not whole.size:
@@ -81,7 +82,7 @@ def difference(report: Verification, tolerance: float) -> str:
 def references_of(capture: Path, quantised: Iterable[QuantisedTensor]) -> dict[str, Array]:
     """PyTorch's values of the captured model's tensors; of quantised ones, by what they were divided."""
     rows = doors.read(capture / "intermediates.json", IntermediatesFile, VerifyError).tensors
-    values = tensors((capture / "intermediates.bin").read_bytes(), rows)
+    values = tensors(mapped(capture / "intermediates.bin"), rows)
     references = {row.name: value for row, value in zip(rows, values, strict=True)}
     for row in quantised:
         if row.of in references:
@@ -102,7 +103,7 @@ def main(arguments: list[str]) -> int:
     references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
     origin = capture.origin
     report = replace(
-        verify(rows, options.outputs.read_bytes(), references, capture.tolerance),
+        verify(rows, mapped(options.outputs), references, capture.tolerance),
         model_sha256=origin.model_sha256,
         weights_sha256=origin.weights_sha256,
     )

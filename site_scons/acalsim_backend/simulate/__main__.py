@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from functools import partial
 from pathlib import Path
 
 from .. import doors
@@ -11,6 +13,7 @@ from ..errors import printable, run_room
 from ..files import write_atomic
 from ..host.tools import Tools
 from ..machine.file import load_machine
+from .debug import invite, retire
 from .run import DEFAULT_TIMEOUT_S, simulate
 from .run_file import HostFile, RunFile
 
@@ -31,6 +34,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--verbose", action="store_true", help="log register accesses; trace the CPU's memory accesses"
     )
+    parser.add_argument("--debug", action="store_true", help="wait for gdb before the first instruction")
     options = parser.parse_args(arguments)
     options.run.mkdir(parents=True, exist_ok=True)
 
@@ -45,17 +49,20 @@ def main(arguments: list[str]) -> int:
         load_machine(options.machine),
         options.engine,
         Tools(options.plugin, options.library),
-        timeout_s=options.timeout,
+        timeout_s=math.inf if options.debug else options.timeout,
         verbose=options.verbose,
         record=True,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
         keep_logs=keep_logs,
+        debugger=partial(invite, options.elf, options.run) if options.debug else None,
         engine_options=[
             f"--{name}={value}"
             for name, value in (("sst-options", options.sst_options), ("sst-launcher", options.sst_launcher))
             if value
         ],
     )
+    if options.debug:
+        retire(options.run, run.statistics)
     write_atomic(options.run / "outputs.bin", run.outputs)
     write_atomic(options.run / "recording.bin", run.recording or b"")
     doors.write(options.run / "host.json", HostFile(round(run.wall_s, 6)))

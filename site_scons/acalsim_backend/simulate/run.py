@@ -37,6 +37,8 @@ from .run_file import Statistics
 DEFAULT_TIMEOUT_S = 600.0
 SIMULATOR_LOST = 70
 """QEMU's exit status when the plugin lost the simulator."""
+LONGEST_S = 1e9
+"""Decades: more than that, and the operating system's clocks overflow."""
 GRACE_S = 2.0
 """How long one of the two processes may outlive the other."""
 
@@ -66,11 +68,13 @@ def simulate(
     trace: Path | None = None,
     record: bool = False,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
+    debugger: Callable[[Path], None] | None = None,
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
     `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the
-    simulator's log, however the run ends. Raises SimulateError with one line when the guest traps, never
+    simulator's log, however the run ends. With a `debugger`, the CPU waits for one before its first
+    instruction: it is called with the Unix socket that gdb connects to. Raises SimulateError with one line when the guest traps, never
     ends, or either side dies.
     """
     firmware = Firmware(elf)
@@ -79,7 +83,7 @@ def simulate(
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
         recording = folder / "recording.bin" if record else None
         options = [engine, *engine_options, *(["--record", str(recording)] if recording else [])]
-        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace)
+        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace, debugger)
         started = time.perf_counter()
         try:
             session.run(timeout_s)
@@ -119,9 +123,11 @@ class _Session:
         tools: Tools,
         verbose: bool,
         trace: Path | None,
+        debugger: Callable[[Path], None] | None,
     ):
         self.folder, self.elf, self.firmware, self.machine = folder, elf, firmware, machine
         self.engine, self.tools, self.verbose, self.trace = engine, tools, verbose, trace
+        self.debugger = debugger
         self.simulator: Process | None = None
         self.qemu: Process | None = None
 
@@ -129,6 +135,8 @@ class _Session:
         try:
             self.simulator = self.start_simulator()
             self.qemu = self.start("qemu", qemu_command(self))
+            if self.debugger is not None:
+                self.await_debugger(self.folder / "gdb", self.qemu, self.debugger)
             if not wait_any([self.qemu, self.simulator], timeout_s):
                 raise SimulateError(self.never_ended(timeout_s))
             for process in (self.qemu, self.simulator):
@@ -169,6 +177,12 @@ class _Session:
             if time.monotonic() > deadline:
                 raise SimulateError("the simulator did not listen within 60 s")
         return process
+
+    def await_debugger(self, socket: Path, qemu: Process, debugger: Callable[[Path], None]) -> None:
+        while not socket.exists():
+            if wait_any([qemu], 0.005):
+                return
+        debugger(socket)
 
     def judge(self, qemu: int | None, simulator: int | None) -> None:
         """Return if both ended well, else raise what went wrong first."""
@@ -230,6 +244,7 @@ def qemu_command(session: _Session) -> list[str]:
         *("-qmp", f"unix:{folder}/monitor,server=on,wait=off"),
         *("-plugin", f"{option_value(session.tools.plugin)}{trace}"),
         *("-device", f"sst-device,socket={folder}/socket"),
+        *(["-S", "-gdb", f"unix:{folder}/gdb,server=on,wait=off"] if session.debugger else []),
     ]
 
 
@@ -237,7 +252,8 @@ def wait_any(processes: Sequence[Process], timeout_s: float) -> bool:
     """Wait until one of `processes` has ended; False when `timeout_s` passed first."""
     handles = [os.pidfd_open(process.pid) for process in processes if process.poll() is None]
     try:
-        return len(handles) < len(processes) or bool(select.select(handles, [], [], timeout_s)[0])
+        ended = len(handles) < len(processes)
+        return ended or bool(select.select(handles, [], [], min(timeout_s, LONGEST_S))[0])
     finally:
         for handle in handles:
             os.close(handle)

@@ -58,8 +58,8 @@ def pooling(ir: ACALSimIR, access: Mapping[str, Access], op: ACALSimOp) -> tuple
         ]
     return tuple(
         Pooling(
-            (one.shape[0] * one.shape[1], *one.shape[2:]),
-            (other.shape[0] * other.shape[1], *other.shape[2:]),
+            (one.shape[0] * one.shape[1], one.shape[2], one.shape[3]),
+            (other.shape[0] * other.shape[1], other.shape[2], other.shape[3]),
             _planes(one),
             _planes(other),
             FUNCTIONS[op.op_type],
@@ -89,7 +89,8 @@ def _window(
             raise Unfit("its windows differ in size")
         window = (size[0] // out[0], size[1] // out[1])
         strides = {step for step, count in zip(window, out, strict=True) if count > 1} or {1}
-        pads, flags = ((0, 0), (0, 0)), ()
+        flags: tuple[str, ...] = ()
+        pads = [(0, 0), (0, 0)]
     else:
         rows, columns = windows(op.attrs)
         if rows[3] != 1 or columns[3] != 1:
@@ -97,10 +98,10 @@ def _window(
         window = (rows[0], columns[0])
         strides = {each[1] for each, count in zip((rows, columns), out, strict=True) if count > 1} or {1}
         step = max(strides)
-        pads = tuple(
+        pads = [
             (each[2], max(0, (count - 1) * step + each[0] - whole - each[2]))
             for each, count, whole in zip((rows, columns), out, size, strict=True)
-        )
+        ]
         is_over = any(behind > before for before, behind in pads)
         if op.op_type is T.AVG_POOL and is_over:
             raise Unfit("its last windows reach past the border")

@@ -296,9 +296,9 @@ class _Program:
             return Where(address, dense(sizes, table_strides(walk), item), walk.dtype)
         root = self.roots[value]
         if self._direct(root):
-            walk = self._store_of(root)
-            assert walk is not None
-            return home(walk, tile, self.homes)
+            target = self._store_of(root)
+            assert target is not None
+            return home(target, tile, self.homes)
         return Where(self._slot(f"v{root}", slot), self._value_strides(root, sizes), self._dtype(value))
 
     def _value_strides(self, value: int, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -108,10 +108,10 @@ def split(
     if len(dims) <= most:
         yield dims, starts
         return
-    (size, steps), *rest = dims
+    size, steps = dims[0]
     for index in range(size):
         moved = tuple(start + index * step for start, step in zip(starts, steps, strict=True))
-        yield from split(rest, most, moved)
+        yield from split(dims[1:], most, moved)
 
 
 def _moved(
@@ -133,7 +133,8 @@ def _moved(
         run = levels.pop()[0]
     start = walk.offset + sum(first * step for (first, _), step in zip(tile, walk.strides, strict=True))
     for part, (far, near) in split(levels, 2, (start * item, local.address)):
-        (planes, plane), (rows, row) = [*[(1, (0, 0))] * (2 - len(part)), *part]
+        padded: list[tuple[int, tuple[int, ...]]] = [*[(1, (0, 0))] * (2 - len(part)), *part]
+        (planes, plane), (rows, row) = padded
         yield (
             Address(walk.storage, far),
             near,

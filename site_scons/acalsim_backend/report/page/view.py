@@ -38,7 +38,7 @@ class Subject:
 
 def view(subject: Subject) -> dict[str, Any]:
     report = doors.as_json(subject.report)
-    used = [name for name in report["ledger"] if any(op["ledger"][name] for op in report["ops"])]
+    used = [name for name in report["ledger"] if any(op["ledger"].get(name) for op in report["ops"])]
     return {
         "report": report,
         "sentence": sentence(report),

@@ -18,8 +18,9 @@ LEDGER = {
     "compute": "the device computes",
     "store": "the device moves results out",
     "dram": "the device waits for RAM",
+    "vector": "the device computes what is no product",
 }
-"""What the CPU's clock runs for; of the last five the CPU waits for a device meanwhile."""
+"""What the CPU's clock runs for; of the last six the CPU waits for a device meanwhile."""
 
 WENT_TO = {
     "cpu": "the CPU",
@@ -29,6 +30,7 @@ WENT_TO = {
     "compute": "the device's arithmetic",
     "store": "the storing of results",
     "dram": "RAM",
+    "vector": "the vector unit",
 }
 """What the time of each entry of the ledger went to."""
 

@@ -14,7 +14,7 @@ function described(op) {
   return [
     `${op.type} on ${op.placed_on}: ${count(op.cycles)} cycles, ${share(op.cycles, report.total_cycles)}`,
     ...parts.map(([name, cycles]) => `${name}: ${count(cycles)} cycles, ${meanings[name] ?? name}`),
-    ...(op.macs ? [`${count(op.macs)} MACs, ${(op.macs / op.cycles).toPrecision(3)} a cycle`] : []),
+    ...(op.macs && op.cycles ? [`${count(op.macs)} MACs, ${(op.macs / op.cycles).toPrecision(3)} a cycle`] : []),
     ...(op.source ? [op.source] : []),
   ];
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compute unit's timeline: the tiles of one MATMUL after the other's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "model/array.hh"
+#include "model/device.hh"
+#include "registers.h"
+
+namespace acalsim {
+
+class ArrayUnit {
+public:
+    // Throws std::invalid_argument for a dataflow or an overlap that is none.
+    explicit ArrayUnit(const Slot& slot)
+        : array_{slot.parameter("rows"), slot.parameter("columns"),
+                 static_cast<Dataflow>(choice(slot, "dataflow", 2)),
+                 static_cast<Overlap>(choice(slot, "overlap", 3))} {
+        clear();
+    }
+
+    const Array& array() const { return array_; }
+    bool weights_stay() const { return array_.dataflow == Dataflow::weight_stationary; }
+
+    // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a
+    // ragged tile takes the time of a full one, so all of them are alike. Returns the last one's.
+    TileTimes issue(const DeviceCommand& command, Cycle now) {
+        const std::uint64_t high = weights_stay() ? command.k : command.m;
+        const std::uint64_t tiles = (command.n + array_.columns - 1) / array_.columns *
+                                    ((high + array_.rows - 1) / array_.rows);
+        const Cycle slots = weights_stay() ? command.m : command.k;
+        TileTimes last{};
+        for (std::uint64_t tile = 0; tile < tiles; ++tile) last = timeline_->issue(slots, now, now);
+        macs_ += std::uint64_t(command.m) * command.n * command.k;
+        array_cycles_ += tiles * slots;
+        return last;
+    }
+
+    void clear() { timeline_.emplace(array_); }
+
+    void count(Statistics& statistics) const {
+        statistics.emplace_back("macs", macs_);
+        statistics.emplace_back("array_cycles", array_cycles_);
+        statistics.emplace_back("peak_macs_per_cycle", array_.rows * array_.columns);
+    }
+
+private:
+    // A parameter that is one of so many.
+    static std::uint64_t choice(const Slot& slot, const char* key, std::uint64_t count) {
+        const std::uint64_t value = slot.parameter(key);
+        if (value < count) return value;
+        throw std::invalid_argument("device '" + slot.name + "': its parameter '" + key + "' is " +
+                                    std::to_string(value) + " of " + std::to_string(count));
+    }
+
+    const Array array_;
+    std::optional<ArrayTimeline> timeline_;
+    std::uint64_t macs_ = 0;
+    Cycle array_cycles_ = 0;
+};
+
+}  // namespace acalsim

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/command_list.hh"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace acalsim {
+
+CommandList::CommandList(const Slot& slot) : buffer_bytes_(slot.parameter("list_buffer_bytes")) {
+    if (buffer_bytes_ % (2 * sizeof(DeviceCommand)))
+        throw std::invalid_argument("device '" + slot.name +
+                                    "': its parameter 'list_buffer_bytes' is " +
+                                    std::to_string(buffer_bytes_) + ", no two halves of commands");
+}
+
+void CommandList::begin(std::uint64_t address, std::uint64_t bytes) {
+    address_ = address;
+    bytes_ = bytes;
+    total_ = bytes / sizeof(DeviceCommand);
+    asked_bytes_ = next_ = refused_ = 0;
+    error_ = ERROR_NONE;
+    commands_.clear();
+}
+
+// A half is free again when its last command has left the decoder.
+std::optional<Block> CommandList::next_piece() {
+    if (error_ || asked_bytes_ == bytes_) return {};
+    const std::uint64_t half = buffer_bytes_ / 2, decoded = next_ * sizeof(DeviceCommand);
+    const std::uint64_t room = half ? (decoded / half + 2) * half : bytes_;
+    if (asked_bytes_ >= room) return {};
+    const std::uint64_t size = half ? std::min(half, bytes_ - asked_bytes_) : bytes_;
+    const Block piece{address_ + asked_bytes_, size};
+    asked_bytes_ += size;
+    return piece;
+}
+
+void CommandList::take(const Bytes& piece, const Limits& limits) {
+    if (error_) return;
+    std::vector<DeviceCommand> commands(piece.size() / sizeof(DeviceCommand));
+    std::memcpy(commands.data(), piece.data(), piece.size());
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        if (const std::uint32_t error = check_command(commands[i], limits)) {
+            error_ = error;
+            refused_ = commands_.size() + i;
+            return;
+        }
+    }
+    commands_.insert(commands_.end(), commands.begin(), commands.end());
+}
+
+void CommandList::end(std::uint32_t error, std::size_t index) {
+    error_ = error;
+    refused_ = index;
+    commands_.resize(next_);
+}
+
+}  // namespace acalsim

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a stage's code is: its module and all of the package that this imports, as one digest.
+
+Modules of the package import each other relatively, so that imports are found in the text, at any depth of
+indentation. That is done once in a build for each module, where SCons's scanner would do it for every target.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)
+NAME = re.compile(r"\w+")
+
+
+class Package:
+    """The modules of a package, by names without the package's own: `codegen.values`, and "" for itself."""
+
+    def __init__(self, folder):
+        self.files = {name_of(path.relative_to(folder)): path for path in Path(folder).rglob("*.py")}
+        self.contents = {name: self.content(name) for name in self.files}
+
+    def digest(self, *modules):
+        """The digest of what runs where the modules are run, each as `python -m` runs it."""
+        started = [f"{name}.__main__" if f"{name}.__main__" in self.files else name for name in modules]
+        texts = "".join(f"{name} {self.contents[name][0]}\n" for name in sorted(self.closure(started)))
+        return hashlib.sha256(texts.encode()).hexdigest()
+
+    def closure(self, modules):
+        """The modules, what they import, and what that imports in turn."""
+        found, new = set(), set(modules)
+        while new:
+            found |= new
+            new = {name for known in new for name in self.contents[known][1]} - found
+        return found
+
+    def content(self, module):
+        """The digest of a module's text, and the modules that Python runs before it or at its imports."""
+        text = self.files[module].read_bytes()
+        named = {name for found in IMPORT.findall(text.decode()) for name in self.named(module, *found)}
+        ran = {package for name in (module, *named) for package in (*packages(name), name)}
+        return hashlib.sha256(text).hexdigest(), (ran & self.files.keys()) - {module}
+
+    def named(self, module, dots, name, what):
+        """What `from DOTS+NAME import WHAT` in a module may mean: a module, or modules in a package."""
+        is_package = self.files[module].name == "__init__.py"
+        folders = module.split(".")[: None if is_package else -1]
+        base = ".".join(filter(None, [*folders[: len(folders) - len(dots) + 1], name]))
+        return [base, *(f"{base}.{word}".lstrip(".") for word in NAME.findall(what))]
+
+
+def name_of(path):
+    return ".".join(path.parent.parts if path.name == "__init__.py" else path.with_suffix("").parts)
+
+
+def packages(module):
+    """The packages that a module lies in, the outermost first."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts))]
