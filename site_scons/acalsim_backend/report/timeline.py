@@ -26,11 +26,15 @@ Ops = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CpuSpan:
-    """Cycles that are booked to an op one after the other, or to the overhead: NO_OP."""
+    """Cycles that are booked to an op one after the other, or to the overhead: NO_OP.
+
+    Where one command list computes several ops, `op` is the first, and `more` are behind it.
+    """
 
     begin: int
     end: int
     op: int
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,15 @@ def ops_by_account(plan: PlanFile, guest: Guest) -> Ops:
 def cpu_spans(changes: Sequence[Sequence[int]], by_account: Ops, total_cycles: int) -> list[CpuSpan]:
     points = [(0, 0), *((cycle, account) for cycle, account in changes), (total_cycles, 0)]
     return [
-        CpuSpan(begin, end, int(by_account[account, 0]))
+        CpuSpan(begin, end, int(by_account[account, 0]), more_ops(by_account[account]))
         for (begin, account), (end, _) in pairwise(points)
         if end > begin
     ]
+
+
+def more_ops(of_account: Ops) -> int:
+    """Ops of an account behind its first."""
+    return max(len({op for op in of_account.tolist() if op != NO_OP}) - 1, 0)
 
 
 def device_lanes(name: str, recording: Recording, by_account: Ops) -> DeviceLanes:

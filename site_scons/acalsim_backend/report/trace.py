@@ -37,7 +37,8 @@ def events(report: Report, timeline: Timeline) -> Iterator[Event]:
     yield from process(1, "CPU")
     yield thread(1, 1, "ops")
     for span in timeline.cpu:
-        yield complete(1, 1, names[span.op], span.begin, span.end, op_facts(report, span.op))
+        name = names[span.op] + f" and {span.more} more" * bool(span.more)
+        yield complete(1, 1, name, span.begin, span.end, op_facts(report, span.op))
     sleeps = timeline.accesses.spans["code"] == SLEEPS
     if sleeps.any():
         asleep = Lane(timeline.accesses.spans[sleeps], timeline.accesses.ops[sleeps])

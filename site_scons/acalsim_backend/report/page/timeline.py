@@ -45,7 +45,7 @@ def timeline(run: Timeline) -> dict[str, Any]:
     bins = max(min(MOST_BINS, BINS_OF_ALL // (len(shown) + 2), run.total_cycles), 1)
     names: dict[str, int] = {MERGED: 0}
     return {
-        "cpu": [[span.begin, span.end, span.op] for span in run.cpu],
+        "cpu": [[span.begin, span.end, span.op, span.more] for span in run.cpu],
         "lanes": [marks(each, run.total_cycles, share, names) for each in shown],
         "names": list(names),
         "left_out": run.left_out,

@@ -48,14 +48,15 @@ function marksOf(lane, bottom) {
   });
 }
 
-function opMark([from, to, op], bottom) {
+function opMark([from, to, op, more], bottom) {
   return {
     x: [from, to],
     y: [bottom + 0.12, bottom + 0.88],
     fill: op < 0 ? "idle" : largest(report.ops[op].ledger),
     get lines() {
       const about = op < 0 ? ["start-up, exit, and what lies between ops"] : described(report.ops[op]);
-      return [opName(op), ...about, stretch(from, to)];
+      const several = more ? ` and ${more} more in one command list; of the first:` : "";
+      return [opName(op) + several, ...about, stretch(from, to)];
     },
   };
 }
