@@ -7,9 +7,13 @@
 
 #include "inline.h"
 
-/* Stands before a loop over elements that do not depend on each other. */
+/* Stands before a loop over elements that do not depend on each other. EACH_LEFT stands before the
+ * loop over the elements that are left of a row of vectors: fewer than a vector, and masked.
+ */
 #ifdef __riscv_vector
 #define EACH_ELEMENT PRAGMA(clang loop vectorize(assume_safety) unroll(disable))
+#define EACH_LEFT \
+    PRAGMA(clang loop vectorize(assume_safety) vectorize_predicate(enable) unroll(disable))
 #else
 #define EACH_ELEMENT UNROLL(4)
 #endif

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from acalsim_backend import pipeline
 from acalsim_backend.cost.kernels import kernel_cycles
+from acalsim_backend.errors import CostError
 from acalsim_backend.machine.file import load_machine
 from host_fixtures import captured_function, f
 
@@ -65,3 +66,28 @@ def test_a_convolution_goes_to_the_array_beside_a_cpu_with_vectors(tmp_path):
     captured = captured_function(lambda x: convolved(x, 64, 3, padding=1), [f(1, 64, 2, 2)])
     plan = pipeline.plan_graph(captured.ir, load_machine(str(machine)))
     assert [kernel.device for kernel in plan.kernels] == ["compute"]
+
+
+ROWS = (
+    (lambda x: x.softmax(-1), (6, 31)),
+    (lambda x: x.softmax(-1), (4, 128)),
+    (lambda x: x.sum(-1), (6, 31)),
+    (lambda x: x.log_softmax(-1), (16, 64)),
+    (lambda x: F.layer_norm(x, (96,), torch.ones(96), torch.ones(96)), (8, 96)),
+    (torch.tanh, (4, 256)),
+    (F.gelu, (4, 256)),
+    (torch.sigmoid, (7, 37)),
+)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_rows_and_elements_are_foretold_within_25_percent(tmp_path, machine):
+    found = foretold_and_simulated(tmp_path, machine, ROWS)
+    assert len(found) == len(ROWS)
+    assert not [each for each in found if abs(each[1] / each[2] - 1) > 0.25]
+
+
+def test_an_op_whose_cost_is_not_known_is_refused_by_name():
+    ir = captured_function(lambda x: x.cumsum(0), [f(9)]).ir
+    with pytest.raises(CostError, match="op 'cumsum_0': what CUMSUM takes on the CPU is not known"):
+        kernel_cycles(load_machine("cpu"), ir, ir.ops[0])

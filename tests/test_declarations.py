@@ -50,51 +50,57 @@ def test_a_flag_with_a_partner_that_its_command_does_not_take_is_refused_when_de
 # --- What the engine makes of the rows --------------------------------------------------------------
 
 
+LANES = {"lanes": 16, "special_lanes": 4}
+
+
+def function_of(code, flags):
+    """A function that the command takes with those flags, if it takes any."""
+    rows = (row for row in FUNCTIONS if code.name in row.commands and not set(row.refused) & set(flags))
+    return next((row.value for row in rows), 0)
+
+
 @pytest.fixture(scope="module")
 def takes(embedded):
     """Whether the device takes a command's code, type and flags, whatever it says of the rest."""
 
-    def ask(code, type, flags):
-        one = pack_command(code=code, type=type, flags=sum(flags))
-        [(error, _)], _ = embedded.list_cycles("compute", [parameters()], RAM, [one], [0])
+    def ask(code, type, flags, names=(), **given):
+        bits = sum(flags) if not names else sum(FLAGS[name].value for name in names)
+        one = pack_command(code=code.value, type=type, flags=bits, k=function_of(code, names))
+        devices = [parameters(**{**LANES, **given})]
+        [(error, _)], _ = embedded.list_cycles("compute", devices, RAM, [one], [0])
         return error != ERRORS["ERROR_COMMAND"]
 
     return ask
 
 
-WITHOUT_LANES = [code for code in COMMANDS if not code.needs_lanes]
-
-
-@pytest.mark.parametrize("code", WITHOUT_LANES, ids=lambda code: code.name)
+@pytest.mark.parametrize("code", COMMANDS, ids=lambda code: code.name)
 def test_a_command_takes_the_types_of_its_row_and_no_other(takes, code):
-    of_row = [TYPES[name] for name in code.types]
-    assert [type for type in range(40) if takes(code.value, type, [])] == sorted(of_row)
+    of_row = {TYPES[name] for name in code.types}
+    for operand in range(code.operands):
+        taken = {type for type in range(16) if takes(code, type << 4 * operand, [])}
+        assert taken == of_row
+    assert not any(takes(code, 1 << bit, []) for bit in range(4 * code.operands, 16))
+    assert takes(code, 0, [], lanes=0) != code.needs_lanes
 
 
-@pytest.mark.parametrize(
-    "flag",
-    [
-        flag
-        for flag in COMMAND_FLAGS
-        if not flag.needs_lanes and any(code.name in flag.commands for code in WITHOUT_LANES)
-    ],
-    ids=lambda flag: flag.name,
-)
-def test_a_flag_is_taken_by_its_own_command_with_all_it_needs_and_none_it_excludes(takes, flag):
-    needed = [FLAGS[name].value for name in flag.needs]
-    takers = [code for code in COMMANDS if takes(code.value, 0, [flag.value, *needed])]
-    assert takers == [code for code in WITHOUT_LANES if code.name in flag.commands]
-    [command] = [code.value for code in takers]
-    for missing in needed:
-        assert not takes(command, 0, [flag.value, *(bit for bit in needed if bit != missing)])
-    for name in flag.excludes:
-        assert not takes(command, 0, [flag.value, *needed, FLAGS[name].value])
+@pytest.mark.parametrize("flag", COMMAND_FLAGS, ids=lambda flag: flag.name)
+def test_a_flag_is_taken_by_its_own_commands_with_all_it_needs_and_none_it_excludes(takes, flag):
+    whole = (flag.name, *flag.needs)
+    type = TYPES[flag.types[0]] if flag.types else TYPES["TYPE_INT8"] << 8 if flag.name == "FLAG_ROUND" else 0
+    takers = [code for code in COMMANDS if takes(code, type, [], whole)]
+    assert {code.name for code in takers} == set(flag.commands)
+    for code in takers:
+        assert takes(code, type, [], whole, lanes=0) != (flag.needs_lanes or code.needs_lanes)
+        for missing in flag.needs:
+            assert not takes(code, type, [], [name for name in whole if name != missing])
+        for name in flag.excludes:
+            assert not takes(code, type, [], [*whole, name])
 
 
 def test_bits_that_no_row_has_are_taken_by_no_command(takes):
     known = sum(flag.value for flag in COMMAND_FLAGS)
     free = [1 << bit for bit in range(32) if not known >> bit & 1]
-    assert [(code.name, bit) for code in COMMANDS for bit in free if takes(code.value, 0, [bit])] == []
+    assert [(code.name, bit) for code in COMMANDS for bit in free if takes(code, 0, [bit])] == []
 
 
 @pytest.mark.parametrize("key", RAM)
@@ -169,8 +175,8 @@ def test_the_page_on_the_protocol_lists_every_type_of_request_and_of_text():
 
 def test_the_page_on_the_device_says_what_a_report_counts(embedded):
     engine = embedded.Engine()
-    engine.add_device("compute", "compute", 0x10300000, parameters())
+    engine.add_device("compute", "compute", 0x10300000, parameters(**LANES))
     text = page("device.md")
     for name in engine.result()["devices"]["compute"]:
-        general = re.sub("^(load|compute|store)_(wait|idle)", r"UNIT_\2", name)
+        general = re.sub("^(load|compute|vector|store)_(wait|idle)", r"UNIT_\2", name)
         assert re.search(rf"\b({name}|{general})\b", text), name

@@ -26,8 +26,8 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing", "frames", "compare", "baseline"),
-    ("backend",),
+    ("pipeline", "serve", "timing", "frames", "compare", "baseline", "doctor"),
+    ("backend", "compiler"),
     ("__init__",),
 )
 """Files and folders of the package, the ground first; a file imports from lower floors and its own room."""

@@ -6,7 +6,7 @@ from math import inf, nan, prod
 import numpy as np
 import pytest
 import torch
-from acalsim_backend.codegen.loops import collapse, index, nest
+from acalsim_backend.codegen.loops import Hint, Item, collapse, index, nest
 from acalsim_backend.ir.literals import literal
 from acalsim_backend.ir.shapes import broadcast
 from hypothesis import given, settings
@@ -56,11 +56,9 @@ def test_collapsed_loops_walk_the_same_addresses(shape, data):
 
 
 def test_a_0_d_tensor_needs_no_loop_and_an_empty_one_nothing_at_all():
-    from acalsim_backend.codegen.loops import Item
-
-    assert nest((), [Item("y[{walk}] = x;", ())], "") == ["y[0] = x;"]
-    assert nest((1, 1), [Item("y[{walk}] = x;", (1, 1))], "") == ["y[0] = x;"]
-    assert nest((3, 0), [Item("y[{walk}] = x;", (0, 1))], "") == []
+    assert nest((), [Item("y[{walk}] = x;", ())], Hint("")) == ["y[0] = x;"]
+    assert nest((1, 1), [Item("y[{walk}] = x;", (1, 1))], Hint("")) == ["y[0] = x;"]
+    assert nest((3, 0), [Item("y[{walk}] = x;", (0, 1))], Hint("")) == []
 
 
 def test_a_walk_backwards_is_printed_with_a_minus():

@@ -114,7 +114,7 @@ def test_an_op_that_pytorch_would_decompose_computes_the_same(type, attrs, funct
 
 
 def test_every_row_has_cases():
-    assert set(CASES) | OF_INT8 == set(ROWS) == set(ACALSimOpType)
+    assert set(CASES) | OF_INT8 == set(ROWS) == set(ACALSimOpType) - {T.LOAD, T.STORE}
 
 
 def test_an_aten_overload_belongs_to_one_row():

@@ -24,6 +24,7 @@ from simulator_fixtures import (
     request,
 )
 from sst_fixtures import INTERRUPT, LATENCY, MACHINE, OTHER, needs_sst, outcome, start
+from vector_fixtures import NUMBERS, reduce, rows, save
 
 
 @needs_sst
@@ -134,6 +135,45 @@ def test_devices_send_each_other_tiles_and_signals_in_the_same_cycles(
     )
     assert in_sst == embedded and np.array_equal(values, expected)
     np.testing.assert_allclose(values, a @ b @ b, rtol=1e-4, atol=1e-4)
+
+
+@needs_sst
+def test_a_vector_unit_is_the_embedded_engines_to_the_cycle(config, server, tmp_path):
+    """Gathered rows, their softmax, a reduction, a product that becomes an operand; the list in pieces."""
+    machine, path = tmp_path / "lanes.toml", tmp_path / "ram"
+    lanes = "lanes = 8\nspecial_lanes = 2\nlist_buffer_bytes = 512\n"
+    machine.write_text(MACHINE.replace("base = 0x10300000\n", f"base = 0x10300000\n{lanes}"))
+    table, indices = np.random.default_rng(7).standard_normal((16, 10), np.float32), np.array([3, 0, -1, 3])
+    rows_of = {"row_bytes": 40, "dram": RAM + 0x4000, "dram_row_stride": 40, "a_inner_stride": 40}
+    x = np.zeros((4, 10), np.float32)
+    commands = [
+        load(0, RAM + 0x5000, (1, 4), element_bytes=8),
+        command("LOAD", "GATHER", type="INT64", a=0x100, b=0, c=16, rows=4, **rows_of),
+        rows("SOFTMAX", x, (x.shape, np.float32), places=(0x100, 0, 0x200)),
+        matmul(4, 4, 10, a=0x200, b=0x100, b_k_inner_stride=4, b_inner_stride=40),
+        store(4, 4, COMPUTE << 32 | 0x300, "ACTIVATION", k=NUMBERS["GELU"]),
+        reduce("SUM", np.zeros((4, 4), np.float32), ((4,), np.float32), places=(0x300, 0, 0x400)),
+        save(RAM + 0x6000, 0x400, 16),
+        load(0x500, RAM + 0x6000, (1, 4)),
+        save(RAM + 0x6010, 0x500, 16),
+    ]
+    image = bytearray(0x10000)
+    for place, data in ((0, packed(*commands)), (0x4000, table.tobytes()), (0x5000, indices.tobytes())):
+        image[place : place + len(data)] = data
+    text = f"{RAM:#x} {len(image):#x} 0x0 {path}".encode()
+
+    def answers(client):
+        path.write_bytes(image)
+        client.send(request(TEXT, size=TEXT_RAM, data=len(text)) + text)
+        registers = ((DATA_IN, RAM), (SIZE, len(packed(*commands))), (CONTROL, START))
+        seen = [client.write(COMPUTE + register, value) for register, value in registers]
+        seen += [client.read(COMPUTE + RESULT), client.end()]
+        return seen, np.frombuffer(path.read_bytes(), np.float32, 8, 0x6000).copy()
+
+    in_sst, values = answers(Client(config(ours=["--machine", machine]).socket))
+    embedded, expected = answers(server("--machine", machine).client())
+    assert in_sst == embedded and in_sst[3][:2] == (1, 0)
+    assert np.array_equal(values, expected) and values[:4].any() and np.array_equal(values[:4], values[4:])
 
 
 @needs_sst

@@ -9,8 +9,6 @@ from vector_fixtures import LANES, NUMBERS
 
 pytestmark = pytest.mark.quick
 
-PLACES = {0: "first", -1: "last"}
-
 
 def floats(shape, seed=1):
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32) * 3
@@ -301,3 +299,8 @@ def test_every_function_is_tested_here():
     rows = {"SOFTMAX", "SAFE_SOFTMAX", "LOG_SOFTMAX", "LAYER_NORM", "RMS_NORM"}
     reductions = {"SUM", "SUM_SQUARES", "MAX", "MIN", "ARGMAX", "ARGMIN"}
     assert set(NUMBERS) - tested - rows - reductions == {"SELECT", "EXP_DIFFERENCE", "AVERAGE"}
+
+
+def test_powers_of_differences_are_those_of_exp(unit):
+    a, b = floats((3, 7)), floats((3, 1), seed=2)
+    assert np.array_equal(unit.elements("EXP_DIFFERENCE", a, b=b), unit.elements("EXP", a - b))

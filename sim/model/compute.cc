@@ -23,25 +23,6 @@
 
 namespace acalsim {
 
-namespace {
-
-std::optional<Unit> unit_of(const DeviceCommand& command) {
-    if (is_vector(command)) return Unit::vector;
-    switch (command.code) {
-        case COMMAND_LOAD:
-            return Unit::load;
-        case COMMAND_MATMUL:
-            return Unit::compute;
-        case COMMAND_STORE:
-        case COMMAND_SAVE:
-        case COMMAND_SIGNAL:
-            return Unit::store;
-    }
-    return {};
-}
-
-}  // namespace
-
 class Compute : public Device {
 public:
     explicit Compute(const Slot& slot)
@@ -330,13 +311,6 @@ private:
             if (read < host().now()) return done(job);
             after(read - host().now(), [this, job] { done(job); });
         });
-    }
-
-    // Where a STORE's tile goes in a scratchpad.
-    static Block peer_tile(const DeviceCommand& command) {
-        Block block = dram_tile(command);
-        block.address = peer_offset(command.dram);
-        return block;
     }
 
     // Done when the last byte has left, which no RAM is asked for.

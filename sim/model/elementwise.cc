@@ -111,12 +111,13 @@ std::int64_t floor_of(std::int64_t a, std::int64_t b) {
             y[i] = Number(expression);            \
         }                                         \
         return;
-#define BINARY(name, expression)                  \
-    case FUNCTION_##name:                         \
-        for (std::size_t i = 0; i < count; ++i) { \
-            const Number a = x[i], b = z[i];      \
-            y[i] = Number(expression);            \
-        }                                         \
+#define BINARY(name, expression)                    \
+    case FUNCTION_##name:                           \
+        for (std::size_t i = 0; i < count; ++i) {   \
+            const Number b = z[i];                  \
+            [[maybe_unused]] const Number a = x[i]; \
+            y[i] = Number(expression);              \
+        }                                           \
         return;
 
 using FloatFunction = void(std::uint32_t, const float*, const float*, float*, std::size_t);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/operand.hh"
+
 namespace acalsim {
 
 namespace {
@@ -32,6 +34,21 @@ bool conflict(const Job& earlier, const Job& later) {
 }  // namespace
 
 const char* unit_name(Unit unit) { return kUnitNames[index(unit)]; }
+
+std::optional<Unit> unit_of(const DeviceCommand& command) {
+    if (is_vector(command)) return Unit::vector;
+    switch (command.code) {
+        case COMMAND_LOAD:
+            return Unit::load;
+        case COMMAND_MATMUL:
+            return Unit::compute;
+        case COMMAND_STORE:
+        case COMMAND_SAVE:
+        case COMMAND_SIGNAL:
+            return Unit::store;
+    }
+    return {};
+}
 
 bool Pipeline::has_room(Unit unit) const {
     const auto is_there = [unit](const Job& job) { return job.unit == unit; };

@@ -20,6 +20,9 @@ constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::vector, Unit::store}
 constexpr std::size_t kUnitCount = 4;
 const char* unit_name(Unit unit);
 
+// Which unit does it; none where the decoder itself does.
+std::optional<Unit> unit_of(const DeviceCommand& command);
+
 // A command in a unit's queue, from the cycle it gets there until it is done.
 struct Job {
     DeviceCommand command;

@@ -12,6 +12,13 @@
 
 namespace acalsim {
 
+// The tile that `dram` says where it is an address in a scratchpad.
+inline Block peer_tile(const DeviceCommand& command) {
+    Block block = dram_tile(command);
+    block.address = peer_offset(command.dram);
+    return block;
+}
+
 inline Bytes gather_tile(const LocalMemory& memory, const Block& tile) {
     Bytes bytes(tile.bytes());
     std::uint8_t* to = bytes.data();

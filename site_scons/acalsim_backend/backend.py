@@ -59,6 +59,11 @@ class ACALSimBackend:
     every graph, and so of every report: fullgraph=True refuses them.
     """
 
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        """The class itself is a backend, too: Dynamo's graph goes to one with the default options."""
+        is_graph = bool(arguments) and hasattr(arguments[0], "graph")
+        return shared_backend()(*arguments) if is_graph else super().__new__(cls)
+
     def __init__(
         self,
         mode: str = "compile",
@@ -88,6 +93,11 @@ class ACALSimBackend:
             return MODES[self.mode](self, gm, example_inputs)
         except AcalsimError as error:
             return _refusal(error)
+
+    @property
+    def _compiled_cache(self) -> dict[str, ACALSimIR]:
+        """The present IR of every graph, by its name."""
+        return {ir.name: ir for ir in self.irs}
 
     def _folder(self, output_dir: str | Path | None) -> Path:
         if output_dir is None and self.mode == "simulate":

@@ -60,6 +60,10 @@ class SimulateError(AcalsimError):
     room = "simulate"
 
 
+class CostError(AcalsimError):
+    room = "cost"
+
+
 class TimingError(AcalsimError):
     room = "timing"
 

@@ -7,6 +7,7 @@ plain string is SCons's ("$SOURCE", "$HOST_CXX", "$(", ">"). Files are nodes, or
 
 import shlex
 from collections.abc import Iterable
+from functools import partial
 
 from SCons.Script import Action
 from SCons.Subst import Literal
@@ -45,7 +46,8 @@ def Run(env, stage, subject, targets, sources, *commands, **options):
     actions = [
         Action([[expandable(word) for word in command]], **env.Saying(stage, subject)) for command in commands
     ]
-    return env.Command(env.Nodes(targets), env.Nodes(sources), actions, **literals, **options)
+    spawn = partial(env["SPAWN"], subject=f"{stage:9} {subject}")
+    return env.Command(env.Nodes(targets), env.Nodes(sources), actions, SPAWN=spawn, **literals, **options)
 
 
 def Saying(env, stage, subject):

@@ -12,11 +12,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 """A command ends with the build however that ends; setpriv is util-linux's."""
 LEAST_BYTES = 1 << 16
 """A disk with less room than this is full."""
+FIRST_WORD_S = 2
+"""What takes longer is said to be running."""
 GRACE_S = 5.0
 """How long an interrupted command has to clean up."""
 
@@ -29,28 +32,41 @@ class Spawner:
         os.set_blocking(wakeup, False)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
 
-    def __call__(self, shell, escape, command, arguments, environment):
-        """Run the shell command `arguments` and return its status, as a shell would."""
+    def __call__(self, shell, escape, command, arguments, environment, subject=""):
+        """Run the shell command `arguments` and return its status, as a shell would.
+
+        On a terminal, one that takes long is said to be running, as `subject`.
+        """
         words = [*DIE_WITH_PARENT, shell, "-c", "exec " + " ".join(arguments)]
         if command == escape(sys.executable):  # a room, which says what it has to say in a line
-            return self.run(words, environment, None)
+            return self.run(words, environment, None, subject)
         with open(os.memfd_create("said"), "w+b") as said:
-            status = self.run(words, environment, said)
+            status = self.run(words, environment, said, subject)
             tell(command, status, said)
         return status
 
-    def run(self, words, environment, stderr):
+    def run(self, words, environment, stderr, subject):
         options = {"env": environment, "stdin": subprocess.DEVNULL, "stderr": stderr}
         process = subprocess.Popen(words, **options, start_new_session=True)
         handle = os.pidfd_open(process.pid)
         try:
-            ready, _, _ = select.select([handle, self.interrupted], [], [])
-            if handle not in ready:
+            if handle not in self.await_end(handle, subject):
                 self.end(process)
         finally:
             os.close(handle)
         status = process.wait()
         return status if status >= 0 else 128 - status
+
+    def await_end(self, handle, subject):
+        """Wait for the process or an interrupt; say at 2, 4, 8... seconds what is waited for."""
+        started, next_s = time.monotonic(), FIRST_WORD_S if subject and sys.stderr.isatty() else None
+        while True:
+            left = None if next_s is None else max(0, started + next_s - time.monotonic())
+            ready, _, _ = select.select([handle, self.interrupted], [], [], left)
+            if ready:
+                return ready
+            print(f"...       {subject}: {next_s:g} s", file=sys.stderr, flush=True)
+            next_s *= 2
 
     def end(self, process):
         """End the command and all that it has started."""

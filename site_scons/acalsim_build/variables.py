@@ -32,6 +32,7 @@ Builds PyTorch models into simulation reports.
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
   scons compare A=default B=cpu         what changes from one machine, or report, to another
   scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
+  scons list, scons doctor              models and machines; tools, versions and what is missing
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
 

@@ -14,10 +14,15 @@ from typing import Any
 
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.report.read import read_report
-from acalsim_build.variables import resolve_machine, stop
+from acalsim_build.variables import machine_names, resolve_machine, stop
 from SCons.Script import COMMAND_LINE_TARGETS, Action
 
 TOOLPATH = "#site_scons/site_tools"
+LIST = """\
+models    {models}
+machines  {machines}
+
+For each model NAME: sim-NAME, verify-NAME, debug-NAME, build/NAME.elf. On another machine: MACHINE=NAME."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Side:
 
 
 def generate(env):
-    for method in (Compared, Compare, Baseline):
+    for method in (Compared, Compare, Baseline, Doctor, List):
         env.AddMethod(method)
 
 
@@ -85,6 +90,22 @@ def Baseline(env):
             f"$( $PYTHON $) -m acalsim_backend.baseline {what} $SOURCES {' '.join(map(quoted, options))}"
         )
         env.AlwaysBuild(env.Alias(target, reports, Action(command, **env.Saying(target, env["BASELINE"]))))
+
+
+def Doctor(env):
+    """The target `doctor`: which tools there are, and how to get those that are missing."""
+    command = "$( $PYTHON $) -m acalsim_backend.doctor"
+    env.AlwaysBuild(env.Alias("doctor", [], Action(command, **env.Saying("doctor", "tools and versions"))))
+
+
+def List(env):
+    """The target `list`: models and machines, and what their targets are called."""
+    text = LIST.format(models=" ".join(model.name for model in env.Models()), machines=machine_names())
+
+    def show(target, source, env):
+        print(text)
+
+    env.AlwaysBuild(env.Alias("list", [], Action(show, cmdstr=None)))
 
 
 def side(env, variable):

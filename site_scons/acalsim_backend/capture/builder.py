@@ -39,8 +39,8 @@ class Builder:
         self.names: dict[fx.Node, str] = {}
         self.refused: set[fx.Node] = set()
         self._params: dict[tuple[Any, ...], str] = {}
-        self._kept: list[torch.Tensor] = []
-        """So that no other value comes to lie where one of `_params` was."""
+        self._kept: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
+        """The parameters' names and values by where they lie, so that no other comes to lie where one of them was."""
         self._distorted: set[str] = set()
         """Dtypes and shapes that stand in the graph as something else, so that its ops can't be verified."""
 
@@ -61,11 +61,30 @@ class Builder:
         apart = None if value.numel() else node
         same = (value.data_ptr(), value.dtype, value.shape, value.stride(), apart)
         if same not in self._params:
-            self._params[same] = self.new(node, "param", value, is_param=True)
-            self._kept.append(value)
-            if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
-                self.ir.constants[self._params[same]] = value.resolve_conj().contiguous().numpy()
+            self._params[same] = self._turned(node, value) or self._new_param(node, value)
         return self._params[same]
+
+    def _new_param(self, node: fx.Node, value: torch.Tensor) -> str:
+        name = self.new(node, "param", value, is_param=True)
+        self._kept.setdefault((value.data_ptr(), value.dtype), []).append((name, value))
+        if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
+            self.ir.constants[name] = value.resolve_conj().resolve_neg().numpy()
+        return name
+
+    def _turned(self, node: fx.Node, value: torch.Tensor) -> str | None:
+        """A view of a parameter whose memory this is, with its dimensions in another order; None where there is none.
+
+        So an embedding and a head that share their weights have one copy of them.
+        """
+        if not value.numel():
+            return None
+        walk = sorted(zip(value.stride(), value.shape, strict=True))
+        for name, kept in self._kept.get((value.data_ptr(), value.dtype), []):
+            steps = list(zip(kept.stride(), kept.shape, strict=True))
+            if sorted(steps) == walk and len(set(steps)) == len(steps):
+                dims = [steps.index(step) for step in zip(value.stride(), value.shape, strict=True)]
+                return self.step(node, ACALSimOpType.PERMUTE, name, value.shape, {"dims": dims})
+        return None
 
     def new(self, node: fx.Node, prefix: str, value: Any, **roles: bool) -> str:
         """Declare a tensor for a node under the next free number."""

@@ -20,7 +20,7 @@ from .rewrites import REWRITTEN
 from .rules import split_sizes
 from .scalars import calculate
 from .sources import Sources
-from .trace import trace
+from .trace import is_from_dynamo, trace, trace_module
 
 if TYPE_CHECKING:
     import torch
@@ -46,14 +46,20 @@ class ACALSimCompiler:
     def compile(
         self, gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], graph_name: str = "graph_0"
     ) -> ACALSimIR:
-        """IR of a graph as Dynamo gives it to a backend, its parameters among `example_inputs`."""
+        """IR of a graph as Dynamo gives it to a backend, its parameters among `example_inputs`.
+
+        A module of fx.symbolic_trace, which has its parameters itself, is given to Dynamo first.
+        """
         found: list[ACALSimIR] = []
 
         def finish(graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable[..., Any]:
             found.append(self.lower(graph, constants, graph_name)[0])
-            return lambda values: list(gm.forward(*values))
+            return lambda values: list(graph.forward(*values))
 
-        trace(gm, example_inputs, finish)
+        if is_from_dynamo(gm):
+            trace(gm, example_inputs, finish)
+        else:
+            trace_module(gm, example_inputs, finish)
         return found[0]
 
     def lower(

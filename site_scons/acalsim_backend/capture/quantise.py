@@ -33,6 +33,7 @@ PRODUCTS_INT8 = {T.CONV: T.CONV_INT8, T.GEMM: T.GEMM_INT8, T.MATMUL: T.GEMM_INT8
 
 def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor."""
+    _untied(ir)
     quantiser = _Quantiser(ir, values)
     rows = quantiser.quantise_products()
     quantiser.read_int8()
@@ -41,6 +42,17 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     verify(ir)
     forms = (QuantisedTensor(name, of, scale) for name, (of, scale) in quantiser.forms.items())
     return Quantised(tuple(rows), tuple(forms))
+
+
+def _untied(ir: ACALSimIR) -> None:
+    """Make parameters of those that are others' views, in place: the int8 forms of both share nothing."""
+    for op in list(ir.ops):
+        if op.op_type is T.PERMUTE and ir.tensors[op.inputs[0]].is_param:
+            (name,) = op.outputs
+            if not ir.tensors[name].is_output:
+                ir.tensors[name] = replace(ir.tensors[name], is_param=True)
+                ir.constants[name] = ir.constants[op.inputs[0]].transpose(op.attrs["dims"])
+                ir.replace(op)
 
 
 class _Quantiser:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .control import without_control_flow
 from .decompositions import decompositions
@@ -48,6 +48,27 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
             inference_compiler=compile_graph,
             decompositions=decompositions(),
         )
+
+
+def is_from_dynamo(gm: fx.GraphModule) -> bool:
+    """Whether Dynamo made the graph: it notes a value with every node."""
+    return all("example_value" in node.meta for node in gm.graph.nodes if node.op != "output")
+
+
+def trace_module(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor], finish: Callable) -> None:
+    """Have Dynamo make the graph of a module that has its parameters itself, and trace that."""
+    import torch
+
+    prepare_torch()
+
+    def backend(gm: fx.GraphModule, values: Sequence[torch.Tensor]) -> Callable:
+        return trace(gm, values, finish)
+
+    def call(*inputs: torch.Tensor) -> Any:
+        return module(*inputs)
+
+    with torch.no_grad():
+        torch.compile(call, backend=backend, fullgraph=True, dynamic=False)(*example_inputs)
 
 
 def prepare_torch() -> None:

@@ -15,6 +15,26 @@ BLOCK = 1024
 """Elements that are added up one after the other."""
 
 
+@dataclass(frozen=True)
+class Hint:
+    """What stands before innermost loops.
+
+    Vector code takes `turn` elements at a time; scalar code has none. What a loop leaves of a row, which
+    would be done element by element, has a loop of its own with the hint `rest`.
+    """
+
+    each: str
+    rest: str = ""
+    turn: int = 0
+
+    def loops(self, variable: str, size: int) -> Iterator[tuple[str, str]]:
+        """(hint, head) of the loops that together give `variable` every value below `size`."""
+        whole = size - size % self.turn if self.turn else size
+        for hint, first, end in ((self.each, 0, whole), (self.rest, whole, size)):
+            if first < end or size == 0:
+                yield hint, Loop(variable, str(first), str(end), 1).head
+
+
 @dataclass
 class Item:
     """A statement within a nest of loops, which reads or writes through `pointer`, if any.
@@ -45,7 +65,7 @@ def index(steps: Sequence[int], variables: Sequence[str]) -> str:
     return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
-def nest(shape: Sequence[int], items: Sequence[Item], hint: str) -> list[str]:
+def nest(shape: Sequence[int], items: Sequence[Item], hint: Hint) -> list[str]:
     """Loops i0, i1 ... over `shape`, each item at its level; `hint` stands before the innermost loop."""
     if 0 in shape:
         return []
@@ -54,20 +74,22 @@ def nest(shape: Sequence[int], items: Sequence[Item], hint: str) -> list[str]:
     for item, steps in zip(items, walks, strict=True):
         own = max((dim + 1 for dim, step in enumerate(steps) if step), default=0)
         item.level = len(sizes) if item.innermost else max([own, *(other.level for other in item.needs)])
-    lines = [
-        item.text.format(walk=index(walks[at], names)) for at, item in enumerate(items) if item.level == 0
-    ]
-    for dim, size in enumerate(sizes):
-        pad = "    " * dim
-        last = dim == len(sizes) - 1
-        lines += [pad + hint] * last
-        lines += [f"{pad}for (long {names[dim]} = 0; {names[dim]} < {size}; {names[dim]}++) {{"]
-        lines += [
-            pad + "    " + item.text.format(walk=index(walks[at], names))
+
+    def within(dim: int) -> list[str]:
+        own = [
+            item.text.format(walk=index(walks[at], names))
             for at, item in enumerate(items)
-            if item.level == dim + 1
+            if item.level == dim
         ]
-    lines += ["    " * dim + "}" for dim in reversed(range(len(sizes)))]
+        if dim == len(sizes):
+            return own
+        inner = [*_indented(within(dim + 1)), "}"]
+        if dim == len(sizes) - 1:
+            loops = [[text, head, *inner] for text, head in hint.loops(names[dim], sizes[dim])]
+            return [*own, *(line for loop in loops for line in loop)]
+        return [*own, Loop(names[dim], "0", str(sizes[dim]), 1).head, *inner]
+
+    lines = within(0)
     return lines if sizes or len(lines) < 2 else ["{", *("    " + line for line in lines), "}"]
 
 
@@ -110,7 +132,7 @@ class Rows:
     `hint` stands before the innermost loop of a pass.
     """
 
-    def __init__(self, hint: str, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
+    def __init__(self, hint: Hint, shape: Sequence[int], dims: Sequence[int], *items: Sequence[Item]):
         self.hint = hint
         every = [item for each in items for item in each]
         kept = [dim for dim in range(len(shape)) if dim not in dims]
@@ -137,15 +159,15 @@ class Rows:
         """One pass over a row: the items and the statements `steps` at every element."""
         if self.has_empty_rows:
             return []
-        lines = ["{", "    REDUCTION"]
-        for dim, size in enumerate(self.row_sizes):
-            pad = "    " * (dim + 1)
-            last = dim == len(self.row_sizes) - 1
-            lines += [pad + self.hint] * (unroll and last)
-            lines += [f"{pad}for (long s{dim} = 0; s{dim} < {size}; s{dim}++) {{"]
-        depth = "    " * (len(self.row_sizes) + 1)
-        lines += [depth + text for text in (*(self._text(item) for item in items), *steps)]
-        return lines + ["    " * (dim + 1) + "}" for dim in reversed(range(len(self.row_sizes)))] + ["}"]
+        body = [*(self._text(item) for item in items), *steps]
+        *outer, last = [(f"s{dim}", size) for dim, size in enumerate(self.row_sizes)] or [("", 0)]
+        if last[0]:
+            inner = [*_indented(body), "}"]
+            heads = self.hint.loops(*last) if unroll else [("", Loop(last[0], "0", str(last[1]), 1).head)]
+            body = [line for hint, head in heads for line in (*([hint] if hint else []), head, *inner)]
+        for variable, size in reversed(outer):
+            body = [Loop(variable, "0", str(size), 1).head, *_indented(body), "}"]
+        return ["{", *_indented(["REDUCTION", *body]), "}"]
 
     def summed(self, items: Sequence[Item], total: str, value: str) -> list[str]:
         """One pass that adds `value` of every element to the float `total`.
@@ -163,7 +185,7 @@ class Rows:
         """Nested loops, each of which adds to a sum of its own; only the innermost sum may be reordered."""
         loop, *inner = loops
         if not inner:
-            element = [self.hint, loop.head, *_indented([*texts, f"{total} += {value};"]), "}"]
+            element = [self.hint.each, loop.head, *_indented([*texts, f"{total} += {value};"]), "}"]
             return ["{", *_indented(["REDUCTION", *element]), "}"]
         part = f"{total}_{loop.variable}"
         body = [f"float {part} = 0;", *self._sum(inner, part, texts, value), f"{total} += {part};"]

@@ -13,6 +13,10 @@ from ..ir.literals import C_TYPES
 from ..ir.ops import ROWS
 from ..ir.strides import Access
 from ..schedule.plan import Place, Plan
+from .loops import Hint
+
+VECTOR_GROUP = 4
+"""Registers of a vector in loops that clang vectorises: riscv-v-register-bit-width-lmul."""
 
 # --- one kernel ------------------------------------------------------------------------------------
 
@@ -62,9 +66,10 @@ class Site:
         return any(ROWS[op.op_type].header == "elementary.h" for op in self.kernel.ops)
 
     @property
-    def hint(self) -> str:
-        """The macro of loops.h before its innermost loops."""
-        return "EACH_CHAIN" if self.has_chains else "EACH_ELEMENT"
+    def hint(self) -> Hint:
+        """The macros of loops.h before its innermost loops."""
+        each = "EACH_CHAIN" if self.has_chains else "EACH_ELEMENT"
+        return Hint(each, "EACH_LEFT", self.plan.target.machine.cpu.vlen // 32 * VECTOR_GROUP)
 
     @property
     def attrs(self) -> dict[str, Any]:

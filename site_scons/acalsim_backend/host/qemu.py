@@ -32,6 +32,7 @@ from ..paths import SIM
 from .qemu_file import QemuFile
 
 QEMU_NAME = "qemu-system-riscv64"
+BY_HAND = SIM / "qemu/bin"
 PLUGIN_NAME = "sst_device.so"
 PLUGIN_API = 1
 PLUGIN_SOURCES = tuple(sorted(SIM.glob("qemu/*.c")))
@@ -52,9 +53,14 @@ TIMEOUT_S = 60
 
 
 def find_qemu() -> Path:
-    """The program that the variable QEMU names, else QEMU_NAME on PATH. Raises QemuError if there is none."""
+    """The program that the variable QEMU names, else QEMU_NAME on PATH. Raises QemuError if there is none.
+
+    What ./run puts there, for calls by hand, is passed over: it would only go on to QEMU.
+    """
     wanted = os.environ.get("QEMU") or QEMU_NAME
-    found = shutil.which(wanted)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(folder for folder in folders if Path(folder) != BY_HAND)
+    found = shutil.which(wanted, path=path)
     if found is None:
         raise QemuError(
             f"no program '{wanted}'; install it (Debian: apt install qemu-system-misc) or name it in QEMU"

@@ -77,6 +77,8 @@ CLANG_FLAGS = (
     # Loops use groups of four vector registers, with a fixed number of elements a step.
     *("-mllvm", "-riscv-v-register-bit-width-lmul=4"),
     *("-mllvm", "-scalable-vectorization=off"),
+    # sqrtf is one instruction, and vectorised.
+    "-fno-math-errno",
     # With it, clang moves vector loads ahead until registers are spilled.
     *("-mllvm", "-enable-misched=false"),
 )

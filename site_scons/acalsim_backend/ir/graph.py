@@ -23,8 +23,13 @@ ROLES = ("input", "param", "output")
 
 
 class ACALSimOpType(Enum):
-    """What an op computes. The report's `type` is the member's name."""
+    """What an op computes. The report's `type` is the member's name.
 
+    LOAD and STORE compute nothing: devices move tiles so, by commands of theirs, and no graph has them.
+    """
+
+    LOAD = auto()
+    STORE = auto()
     MATMUL = auto()
     GEMM = auto()
     BMM = auto()
