@@ -9,8 +9,8 @@ from acalsim_backend.report.page.view import Subject
 from acalsim_backend.report.report_file import Check, Ledger, Provenance, Report, ReportedOp, Roofline
 from acalsim_backend.report.timeline import CpuSpan, DeviceLanes, Lane, Timeline
 from acalsim_backend.schedule.plan_file import BufferRow, ElfRow, OpRow, PlanFile
-from acalsim_backend.simulate.recording_file import SPAN
 from acalsim_backend.simulate.run_file import Counters, EngineCounters, OpCounters
+from acalsim_backend.simulate.span_file import SPAN
 
 PASSED = Check(True, 1e-7, 2e-7, None)
 

@@ -14,7 +14,7 @@ from acalsim_backend.report.page.page import page
 from acalsim_backend.simulate.run_file import Account, Counters, Guest, OpCounters
 from compute_fixtures import A, B, C, load, matmul, store
 from page_fixtures import reported_op, subject_of
-from test_recording import recorded  # noqa: F401
+from test_span_log import recorded  # noqa: F401
 
 pytestmark = pytest.mark.quick
 PRICES = {row.name: row.default for row in ENERGY}

@@ -8,7 +8,7 @@ import pytest
 from acalsim_backend.report.page import timeline as shown
 from acalsim_backend.report.page.occupancy import busy_share, moved_bytes
 from acalsim_backend.report.timeline import Lane, side_by_side
-from acalsim_backend.simulate.recording_file import SPAN
+from acalsim_backend.simulate.span_file import SPAN
 from browser_fixtures import needs_chromium
 from hypothesis import given
 from hypothesis import strategies as st

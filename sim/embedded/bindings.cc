@@ -157,12 +157,12 @@ nb::dict result_of(const PythonEngine& engine) {
     return result;
 }
 
-nb::bytes as_file(const std::vector<Recorded>& all) {
-    const std::string text = recording_file(all);
+nb::bytes as_file(const std::vector<LoggedBy>& all) {
+    const std::string text = span_file(all);
     return nb::bytes(text.data(), text.size());
 }
 
-nb::bytes recording_of(const PythonEngine& engine) { return as_file(engine.recordings()); }
+nb::bytes spans_of(const PythonEngine& engine) { return as_file(engine.span_logs()); }
 
 nb::dict serve(PythonEngine& engine, int listener, const std::string& description) {
     Server server(engine, description, check_signals);
@@ -174,7 +174,7 @@ nb::dict serve(PythonEngine& engine, int listener, const std::string& descriptio
     nb::dict result = result_of(engine);
     result["stalls"] = as_dict(server.client().stalls());
     result["statistics"] = nb::bytes(text.data(), text.size());
-    if (engine.records()) result["recording"] = as_file(server.recordings());
+    if (engine.keeps_spans()) result["spans"] = as_file(server.span_logs());
     return result;
 }
 
@@ -271,8 +271,8 @@ void bind_engine(nb::module_& module) {
         .def("serve", &serve, "listener"_a, "description"_a,
              "Serves one client of the listening socket (a file descriptor) to the end.")
         .def("result", &result_of)
-        .def("record", &PythonEngine::record, "From now on, what happens is recorded.")
-        .def("recording", &recording_of, "What the devices did, as in a run's recording.bin.")
+        .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is recorded.")
+        .def("spans", &spans_of, "What the devices did, as in a run's spans.bin.")
         .def_prop_ro(
             "last_wait", &last_wait,
             "Of the last access's stall, the cycles that it waited for the device's work,\n"

@@ -92,7 +92,7 @@ Access Client::taken(const Access& access) {
 
 void Client::respond(const Response& response, bool ended) {
     book(response);
-    if (recording_) record(response);
+    if (span_log_) keep_span(response);
     now_ += response.stall_cycles;
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
@@ -104,7 +104,7 @@ void Client::book(const Response& response) {
     stall.waited += response.waited;
 }
 
-void Client::record(const Response& response) {
+void Client::keep_span(const Response& response) {
     Span span{};
     span.begin = now_;
     span.end = now_ + response.stall_cycles;
@@ -114,7 +114,7 @@ void Client::record(const Response& response) {
     span.track = kAccessTrack;
     span.code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
     span.index = std::uint32_t(account_);
-    recording_->add(span);
+    span_log_->add(span);
 }
 
 namespace {

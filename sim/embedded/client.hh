@@ -15,7 +15,7 @@
 #include "embedded/error.hh"
 #include "embedded/guest_ram.hh"
 #include "model/device.hh"
-#include "model/recording.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -37,7 +37,7 @@ public:
     void respond(const Response& response, bool ended);
 
     // Where accesses are recorded, from now on; nowhere: nullptr.
-    void record(Recording* recording) { recording_ = recording; }
+    void keep_spans(SpanLog* log) { span_log_ = log; }
 
     // After the response that ended the simulation: the statistics text that the client left, if
     // any. A client that said HELLO leaves its statistics behind, or just leaves.
@@ -56,7 +56,7 @@ private:
 
     void advance(const MMIORequest& frame);
     void book(const Response& response);
-    void record(const Response& response);
+    void keep_span(const Response& response);
     Access taken(const Access& access);
     void greet(const MMIORequest& frame);
     void take_text(const MMIORequest& frame);
@@ -68,7 +68,7 @@ private:
     Connection connection_;
     Access access_{};  // that has not been answered yet
     Cycle now_ = 0;    // its beginning
-    Recording* recording_ = nullptr;
+    SpanLog* span_log_ = nullptr;
     Cycle advance_cycles_ = 0;
     std::uint64_t moved_bytes_ = 0;
     std::uint64_t account_ = 0;  // that the client named last

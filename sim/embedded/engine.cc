@@ -53,8 +53,8 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
-    Recording* recording() override { return engine_.records_ ? &recording_ : nullptr; }
-    const Recording& recorded() const { return recording_; }
+    SpanLog* span_log() override { return engine_.keeps_spans_ ? &span_log_ : nullptr; }
+    const SpanLog& spans() const { return span_log_; }
     std::uint64_t base() const override { return base_; }
 
     Peers peers() const override {
@@ -86,7 +86,7 @@ private:
     Engine& engine_;
     const std::string name_;
     const std::uint64_t base_;
-    Recording recording_;
+    SpanLog span_log_;
 };
 
 Engine::Engine(const DramTiming& ram) : dram_(ram) {}
@@ -256,12 +256,12 @@ std::map<std::uint64_t, Stages> Engine::stages() const {
     return all;
 }
 
-std::vector<Recorded> Engine::recordings() const {
-    std::vector<Recorded> all;
+std::vector<LoggedBy> Engine::span_logs() const {
+    std::vector<LoggedBy> all;
     for (const Plugged& plugged : devices_)
-        all.push_back({plugged.device->name(), plugged.base, &plugged.port->recorded()});
+        all.push_back({plugged.device->name(), plugged.base, &plugged.port->spans()});
     std::sort(all.begin(), all.end(),
-              [](const Recorded& a, const Recorded& b) { return a.base < b.base; });
+              [](const LoggedBy& a, const LoggedBy& b) { return a.base < b.base; });
     return all;
 }
 

@@ -17,7 +17,7 @@
 #include "embedded/interrupts.hh"
 #include "model/device.hh"
 #include "model/dram.hh"
-#include "model/recording.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -55,9 +55,9 @@ public:
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
 
     // From now on, what the devices do is recorded; and what was, in the order of addresses.
-    void record() { records_ = true; }
-    bool records() const { return records_; }
-    std::vector<Recorded> recordings() const;
+    void keep_spans() { keeps_spans_ = true; }
+    bool keeps_spans() const { return keeps_spans_; }
+    std::vector<LoggedBy> span_logs() const;
 
     Log log;                             // empty: nobody listens
     std::function<void()> on_long_wait;  // called now and then while events run; may throw
@@ -103,7 +103,7 @@ private:
     Dram dram_;
     Cycle now_ = 0;
     bool ended_ = false;
-    bool records_ = false;
+    bool keeps_spans_ = false;
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a recording says of a command: when it ran, its tile, and what it touched and computed.
+// What a log says of a command: when it ran, its tile, and what it touched and computed.
 #pragma once
 
 #include "model/array.hh"
 #include "model/pipeline.hh"
-#include "model/recording.hh"
+#include "model/span_log.hh"
 #include "model/vector_time.hh"
 
 namespace acalsim {

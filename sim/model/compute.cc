@@ -347,8 +347,8 @@ private:
     }
 
     void done(Entry job) {
-        if (Recording* recording = host().recording())
-            recording->add(
+        if (SpanLog* log = host().span_log())
+            log->add(
                 span_of(*job, {host().now(), at(REG_DATA_IN)}, array_.array(), vector_.rates()));
         pipeline_.remove(job);
         advance();

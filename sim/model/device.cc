@@ -7,7 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "model/recording.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -196,7 +196,7 @@ void Device::read_ram(const Block& block, std::function<void(Bytes)> done) {
     const Cycle begin = host_.now();
     host_.read_ram(block, [this, block, begin, life = life_, done](Bytes data) {
         log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), block.address);
-        record(block, kReads, begin);
+        keep_span(block, kReads, begin);
         if (life == life_) done(std::move(data));
     });
 }
@@ -205,16 +205,16 @@ void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> do
     const Cycle begin = host_.now();
     const auto written = [this, block, begin, size = bytes.size(), life = life_, done] {
         log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, block.address);
-        record(block, kWrites, begin);
+        keep_span(block, kWrites, begin);
         if (life == life_) done();
     };
     host_.write_ram(block, std::move(bytes), written);
 }
 
 // A transfer of DMA that is complete.
-void Device::record(const Block& block, std::uint16_t code, Cycle begin) const {
-    Recording* const recording = host_.recording();
-    if (!recording) return;
+void Device::keep_span(const Block& block, std::uint16_t code, Cycle begin) const {
+    SpanLog* const log = host_.span_log();
+    if (!log) return;
     Span span{};
     span.begin = begin;
     span.end = host_.now();
@@ -222,7 +222,7 @@ void Device::record(const Block& block, std::uint16_t code, Cycle begin) const {
     span.address = block.address;
     span.track = kTransferTrack;
     span.code = code;
-    recording->add(span);
+    log->add(span);
 }
 
 void Device::log(const char* format, ...) const {

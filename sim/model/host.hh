@@ -65,7 +65,7 @@ struct Block {
 // The devices that take messages from others: base address to bytes of scratchpad.
 using Peers = std::map<std::uint64_t, std::uint64_t>;
 
-class Recording;
+class SpanLog;
 
 // What a device sends another one. A tile has its bytes, without the gaps between its rows; `block`
 // says where they go, its address being one of the receiver's scratchpad. A signal has neither.
@@ -112,7 +112,7 @@ public:
     virtual void log(const std::string& text) = 0;
 
     // Where the device says what it did when, if anybody wants to know.
-    virtual Recording* recording() { return nullptr; }
+    virtual SpanLog* span_log() { return nullptr; }
 
     // Raises the interrupt line of that source for a moment; takes no time.
     virtual void interrupt(std::uint64_t) {}

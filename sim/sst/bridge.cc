@@ -66,7 +66,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
     : CycleComponent(id, params),
       socket_(params.find<std::string>("socket", "")),
       results_(params.find<std::string>("stats", "")),
-      record_(params.find<std::string>("record", "")),
+      spans_path_(params.find<std::string>("spans", "")),
       client_(params.find<std::string>("description", ""),
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
       dram_(made([&] { return Dram(ram_timing(params)); })),
@@ -90,7 +90,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
         devices_.push_back(
             {configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}, {}});
     }
-    if (!record_.empty()) client_.record(&recording_);
+    if (!spans_path_.empty()) client_.keep_spans(&span_log_);
     ++bridges;
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
@@ -332,11 +332,11 @@ void QEMUBinary::end() {
 void QEMUBinary::collect(const StatisticsEvent& event, Plugged& from) {
     for (std::size_t i = 0; i < event.names.size(); ++i)
         from.statistics.emplace_back(event.names[i], event.values[i]);
-    from.recording = Recording::of(event.spans, event.left_out);
+    from.log = SpanLog::of(event.spans, event.left_out);
     if (--silent_ > 0) return;
     complete_ = true;
     write_results();
-    write_recording();
+    write_spans();
     primaryComponentOKToEndSim();
 }
 
@@ -362,12 +362,12 @@ void QEMUBinary::write_results() const {
     if (!results_.empty()) write_file(results_, text.str());
 }
 
-void QEMUBinary::write_recording() const {
-    if (record_.empty()) return;
-    std::vector<Recorded> all = {{"", 0, &recording_}};
+void QEMUBinary::write_spans() const {
+    if (spans_path_.empty()) return;
+    std::vector<LoggedBy> all = {{"", 0, &span_log_}};
     for (const auto& [base, port] : ports_)
-        all.push_back({devices_[port].name, base, &devices_[port].recording});
-    write_file(record_, recording_file(all));
+        all.push_back({devices_[port].name, base, &devices_[port].log});
+    write_file(spans_path_, span_file(all));
 }
 
 void QEMUBinary::finish() {

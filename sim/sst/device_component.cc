@@ -37,8 +37,8 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
-    Recording* recording() override {
-        return component_.records_ ? &component_.recording_ : nullptr;
+    SpanLog* span_log() override {
+        return component_.keeps_spans_ ? &component_.span_log_ : nullptr;
     }
     std::uint64_t base() const override { return component_.base_; }
     Peers peers() const override { return component_.peers_; }
@@ -63,7 +63,7 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
                                  const std::string& model, const Parameters& defaults)
     : CycleComponent(id, params),
       base_(params.find<std::uint64_t>("base", 0)),
-      records_(params.find<bool>("record", false)),
+      keeps_spans_(params.find<bool>("spans", false)),
       bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
       due_(configureSelfLink("due", tick_, handler<&DeviceComponent::on_due>(this))) {
     guarded([&] {
@@ -125,7 +125,7 @@ void DeviceComponent::receive(SST::Event* event) {
         ram_ = {shared->origin, shared->size_bytes};
     } else if (dynamic_cast<StatisticsEvent*>(event)) {
         final_ = device_->statistics();
-        bus_->send(new StatisticsEvent(*final_, recording_));
+        bus_->send(new StatisticsEvent(*final_, span_log_));
     }
 }
 

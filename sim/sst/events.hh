@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/device.hh"
-#include "model/recording.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -235,8 +235,8 @@ public:
 class StatisticsEvent : public SST::Event {
 public:
     StatisticsEvent() = default;
-    StatisticsEvent(const Statistics& statistics, const Recording& recording)
-        : spans(recording.bytes()), left_out(recording.left_out()) {
+    StatisticsEvent(const Statistics& statistics, const SpanLog& log)
+        : spans(log.bytes()), left_out(log.left_out()) {
         for (const auto& [name, value] : statistics) {
             names.push_back(name);
             values.push_back(value);

@@ -38,9 +38,9 @@ from .schedule.passes import make_plan
 from .schedule.plan import Plan
 from .schedule.plan_file import PlanFile
 from .schedule.plan_rows import plan_file
-from .simulate.recording_file import parse_recording
 from .simulate.run import simulate
 from .simulate.run_file import RunFile
+from .simulate.span_file import parse_spans
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def run_program(
     machine, plan = program.machine, program.plan
     block = placed_inputs(plan, [array.tobytes() for array in inputs])
     run = simulate(
-        program.elf, machine, engine, host_tools(), block or None, record=machine.energy is not None
+        program.elf, machine, engine, host_tools(), block or None, spans=machine.energy is not None
     )
-    recording = parse_recording(run.recording, "the recording") if run.recording else None
+    recording = parse_spans(run.spans, "the recording") if run.spans else None
     happened = timeline(plan, run.statistics, recording, machine.ram.timing) if recording else None
     outputs = tensors(run.outputs, plan.outputs)
     versions = qemu.installed_version(), _compiler(machine.cpu.isa)

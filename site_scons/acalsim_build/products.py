@@ -87,7 +87,7 @@ class Run(Files):
     """What a simulation left behind."""
 
     statistics: Any = "run.json"
-    recording: Any = "recording.bin"
+    spans: Any = "spans.bin"
     outputs: Any = "outputs.bin"
     times: Any = "host.json"
     console: Any = "console.log"

@@ -202,7 +202,7 @@ def Report(env, model, captured, elf, code, placement, run, host):
     made = products.Report(model.report(), model.report(".host"), *others)
     verified = model.report(".verify")
     known = [verified] if os.path.exists(verified) or model.name in env.ToVerify() else []
-    sources = [run.statistics, run.recording, run.outputs, run.times, captured.outputs, captured.index]
+    sources = [run.statistics, run.spans, run.outputs, run.times, captured.outputs, captured.index]
     sources += [elf.elf, code.plan, placement, host.qemu, known, env.Glob(PAGE_ASSETS)]
     options = [
         "--times",

@@ -17,8 +17,8 @@ from ..machine.file import load_machine
 from ..machine.machine import Machine
 from ..mapped import mapped, tensors
 from ..schedule.plan_file import PlanFile
-from ..simulate.recording_file import read_recording
 from ..simulate.run_file import HostFile, RunFile
+from ..simulate.span_file import read_spans
 from .compare import compare
 from .page.page import page
 from .page.view import Subject as Shown
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     placement = doors.read(options.placement, PlacementFile, ReportError)
     verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
     run = doors.read(options.run / "run.json", RunFile, ReportError)
-    recording = read_recording(options.run / "recording.bin", ReportError)
+    recording = read_spans(options.run / "spans.bin", ReportError)
     machine = load_machine(options.machine)
     happened = timeline(plan, run.statistics, recording, machine.ram.timing)
     report = report_of_files(options, machine, capture, plan, placement, run, happened)

@@ -14,8 +14,8 @@ from .. import doors
 from ..errors import ReportError
 from ..machine.registers import CONTROL_FLAGS, REGISTERS, WINDOW_BYTES
 from ..schedule.plan_file import PlanFile
-from ..simulate.recording_file import FIRST_UNIT, TRANSFERS, WRITES, Recording, Spans
 from ..simulate.run_file import Guest, Statistics
+from ..simulate.span_file import FIRST_UNIT, TRANSFERS, WRITES, SpanLogs, Spans
 
 START = next(flag.value for flag in CONTROL_FLAGS if flag.name == "CONTROL_START")
 CONTROL = next(register.offset for register in REGISTERS if register.name == "CONTROL")
@@ -79,9 +79,7 @@ def guest_of(statistics: Statistics) -> Guest:
     return doors.from_json(statistics.guest, Guest, "the guest's counters", ReportError)
 
 
-def timeline(
-    plan: PlanFile, statistics: Statistics, recording: Recording, ram: Mapping[str, int]
-) -> Timeline:
+def timeline(plan: PlanFile, statistics: Statistics, recording: SpanLogs, ram: Mapping[str, int]) -> Timeline:
     """Of a run with RAM of such a timing, a value for each row of RAM_TIMING."""
     guest, total_cycles = guest_of(statistics), statistics.total_cycles
     by_account = ops_by_account(plan, guest)
@@ -124,7 +122,7 @@ def more_ops(of_account: Ops) -> int:
     return max(len({op for op in of_account.tolist() if op != NO_OP}) - 1, 0)
 
 
-def device_lanes(name: str, recording: Recording, by_account: Ops) -> DeviceLanes:
+def device_lanes(name: str, recording: SpanLogs, by_account: Ops) -> DeviceLanes:
     base, own = recording.bases[name], recording.devices[name]
     there = recording.accesses
     accesses = there[(there["address"] >= base) & (there["address"] < base + WINDOW_BYTES)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..machine.commands import COMMANDS
 from ..machine.registers import REGISTERS, WINDOW_BYTES
-from ..simulate.recording_file import READS, SLEEPS, Spans
+from ..simulate.span_file import READS, SLEEPS, Spans
 from .report_file import Report
 from .timeline import NO_OP, DeviceLanes, Lane, Timeline, side_by_side
 

@@ -2,7 +2,7 @@
 """Runs an ELF on QEMU beside the simulator and keeps what both said.
 
 In: an ELF that passed the placement check, a machine, an engine. Out: RUN/run.json (the
-simulator's statistics and the guest's counters), RUN/recording.bin (what happened when),
+simulator's statistics and the guest's counters), RUN/spans.bin (what happened when),
 RUN/outputs.bin (the output tensors as the guest left them in RAM), RUN/console.log,
 RUN/simulator.log and RUN/host.json (wall-clock times).
 Runs share nothing: each has its own socket and guest RAM file in a private folder.
@@ -47,13 +47,13 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Run:
-    """What a finished simulation left behind; `outputs` is the guest's output block, `recording` the file that
-    recording.py reads, if one was asked for."""
+    """What a finished simulation left behind; `outputs` is the guest's output block, `spans` the file that
+    span_file.py reads, if one was asked for."""
 
     statistics: Statistics
     outputs: bytes
     wall_s: float
-    recording: bytes | None = None
+    spans: bytes | None = None
 
 
 def simulate(
@@ -66,7 +66,7 @@ def simulate(
     verbose: bool = False,
     engine_options: Sequence[str] = (),
     trace: Path | None = None,
-    record: bool = False,
+    spans: bool = False,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
     debugger: Callable[[Path], None] | None = None,
 ) -> Run:
@@ -81,8 +81,8 @@ def simulate(
     with private_folder(machine.ram.size_bytes) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
-        recording = folder / "recording.bin" if record else None
-        options = [engine, *engine_options, *(["--record", str(recording)] if recording else [])]
+        recording = folder / "spans.bin" if spans else None
+        options = [engine, *engine_options, *(["--spans", str(recording)] if recording else [])]
         session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace, debugger)
         started = time.perf_counter()
         try:

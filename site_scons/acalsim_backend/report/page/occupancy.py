@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...simulate.recording_file import Spans
+from ...simulate.span_file import Spans
 
 Edges = NDArray[np.int64]
 """Of bins that follow each other, in cycles."""

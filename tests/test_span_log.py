@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from acalsim_backend.errors import SimulateError
 from acalsim_backend.machine.file import load_machine
-from acalsim_backend.simulate.recording_file import (
+from acalsim_backend.simulate.span_file import (
     ACCESSES,
     FIRST_UNIT,
     READS,
     SLEEPS,
     TRANSFERS,
     WRITES,
-    read_recording,
+    read_spans,
 )
 from compute_fixtures import (
     CODES,
@@ -49,11 +49,11 @@ def recorded(embedded, tmp_path):
         simulator = embedded.Engine(latency_cycles=LATENCY, bytes_per_cycle=8)
         simulator.add_device("compute", "compute", COMPUTE, parameters(**given))
         if records:
-            simulator.record()
+            simulator.keep_spans()
         outcome = Matrices(simulator, tmp_path).run(*commands)
-        path = tmp_path / "recording.bin"
-        path.write_bytes(simulator.recording())
-        return outcome, simulator.result(), read_recording(path)
+        path = tmp_path / "spans.bin"
+        path.write_bytes(simulator.spans())
+        return outcome, simulator.result(), read_spans(path)
 
     return run
 
@@ -121,7 +121,7 @@ def test_recording_changes_nothing_and_without_it_nothing_is_kept(recorded):
 
 def test_accesses_have_their_cycles_values_and_accounts(embedded, tmp_path):
     simulator = simulator_of(embedded, load_machine("default"))
-    simulator.record()
+    simulator.keep_spans()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "socket"))
     listener.listen(1)
@@ -135,9 +135,9 @@ def test_accesses_have_their_cycles_values_and_accounts(embedded, tmp_path):
     assert client.read(COMPUTE + CONTROL)[1] == 0
     client.end()
     thread.join()
-    path = tmp_path / "recording.bin"
-    path.write_bytes(served["recording"])
-    recording = read_recording(path)
+    path = tmp_path / "spans.bin"
+    path.write_bytes(served["spans"])
+    recording = read_spans(path)
     seen = [
         [int(span[name]) for name in ("begin", "end", "code", "address", "bytes", "index", "track")]
         for span in recording.accesses
@@ -151,20 +151,20 @@ def test_accesses_have_their_cycles_values_and_accounts(embedded, tmp_path):
 
 def test_a_file_that_is_no_recording_is_refused_in_one_line(recorded, tmp_path):
     recorded(*COMMANDS)
-    path = tmp_path / "recording.bin"
+    path = tmp_path / "spans.bin"
     whole = path.read_bytes()
     for content, words in (
         (b"", "this is no recording of a run"),
         (b"\x7fELF\n", "this is no recording of a run"),
-        (json.dumps({"units": []}).encode() + b"\n", "it has no key 'recordings'"),
+        (json.dumps({"units": []}).encode() + b"\n", "it has no key 'logs'"),
         (whole[:-1], "767 bytes of spans, where its first line says 8 of 96"),
     ):
         path.write_bytes(content)
         with pytest.raises(SimulateError, match=words) as refused:
-            read_recording(path)
+            read_spans(path)
         assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
     with pytest.raises(SimulateError, match="cannot be read: No such file"):
-        read_recording(tmp_path / "none.bin")
+        read_spans(tmp_path / "none.bin")
 
 
 def test_spans_are_as_the_simulator_lays_them_out(recorded):

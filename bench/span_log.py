@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What recording costs a simulation: CPU seconds of QEMU and simulator with it and without, in turns.
 
-    ./run python bench/recording.py [--models resnet18_32,mobilenetv2] [--rounds 7]
+    ./run python bench/span_log.py [--models resnet18_32,mobilenetv2] [--rounds 7]
 
 Prints the least of each and the bytes that were recorded, then how long the trace takes to write.
 """
@@ -21,9 +21,9 @@ from acalsim_backend.report.read import read_report
 from acalsim_backend.report.timeline import timeline
 from acalsim_backend.report.trace import trace_text
 from acalsim_backend.schedule.plan_file import PlanFile
-from acalsim_backend.simulate.recording_file import read_recording
 from acalsim_backend.simulate.run import simulate
 from acalsim_backend.simulate.run_file import RunFile
+from acalsim_backend.simulate.span_file import read_spans
 
 
 def cpu_seconds():
@@ -35,8 +35,8 @@ def measured(name, record):
     host = ROOT / "build/host"
     tools = Tools(host / "sst_device.so", next(host.glob("_embedded*.so")))
     before = cpu_seconds()
-    run = simulate(ROOT / f"build/{name}.elf", load_machine("default"), "embedded", tools, record=record)
-    return cpu_seconds() - before, len(run.recording or b"")
+    run = simulate(ROOT / f"build/{name}.elf", load_machine("default"), "embedded", tools, spans=record)
+    return cpu_seconds() - before, len(run.spans or b"")
 
 
 def trace_seconds(name):
@@ -44,7 +44,7 @@ def trace_seconds(name):
     report = read_report(ROOT / f"build/reports/{name}.json")
     run = doors.read(folder / "run/run.json", RunFile)
     began = time.perf_counter()
-    recording = read_recording(folder / "run/recording.bin")
+    recording = read_spans(folder / "run/spans.bin")
     plan = doors.read(folder / "plan.json", PlanFile)
     text = trace_text(report, timeline(plan, run.statistics, recording, load_machine("default").ram.timing))
     Path("/dev/null").write_text(text)

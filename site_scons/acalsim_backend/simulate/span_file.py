@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""recording.bin: what happened when, as sim/model/recording.cc writes it. A line of JSON, then the spans."""
+"""spans.bin: what happened when, as sim/model/span_log.cc writes it. A line of JSON, then the spans."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Spans = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class RecordingRow:
+class LogRow:
     """Whose spans follow: those of the CPU's accesses have no name. `left_out` came when there were too many."""
 
     name: str
@@ -43,16 +43,16 @@ class RecordingRow:
 
 
 @dataclass(frozen=True)
-class RecordingHead:
+class SpanFileHead:
     """The first line; a track's unit is the one of that index behind FIRST_UNIT."""
 
     units: tuple[str, ...]
-    recordings: tuple[RecordingRow, ...]
+    logs: tuple[LogRow, ...]
 
 
 @dataclass(frozen=True)
-class Recording:
-    """All of recording.bin: the accesses of the CPU, and of each device the rest by its name."""
+class SpanLogs:
+    """All of spans.bin: the accesses of the CPU, and of each device the rest by its name."""
 
     units: tuple[str, ...]
     accesses: Spans
@@ -61,36 +61,36 @@ class Recording:
     left_out: int
 
 
-def read_recording(path: Path, error: type[AcalsimError] = SimulateError) -> Recording:
+def read_spans(path: Path, error: type[AcalsimError] = SimulateError) -> SpanLogs:
     """Raises `error` naming the file where it is none, or not whole."""
     try:
-        return parse_recording(path.read_bytes(), str(path), error)
+        return parse_spans(path.read_bytes(), str(path), error)
     except OSError as problem:
         raise error(f"{path}: cannot be read: {problem.strerror}") from None
 
 
-def parse_recording(content: bytes, path: str, error: type[AcalsimError] = SimulateError) -> Recording:
+def parse_spans(content: bytes, path: str, error: type[AcalsimError] = SimulateError) -> SpanLogs:
     """What such a file holds; `path` is how errors name it."""
     line, _, rest = content.partition(b"\n")
     try:
         value = json.loads(line)
     except ValueError:
         raise error(f"{path}: this is no recording of a run; simulate anew") from None
-    head = doors.from_json(value, RecordingHead, path, error)
-    count = sum(row.spans for row in head.recordings)
+    head = doors.from_json(value, SpanFileHead, path, error)
+    count = sum(row.spans for row in head.logs)
     if len(rest) != count * SPAN.itemsize:
         raise error(
             f"{path}: {len(rest)} bytes of spans, where its first line says {count} of {SPAN.itemsize}; "
             "simulate anew"
         )
-    ends = np.cumsum([0, *(row.spans for row in head.recordings)])
+    ends = np.cumsum([0, *(row.spans for row in head.logs)])
     all_spans = np.frombuffer(rest, SPAN)
     spans = [all_spans[first:last] for first, last in zip(ends, ends[1:], strict=False)]
-    by_name = {row.name: part for row, part in zip(head.recordings, spans, strict=True)}
-    return Recording(
+    by_name = {row.name: part for row, part in zip(head.logs, spans, strict=True)}
+    return SpanLogs(
         units=head.units,
         accesses=by_name.pop("", all_spans[:0]),
         devices=by_name,
-        bases={row.name: row.base for row in head.recordings if row.name},
-        left_out=sum(row.left_out for row in head.recordings),
+        bases={row.name: row.base for row in head.logs if row.name},
+        left_out=sum(row.left_out for row in head.logs),
     )

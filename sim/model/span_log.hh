@@ -33,7 +33,7 @@ struct Span {
 };
 static_assert(sizeof(Span) == 96, "files have them one behind the other");
 
-class Recording {
+class SpanLog {
 public:
     // Those that come when there are so many already are only counted.
     static constexpr std::size_t kMostSpans = 1 << 20;
@@ -45,8 +45,8 @@ public:
     const std::vector<Span>& spans() const { return spans_; }
     std::uint64_t left_out() const { return left_out_; }
 
-    // What such a recording's spans and its count were, from elsewhere.
-    static Recording of(const Bytes& spans, std::uint64_t left_out);
+    // What such a log's spans and its count were, from elsewhere.
+    static SpanLog of(const Bytes& spans, std::uint64_t left_out);
     Bytes bytes() const;
 
 private:
@@ -54,14 +54,14 @@ private:
     std::uint64_t left_out_ = 0;
 };
 
-// A recording, and whose: its name, and the base address of a device.
-struct Recorded {
+// A log, and whose: its name, and the base address of a device.
+struct LoggedBy {
     std::string name;
     std::uint64_t base;
-    const Recording* recording;
+    const SpanLog* log;
 };
 
 // All of a file: a line of JSON that says what follows, then the spans of each.
-std::string recording_file(const std::vector<Recorded>& all);
+std::string span_file(const std::vector<LoggedBy>& all);
 
 }  // namespace acalsim
