@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bits and the sign of a float32.
+ * The bits and the sign of a float32. The kernels' headers of arithmetic are C and C++.
  */
 #ifndef ACALSIM_BITS_H
 #define ACALSIM_BITS_H
@@ -14,8 +14,28 @@ union float_bits {
     int32_t bits;
 };
 
-INLINE int32_t bits_of(float value) { return (union float_bits){.value = value}.bits; }
-INLINE float float_of(int32_t bits) { return (union float_bits){.bits = bits}.value; }
+union double_bits {
+    double value;
+    int64_t bits;
+};
+
+INLINE int32_t bits_of(float value) {
+    union float_bits both;
+    both.value = value;
+    return both.bits;
+}
+
+INLINE float float_of(int32_t bits) {
+    union float_bits both;
+    both.bits = bits;
+    return both.value;
+}
+
+INLINE int64_t bits_of_f64(double value) {
+    union double_bits both;
+    both.value = value;
+    return both.bits;
+}
 
 /* |x|. fabsf and copysignf are one scalar instruction each, but clang 16 does not vectorise them.
  */

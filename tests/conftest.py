@@ -31,6 +31,7 @@ pytest_plugins = [
     "qemu_fixtures",
     "simulator_fixtures",
     "sst_fixtures",
+    "sweep_fixtures",
     "watch_fixtures",
     "zoo_fixtures",
 ]

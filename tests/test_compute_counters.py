@@ -128,7 +128,8 @@ def test_random_lists_give_the_values_of_one_after_the_other(
         assert wait["dram"] == 0
 
 
-def test_counters_say_what_happened(matrices):
+def test_counters_say_what_happened(embedded, tmp_path):
+    matrices = machine_of(embedded, tmp_path, lanes=0, special_lanes=0)
     m, n, k = 20, 30, 50
     _, _, stall = matrices.run(*product(m, n, k))
     fetched = 4 * COMMAND_BYTES

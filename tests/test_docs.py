@@ -16,9 +16,14 @@ README, TIMING, EXPLORE = ROOT / "README.md", ROOT / "docs/timing.md", ROOT / "d
 BY_OTHERS = {
     "./run pytest": "is what runs this",
     "git add baseline.json": "is git's",
+    "./run dask scheduler": "is Dask's",
+    "./run dask worker tcp://HOST:8786": "is Dask's",
+    "./run scons sweep-mlp SWEEP=my.toml SCHEDULER=tcp://HOST:8786": "test_sweep_cluster.py has a cluster",
 }
 BY_HAND = ("acalsim_backend.serve", "qemu-system-riscv64")
 """Programs that run until others end them: test_the_two_terminals."""
+
+SAMPLE = '[sample]\ncount = 9\n"devices.compute.rows" = {from = 4, to = 32, step = 4}\n'
 
 
 def every_command():
@@ -54,6 +59,8 @@ def reader(tree_of_all, tmp_path_factory):
     (tree / "my/wide.toml").write_text(machine.replace("columns = 16", "columns = 32"))
     shutil.copytree(ROOT / "examples", tree / "examples", ignore=shutil.ignore_patterns("output*"))
     (tree / "cases.csv").write_text(block_of_cases()[0])
+    (tree / "my.toml").write_text('models = ["mlp"]\n' + block(EXPLORE, "A sweep file says what to turn"))
+    (tree / "sample.toml").write_text(SAMPLE)
     return tree
 
 

@@ -5,12 +5,11 @@ import shutil
 import subprocess
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from acalsim_backend.errors import ToolchainError
 from acalsim_backend.host import toolchain
 from acalsim_backend.machine.file import load_machine
-from kernel_fixtures import FUNCTIONS, GELUS, LOOP, MOST, PRODUCTS, apply
+from kernel_fixtures import FUNCTIONS, GELUS, LOOP, MOST, PRODUCTS
 from qemu_fixtures import KERNELS
 
 CHECK = """
@@ -125,49 +124,3 @@ def test_vector_code_computes_what_scalar_code_does(firmware, run, tmp_path, vle
     elf = firmware(f"vector{vlen}", extra=[compiled(tmp_path, check_program(PRODUCTS), cpu)])
     outcome = run(elf, arguments=arguments(cpu))
     assert (outcome.console, outcome.status) == ("", 0)
-
-
-CHECKSUM = """
-#include "console.h"
-#include "elementary.h"
-{loops}
-static float x[2003], y[2003];
-static void print_checksum(void) {{
-    uint64_t sum = 0;
-    for (int i = 0; i < 2003; i++) sum = sum * 31 + (y[i] != y[i] ? 1u : (uint32_t)bits_of(y[i]));
-    print_hex(sum);
-    print("\\n");
-}}
-int main(void) {{
-    for (uint32_t i = 0; i < 2003; i++) x[i] = {sample};
-    {calls}
-    return 0;
-}}
-"""
-SAMPLE = "i < 1000 ? ((int)i - 500) * 0.0625f : float_of((int32_t)(i * 2147483u))"
-
-
-@pytest.mark.parametrize(
-    "cpu",
-    [load_machine("cpu").cpu, pytest.param(vector_cpu(256), marks=needs_clang)],
-    ids=lambda cpu: cpu.isa,
-)
-def test_elementary_functions_are_the_same_on_the_machine_as_on_the_host(
-    library, firmware, run, tmp_path, cpu
-):
-    names = (*FUNCTIONS, *GELUS)
-    calls = "\n    ".join(f"{name}_loop(x, y, 2003);\n    print_checksum();" for name in names)
-    source = CHECKSUM.format(loops="".join(LOOP.format(name) for name in names), sample=SAMPLE, calls=calls)
-    elf = firmware(f"checksum{cpu.isa}", extra=[compiled(tmp_path, source, cpu)])
-    i = np.arange(2003)
-    bits = (i.astype("u8") * 2147483).astype("u4").view("f4")
-    x = np.where(i < 1000, ((i - 500) * 0.0625).astype("f4"), bits)
-    expected = []
-    for name in names:
-        y = apply(library, name, x)
-        sum = 0
-        for value in np.where(np.isnan(y), 1, y.view("u4").astype("i8")):
-            sum = (sum * 31 + int(value)) % 2**64
-        expected.append(sum)
-    found = [int(line, 16) for line in run(elf, arguments=arguments(cpu)).console.split()]
-    assert dict(zip(names, found, strict=True)) == dict(zip(names, expected, strict=True))

@@ -27,6 +27,7 @@ FLOORS = (
     ("simulate",),
     ("report",),
     ("pipeline", "serve", "timing", "frames", "compare", "baseline", "doctor"),
+    ("sweep",),
     ("backend", "compiler"),
     ("__init__",),
 )

@@ -124,7 +124,7 @@ def test_a_storage_that_is_written_in_part_is_noticed(plan):
 
 
 def test_a_step_before_its_data_is_noticed():
-    staged = run_passes(_start(), PASSES[:4])
+    staged = run_passes(_start(), PASSES[:3])
     staged = run_passes(replace(staged, storages=dict(staged.ir.tensors)), (PASSES[5],))
     backwards = replace(staged, teams=replace(staged.teams, steps=staged.teams.steps[::-1]))
     assert "kernel 'cat_3' reads 'positive' before it is written" in refused("teams", backwards)

@@ -47,9 +47,14 @@ def inputs():
 
 def test_a_report_of_a_matmul_has_the_bound_that_a_person_works_out(host_tree):
     report = report_of(host_tree, "matmul")
-    # 8x16 times 16x8 on 16x16 of array; operands, bias and result over 32 bytes a cycle.
+    # 8x16 times 16x8 on 16x16 of array; operands, bias and result over 32 bytes a cycle;
+    # 64 sums with the bias, 16 a cycle.
     array, dram = 8 * 16 * 8 // 256, (8 * 16 + 16 * 8 + 8 + 8 * 8) * 4 // 32
-    expected = {"bound_cycles": 41, "limiter": "dram", "by": {"array": 4, "dram": 41}}
+    expected = {
+        "bound_cycles": 41,
+        "limiter": "dram",
+        "by": {"array": 4, "vector": 4, "special": 0, "dram": 41},
+    }
     assert (array, dram) == (4, 41)
     assert report["roofline"] == expected and report["ops"][0]["roofline"] == expected
     assert report["total_cycles"] > 41
@@ -60,11 +65,12 @@ def test_a_report_of_a_convolution_has_the_bound_that_a_person_works_out(tree):
     printed = tree.scons("sim-conv").stdout
     report = report_of(tree, "conv")
     # 28x28 outputs of 32 channels, each of 8 channels of 3x3: 1,806,336 products, 256 a cycle.
+    # 25,088 elements through the ReLU, 16 a cycle.
     # Image 25,088 bytes, weights 9,216, bias 128, result 100,352: 134,784 bytes, 32 a cycle.
     assert report["roofline"] == {
         "bound_cycles": 7056,
         "limiter": "array",
-        "by": {"array": 7056, "dram": 4212},
+        "by": {"array": 7056, "vector": 1568, "special": 0, "dram": 4212},
     }
     assert sum(op["roofline"]["by"]["array"] for op in report["ops"]) == 7056
     times = f"{report['total_cycles'] / 7056:.1f}"
@@ -97,9 +103,14 @@ def test_no_run_is_faster_than_its_bound(tree):
 
 
 def test_devices_that_are_alike_and_channels_work_side_by_side():
-    assert rates(load_machine("default")) == {"array": 16 * 16, "dram": 32}
-    assert rates(load_machine("quad")) == {"array": 4 * 16 * 16, "dram": 2 * 32}
-    assert rates(load_machine("large")) == {"array": 128 * 128, "dram": 16 * 32}
+    assert rates(load_machine("default")) == {"array": 16 * 16, "vector": 16, "special": 4, "dram": 32}
+    assert rates(load_machine("quad")) == {"array": 4 * 256, "vector": 64, "special": 16, "dram": 2 * 32}
+    assert rates(load_machine("large")) == {
+        "array": 128 * 128,
+        "vector": 1024,
+        "special": 128,
+        "dram": 16 * 32,
+    }
 
 
 def test_of_devices_of_two_kinds_the_stronger_kind_counts():

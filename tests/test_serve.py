@@ -76,7 +76,7 @@ def test_stalls_are_booked_to_the_account_that_the_client_names(serve, simulator
         server.client.response()
         server.client.read(ECHO + DATA_OUT)
     server.client.end()
-    nothing = dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0)
+    nothing = dict.fromkeys(("fetch", "load", "compute", "vector", "store", "dram"), 0)
     assert server.result()["stalls"] == {
         "0": {"access": 1 + 10 + 10 + 1, **nothing},
         "3": {"access": 1, **nothing},

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine as the Python module _embedded, and devices written in Python.
+#include "embedded/bindings.hh"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/function.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <nanobind/trampoline.h>
 
@@ -13,12 +14,9 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <vector>
 
-#include "embedded/engine.hh"
 #include "embedded/server.hh"
-#include "model/array.hh"
 #include "model/registry.hh"
 
 namespace nb = nanobind;
@@ -109,12 +107,6 @@ public:
     void cleared() override { NB_OVERRIDE(cleared); }
 };
 
-// Ctrl-C ends a wait: Python's handler has only taken a note of it so far.
-void check_signals() {
-    const nb::gil_scoped_acquire python;
-    if (PyErr_CheckSignals() != 0) throw nb::python_error();
-}
-
 class PythonEngine : public Engine {
 public:
     explicit PythonEngine(const DramTiming& ram) : Engine(ram) { on_long_wait = check_signals; }
@@ -136,44 +128,22 @@ private:
     std::vector<std::shared_ptr<NamedDevice>> written_in_python_;
 };
 
-nb::dict as_dict(const Statistics& statistics) {
-    nb::dict result;
-    for (const auto& [name, value] : statistics) result[name.c_str()] = value;
-    return result;
-}
-
-nb::dict as_dict(const std::vector<std::pair<std::string, Statistics>>& all) {
-    nb::dict result;
-    for (const auto& [name, statistics] : all) result[name.c_str()] = as_dict(statistics);
-    return result;
-}
-
-nb::dict result_of(const PythonEngine& engine) {
-    nb::dict result;
-    result["total_cycles"] = engine.now();
-    result["transactions"] = engine.transactions();
-    result["ended"] = engine.ended();
-    result["devices"] = as_dict(engine.device_statistics());
-    return result;
-}
-
-nb::bytes as_file(const std::vector<LoggedBy>& all) {
-    const std::string text = span_file(all);
-    return nb::bytes(text.data(), text.size());
-}
+nb::bytes as_file(const std::vector<LoggedBy>& all) { return as_bytes(span_file(all)); }
 
 nb::bytes spans_of(const PythonEngine& engine) { return as_file(engine.span_logs()); }
 
-nb::dict serve(PythonEngine& engine, int listener, const std::string& description) {
+nb::dict serve(PythonEngine& engine, int listener, const std::string& description, bool records) {
     Server server(engine, description, check_signals);
+    Recording recording;
     std::string text;
     {
         const nb::gil_scoped_release others_may_run;
-        text = server.serve(listener);
+        text = server.serve(listener, records ? &recording : nullptr);
     }
     nb::dict result = result_of(engine);
-    result["stalls"] = as_dict(server.client().stalls());
-    result["statistics"] = nb::bytes(text.data(), text.size());
+    result["stalls"] = as_dict(server.client().stalls().all());
+    result["statistics"] = as_bytes(text);
+    if (records) result["recording"] = as_bytes(recording.bytes());
     if (engine.keeps_spans()) result["spans"] = as_file(server.span_logs());
     return result;
 }
@@ -268,10 +238,12 @@ void bind_engine(nb::module_& module) {
              "moved_bytes"_a = 0, "One access without a socket: (success, data, stall cycles).")
         .def("write", &write, "address"_a, "data"_a, "size_bytes"_a = 4, "advance_cycles"_a = 0,
              "moved_bytes"_a = 0)
-        .def("serve", &serve, "listener"_a, "description"_a,
-             "Serves one client of the listening socket (a file descriptor) to the end.")
-        .def("result", &result_of)
-        .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is recorded.")
+        .def(
+            "serve", &serve, "listener"_a, "description"_a, "records"_a = false,
+            "Serves one client of the listening socket (a file descriptor) to the end; may return\n"
+            "a recording for replay().")
+        .def("result", [](const PythonEngine& engine) { return result_of(engine); })
+        .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is kept.")
         .def("spans", &spans_of, "What the devices did, as in a run's spans.bin.")
         .def_prop_ro(
             "last_wait", &last_wait,
@@ -279,76 +251,6 @@ void bind_engine(nb::module_& module) {
             "by what the device was doing.")
         .def_rw("log", &PythonEngine::log, nb::arg("log").none(),
                 "None, or a function of (cycle, who, text).");
-}
-
-using Number = std::uint64_t;
-using ArrayCase = std::tuple<std::string, std::string, Number, Number, Number, Number, Number,
-                             Number, Number, Number, Number>;
-
-Cycle array_cycles_of(const ArrayCase& one) {
-    static const std::map<std::string, Dataflow> dataflows = {{"ws", Dataflow::weight_stationary},
-                                                              {"os", Dataflow::output_stationary}};
-    static const std::map<std::string, Overlap> overlaps = {{"serial", Overlap::serial},
-                                                            {"single", Overlap::single_buffered},
-                                                            {"double", Overlap::double_buffered}};
-    const auto& [dataflow, overlap, rows, cols, m, n, k, tile_m, bandwidth, latency, depth] = one;
-    if (!rows || !cols || !m || !n || !k || !depth) throw std::invalid_argument("a size is 0");
-    return gemm_cycles({rows, cols, dataflows.at(dataflow), overlaps.at(overlap)},
-                       {m, n, k, tile_m}, {bandwidth, latency, depth});
-}
-
-std::vector<Cycle> array_cycles(const std::vector<ArrayCase>& cases) {
-    std::vector<Cycle> cycles;
-    for (const ArrayCase& one : cases) cycles.push_back(array_cycles_of(one));
-    return cycles;
-}
-
-// --- Command lists without values ---
-
-DramTiming dram_timing(const std::map<std::string, std::uint64_t>& ram) {
-#define ROW(name, otherwise, text) ram.at(#name),
-    return {ACALSIM_RAM_TIMING(ROW)};
-#undef ROW
-}
-
-// The lists, one for each device, are started one after the other; returns RESULT and DATA_OUT of
-// each, and the cycles from the first START until the CPU has seen the end of the last.
-nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& devices,
-                      const std::map<std::string, std::uint64_t>& ram,
-                      const std::vector<nb::bytes>& lists,
-                      const std::vector<std::uint64_t>& bases) {
-    if (lists.size() != devices.size() || bases.size() != devices.size())
-        throw std::invalid_argument("there is one list and one base address for each device");
-    Engine engine(dram_timing(ram));
-    Bytes all;
-    for (const nb::bytes& list : lists) {
-        const auto* data = reinterpret_cast<const std::uint8_t*>(list.c_str());
-        all.insert(all.end(), data, data + list.size());
-    }
-    engine.map_ram(GuestRam::of_lists(std::move(all)));
-    for (std::size_t i = 0; i < devices.size(); ++i)
-        engine.add_device(model, model + std::to_string(i), bases[i], devices[i]);
-    const auto write = [&engine](std::uint64_t address, std::uint64_t value) {
-        engine.access({true, address, sizeof(std::uint32_t), value, 0});
-    };
-    const auto read = [&engine](std::uint64_t address) {
-        return engine.access({false, address, sizeof(std::uint32_t), 0, 0}).data;
-    };
-    std::uint64_t place = RAM_ORIGIN;
-    for (std::size_t i = 0; i < lists.size(); ++i) {
-        write(bases[i] + REG_DATA_IN, place);
-        write(bases[i] + REG_SIZE, lists[i].size());
-        place += lists[i].size();
-    }
-    const Cycle begin = engine.now();
-    for (std::size_t i = 0; i < lists.size(); ++i) write(bases[i] + REG_CONTROL, CONTROL_START);
-    std::vector<std::uint64_t> errors;
-    for (std::size_t i = 0; i < lists.size(); ++i) errors.push_back(read(bases[i] + REG_RESULT));
-    const Cycle cycles = engine.now() - begin;
-    nb::list results;
-    for (std::size_t i = 0; i < lists.size(); ++i)
-        results.append(nb::make_tuple(errors[i], read(bases[i] + REG_DATA_OUT)));
-    return nb::make_tuple(results, cycles);
 }
 
 }  // namespace
@@ -360,14 +262,7 @@ NB_MODULE(_embedded, module) {
     bind_device(module);
     bind_engine(module);
     module.def("models", &model_names);
-    module.def(
-        "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a, "bases"_a,
-        "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
-        "one for each of the devices, whose parameters are given; computes no values.");
-    module.def(
-        "array_cycles", &array_cycles, "cases"_a,
-        "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"
-        "M, N, K, tile_m, bytes_per_cycle, latency, depth); see model/array.hh.");
+    bind_timing(module);
 }
 
 }  // namespace acalsim

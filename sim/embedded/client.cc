@@ -91,17 +91,11 @@ Access Client::taken(const Access& access) {
 }
 
 void Client::respond(const Response& response, bool ended) {
-    book(response);
+    stalls_.book(account_, response);
     if (span_log_) keep_span(response);
     now_ += response.stall_cycles;
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
-}
-
-void Client::book(const Response& response) {
-    Stall& stall = stalls_[account_];
-    stall.access += response.stall_cycles - response.waited.total();
-    stall.waited += response.waited;
 }
 
 void Client::keep_span(const Response& response) {
@@ -115,32 +109,6 @@ void Client::keep_span(const Response& response) {
     span.code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
     span.index = std::uint32_t(account_);
     span_log_->add(span);
-}
-
-namespace {
-
-Statistics by_stage(const Stages::Cycles& waited) {
-    Statistics cycles;
-    for (std::size_t i = 0; i < kStageCount; ++i) cycles.emplace_back(kStageNames[i], waited[i]);
-    return cycles;
-}
-
-}  // namespace
-
-std::vector<std::pair<std::string, Statistics>> Client::stalls() const {
-    std::vector<std::pair<std::string, Statistics>> all;
-    for (const auto& [account, stall] : stalls_) {
-        const auto own = stall.waited.ops.find(0);
-        Statistics cycles =
-            by_stage(own == stall.waited.ops.end() ? Stages::Cycles{} : own->second);
-        cycles.insert(cycles.begin(), {"access", stall.access});
-        all.emplace_back(std::to_string(account), std::move(cycles));
-        for (const auto& [op, waited] : stall.waited.ops)
-            if (op)
-                all.emplace_back(std::to_string(account) + "/" + std::to_string(op),
-                                 by_stage(waited));
-    }
-    return all;
 }
 
 // Time moves when the access that follows arrives; only then is the CPU known to wait.

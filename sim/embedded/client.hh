@@ -4,17 +4,15 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "embedded/access.hh"
 #include "embedded/connection.hh"
 #include "embedded/error.hh"
 #include "embedded/guest_ram.hh"
-#include "model/device.hh"
+#include "embedded/stalls.hh"
 #include "model/span_log.hh"
 
 namespace acalsim {
@@ -43,19 +41,13 @@ public:
     // any. A client that said HELLO leaves its statistics behind, or just leaves.
     std::string farewell();
 
-    // The stall cycles of all responses so far, by account and then by what they went to: `access`,
-    // or a stage of the device that was waited for. Ops that a command list named have rows of
-    // their own, "account/op".
-    std::vector<std::pair<std::string, Statistics>> stalls() const;
+    // What the access at hand is booked to.
+    std::uint64_t account() const { return account_; }
+
+    const Stalls& stalls() const { return stalls_; }
 
 private:
-    struct Stall {
-        Cycle access = 0;
-        Stages waited;
-    };
-
     void advance(const MMIORequest& frame);
-    void book(const Response& response);
     void keep_span(const Response& response);
     Access taken(const Access& access);
     void greet(const MMIORequest& frame);
@@ -72,7 +64,7 @@ private:
     Cycle advance_cycles_ = 0;
     std::uint64_t moved_bytes_ = 0;
     std::uint64_t account_ = 0;  // that the client named last
-    std::map<std::uint64_t, Stall> stalls_;
+    Stalls stalls_;
     bool greeted_ = false;
 };
 

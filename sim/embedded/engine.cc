@@ -32,6 +32,7 @@ public:
     Cycle now() const override { return engine_.now_; }
     MemoryRange ram() const override { return engine_.ram_.range(); }
     bool has_values() const override { return engine_.ram_.has_values(); }
+    void guess() override { engine_.guessed_ |= !has_values(); }
     bool logging() const override { return static_cast<bool>(engine_.log); }
 
     void schedule(Cycle delay, Action action) override {

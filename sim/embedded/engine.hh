@@ -50,6 +50,8 @@ public:
 
     Cycle now() const { return now_; }
     bool ended() const { return ended_; }
+    // Whether a device has taken any value for one that it would have needed for its time.
+    bool guessed() const { return guessed_; }
     const Response& last_response() const { return response_; }
     std::uint64_t transactions() const { return transactions_; }
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
@@ -102,8 +104,7 @@ private:
     GuestRam ram_;
     Dram dram_;
     Cycle now_ = 0;
-    bool ended_ = false;
-    bool keeps_spans_ = false;
+    bool ended_ = false, guessed_ = false, keeps_spans_ = false;
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;

@@ -8,10 +8,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "embedded/error.hh"
-#include "registers.h"
 
 namespace acalsim {
 
@@ -61,9 +61,10 @@ GuestRam::GuestRam(const std::string& path, MemoryRange range, std::uint64_t fil
     memory_ = map_file(path, range.size_bytes, file_offset);
 }
 
-GuestRam GuestRam::of_lists(Bytes lists) {
+GuestRam GuestRam::of_lists(MemoryRange range, std::map<std::uint64_t, Bytes> lists) {
     GuestRam ram;
-    ram.range_ = {RAM_ORIGIN, std::uint64_t(1) << 48};
+    ram.range_ = range;
+    ram.has_values_ = false;
     ram.lists_ = std::move(lists);
     return ram;
 }
@@ -75,6 +76,7 @@ GuestRam::~GuestRam() {
 GuestRam& GuestRam::operator=(GuestRam&& other) noexcept {
     std::swap(range_, other.range_);
     std::swap(memory_, other.memory_);
+    std::swap(has_values_, other.has_values_);
     std::swap(lists_, other.lists_);
     return *this;
 }
@@ -86,9 +88,12 @@ std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {
 
 // Of what is read the lists alone have bytes.
 Bytes GuestRam::list_part(const Block& block) const {
-    const std::uint64_t first = block.address - RAM_ORIGIN, bytes = block.bytes();
-    if (first >= lists_.size() || bytes > lists_.size() - first) return {};
-    const auto begin = lists_.begin() + std::ptrdiff_t(first);
+    const auto after = lists_.upper_bound(block.address);
+    if (after == lists_.begin()) return {};
+    const auto& [address, list] = *std::prev(after);
+    const std::uint64_t first = block.address - address, bytes = block.bytes();
+    if (first >= list.size() || bytes > list.size() - first) return {};
+    const auto begin = list.begin() + std::ptrdiff_t(first);
     return Bytes(begin, begin + std::ptrdiff_t(bytes));
 }
 

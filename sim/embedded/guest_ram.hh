@@ -2,6 +2,7 @@
 // Guest RAM as the client shares it: a file mapped into this process, the same bytes for both.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "model/host.hh"
@@ -15,15 +16,15 @@ public:
     // Maps `range` from byte `file_offset` of `path`. Throws SimulationError.
     GuestRam(const std::string& path, MemoryRange range, std::uint64_t file_offset);
 
-    // As large as can be, with command lists from RAM_ORIGIN on and no other values.
-    static GuestRam of_lists(Bytes lists);
+    // With command lists at their addresses and no other values.
+    static GuestRam of_lists(MemoryRange range, std::map<std::uint64_t, Bytes> lists);
 
     ~GuestRam();
     GuestRam(GuestRam&& other) noexcept { *this = std::move(other); }
     GuestRam& operator=(GuestRam&& other) noexcept;
 
     const MemoryRange& range() const { return range_; }
-    bool has_values() const { return lists_.empty(); }
+    bool has_values() const { return has_values_; }
 
     // The host's pointer to `bytes` bytes of guest memory. Throws std::out_of_range.
     std::uint8_t* at(std::uint64_t address, std::uint64_t bytes) const;
@@ -37,7 +38,8 @@ private:
 
     MemoryRange range_;
     std::uint8_t* memory_ = nullptr;
-    Bytes lists_;
+    bool has_values_ = true;
+    std::map<std::uint64_t, Bytes> lists_;
 };
 
 }  // namespace acalsim

@@ -16,13 +16,14 @@ std::vector<LoggedBy> Server::span_logs() const {
     return all;
 }
 
-std::string Server::serve(int listener) {
+std::string Server::serve(int listener, Recording* recording) {
     client_.accept(listener, on_wait_);
     if (engine_.log) engine_.log(engine_.now(), "QEMUBinary", "Client connected");
     while (!engine_.ended()) {
         const std::optional<Access> access = client_.next_access();
         if (!access) throw left_early(engine_.now(), engine_.transactions());
         const Response response = engine_.access(*access);
+        if (recording) recording->add(*access, client_.account(), response);
         client_.respond(response, engine_.ended());
     }
     return client_.farewell();

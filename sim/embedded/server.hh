@@ -7,6 +7,7 @@
 
 #include "embedded/client.hh"
 #include "embedded/engine.hh"
+#include "embedded/recording.hh"
 
 namespace acalsim {
 
@@ -17,8 +18,9 @@ public:
     Server(Engine& engine, std::string description, std::function<void()> on_wait);
 
     // Accepts one client and serves it until the simulation has ended; returns the statistics text
-    // that it left, if any. Throws SimulationError.
-    std::string serve(int listener);
+    // that it left, if any. `recording` is given every access, if there is one. Throws
+    // SimulationError.
+    std::string serve(int listener, Recording* recording = nullptr);
 
     const Client& client() const { return client_; }
 

@@ -38,6 +38,7 @@ std::optional<Block> CommandList::next_piece() {
 
 void CommandList::take(const Bytes& piece, const Limits& limits) {
     if (error_) return;
+    if (piece.empty()) return end(ERROR_NO_RAM, commands_.size());  // RAM without values lacks it
     std::vector<DeviceCommand> commands(piece.size() / sizeof(DeviceCommand));
     std::memcpy(commands.data(), piece.data(), piece.size());
     for (std::size_t i = 0; i < commands.size(); ++i) {

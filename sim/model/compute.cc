@@ -212,8 +212,8 @@ private:
     void load(Entry job) {
         const DeviceCommand& command = job->command;
         if (is_peer(command.dram) && dram_bytes(command)) return load_own(job);
-        const std::optional<std::vector<Block>> rows =
-            sources_of(command, scratchpad_, host().has_values());
+        if (gathers(command)) host().guess();
+        const auto rows = sources_of(command, scratchpad_, host().has_values());
         if (!rows) return refuse(job, ERROR_INDEX);
         const Cycle written = load_port_.book(host().now(), scratchpad_tile(command).bytes());
         log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, dram_bytes(command), command.a);
@@ -281,7 +281,8 @@ private:
         store_port_free_ = read;
         Bytes values;
         if (host().has_values()) values = leaving_values(command, scratchpad_, accumulator_);
-        log("STORE of %" PRIu64 " bytes", dram_bytes(command));
+        log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command),
+            command.code == COMMAND_SAVE ? command.a : command.c);
         after(read - now, [this, job] {
             release_sources(job);
             advance();

@@ -91,6 +91,9 @@ public:
     // other blocks are read as no bytes at all, and only the time of what happens is asked for.
     virtual bool has_values() const { return true; }
 
+    // Called where values decide about time, whether or not there are any.
+    virtual void guess() {}
+
     // DMA. The block lies inside ram(); its bytes travel without the gaps between its rows. All
     // devices share the RAM's channels: in the order of the cycles in which they ask, within a
     // cycle in the order of their base addresses, and one device's in the order of its asking.

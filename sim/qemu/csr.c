@@ -6,10 +6,15 @@
 
 enum { CSR_MCYCLE = 0xb00, CSR_MINSTRET = 0xb02, CSR_CYCLE = 0xc00, CSR_INSTRET = 0xc02 };
 
+static uint64_t clock_reads;
+
+uint64_t csr_clock_reads(void) { return clock_reads; }
+
 /* An access to a CSR ends its block in QEMU. The clock is therefore exact here: it counts
  * everything up to and including the reading instruction. */
 static int read_cycles(void *env, int csr, uint64_t *value) {
     (void)env, (void)csr;
+    clock_reads++;
     *value = clock_cycles();
     return RISCV_EXCP_NONE;
 }

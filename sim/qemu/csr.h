@@ -3,6 +3,11 @@
 #ifndef SST_CSR_H
 #define SST_CSR_H
 
+#include <stdint.h>
+
 void csr_take_over(void);
+
+/* How often the guest has read the cycles. */
+uint64_t csr_clock_reads(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "accounts.h"
 #include "cache.h"
 #include "clock.h"
+#include "csr.h"
 #include "traffic.h"
 
 static void print_time(FILE *out) {
@@ -33,6 +34,7 @@ char *statistics_text(void) {
     print_time(out);
     print_traffic(out);
     cache_print(out);
+    if (csr_clock_reads()) fprintf(out, ",\n \"clock_reads\": %" PRIu64, csr_clock_reads());
     accounts_print(out);
     fprintf(out, "}\n");
     fclose(out);

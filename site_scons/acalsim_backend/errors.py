@@ -20,6 +20,10 @@ class MachineError(AcalsimError):
     room = "machine"
 
 
+class UnknownKeyError(MachineError):
+    """A machine file has a key that nothing knows."""
+
+
 class DeviceError(AcalsimError):
     room = "device"
 
@@ -82,6 +86,14 @@ class CompareError(AcalsimError):
 
 class BaselineError(AcalsimError):
     room = "baseline"
+
+
+class SweepError(AcalsimError):
+    room = "sweep"
+
+
+class AdviseError(AcalsimError):
+    room = "advise"
 
 
 _OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]

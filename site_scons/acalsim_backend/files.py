@@ -41,6 +41,13 @@ def _parts(content: Content) -> Iterable[Any]:
     return (content,) if isinstance(content, bytes) else content
 
 
+def write_if_changed(path: Path, content: Content) -> None:
+    """Write the file unless it holds that already, so that its time does not change."""
+    data = b"".join(_parts(content))
+    if not path.exists() or path.read_bytes() != data:
+        write_atomic(path, data)
+
+
 def write_files(files: Mapping[str, Content], folder: Path) -> list[Path]:
     """Write files, given as content by name, into `folder`. Returns their paths."""
     for name, content in files.items():

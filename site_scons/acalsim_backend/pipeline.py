@@ -124,14 +124,15 @@ def write_code(folder: Path, ir: ACALSimIR, plan: Plan, inputs: Sequence[Array])
     return write_files(program_files(ir, plan, machine, block, folder), folder)
 
 
-def build_elf(folder: Path, isa: str = "rv64gc") -> Path:
+def build_elf(folder: Path, isa: str = "rv64gc", anew: bool = True) -> Path:
     """Run the generated Makefile in `folder`, whatever an earlier run left there, and return the ELF.
 
-    Raises ToolchainError with the first complaint of whoever complained.
+    Without `anew` only what has changed is built, on one CPU, and nothing but the ELF. Raises ToolchainError with the first complaint of whoever complained.
     """
     find_compiler(isa)
     elf = folder / f"{doors.read(folder / 'plan.json', PlanFile, ToolchainError).graph}.elf"
-    command = ["make", "--always-make", f"-j{os.cpu_count()}", f"CROSS_COMPILE={PREFIX}"]
+    options = ["--always-make", f"-j{os.cpu_count()}"] if anew else [elf.name]
+    command = ["make", *options, f"CROSS_COMPILE={PREFIX}"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     except FileNotFoundError:

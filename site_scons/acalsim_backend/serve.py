@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so]
+        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--record FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -69,11 +69,14 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         with listening(path) as listener, ending_in_time(path):
             print(f"listening on {path}", flush=True)
             try:
-                served = simulator.serve(listener.fileno(), machine.description_text())
+                description, records = machine.description_text(), options.record is not None
+                served = simulator.serve(listener.fileno(), description, records)
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
         if options.spans:
             write_atomic(options.spans, served.pop("spans"))
+        if records:
+            write_atomic(options.record, served.pop("recording"))
         return embedded_results(served)
 
     return serve
@@ -81,6 +84,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
 
 def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     """The Structural Simulation Toolkit, where a user has it: a process of its own, which listens itself."""
+    if options.record is not None:
+        raise ServeError("--record needs the embedded engine")
     try:
         program, library = find_sst(), find_sst_library()
     except ToolchainError as error:
@@ -160,6 +165,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
     parser.add_argument("--spans", help="file for what happened when, as span_file.py reads them")
+    parser.add_argument("--record", help="file for the accesses and their answers, for simulate.replay")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(
         "--sst-options", default="", help="more options for `sst`, as a shell would take them"

@@ -7,10 +7,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-RESERVED = ("capture", "capture-int8", "host", "host-sst", "index", "reports", "verify")
+RESERVED = ("capture", "capture-int8", "host", "host-sst", "index", "reports", "sweeps", "verify")
 """Folders of build/ that no model may be named after, and the page of all reports."""
 SUFFIXES_OF_FIRMWARE = (".elf", ".map", ".dump", ".bin")
-SUFFIXES_OF_REPORTS = (".host", ".verify")
+SUFFIXES_OF_REPORTS = (".advice", ".host", ".verify")
 APART = "+"
 """No model's name has this character: it keeps files apart that would have the same name."""
 
@@ -48,6 +48,11 @@ class Model:
 
 class ModelsError(Exception):
     """Why there is nothing to build, in one line."""
+
+
+def captures_of(precision):
+    """The folder of all captures in that precision."""
+    return "build/capture" if precision == "float32" else f"build/capture-{precision}"
 
 
 def find_models(folder, given, build, captures):

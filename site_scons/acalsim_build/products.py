@@ -104,6 +104,15 @@ class Report(Files):
 
 
 @dataclass(frozen=True)
+class Table(Files):
+    """What a sweep found."""
+
+    csv: Any
+    page: Any
+    parquet: Any = ()
+
+
+@dataclass(frozen=True)
 class Host(Files):
     """What runs on this computer: the watcher of captures, and what every simulation loads."""
 

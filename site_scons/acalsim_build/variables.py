@@ -16,6 +16,7 @@ from .models import APART, RESERVED, model_files
 
 ENGINES = ("embedded", "sst")
 PRECISIONS = ("float32", "int8")
+SEARCHES = ("optuna",)
 
 HELP = """
 Builds PyTorch models into simulation reports.
@@ -32,6 +33,8 @@ Builds PyTorch models into simulation reports.
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
   scons compare A=default B=cpu         what changes from one machine, or report, to another
   scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
+  scons sweep-mlp SWEEP=my.toml         a model on many machines -> build/sweeps/my/mlp.csv, .html
+  scons advise-mlp                      what each key of the machine, doubled and halved, is worth
   scons list, scons doctor              models and machines; tools, versions and what is missing
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
@@ -73,6 +76,10 @@ def user_variables():
     variables.Add("MODEL", "compare, baseline, check-baseline: only these models: NAME,NAME...", "")
     variables.Add("BASELINE", "the file of baseline and check-baseline", "baseline.json")
     variables.Add("TOLERANCE", "check-baseline: per cent that a model may be slower", "0")
+    variables.Add("SWEEP", "sweep, sweep-NAME: the file that says which machines", "")
+    variables.Add("SEARCH", "sweep, sweep-NAME: optuna proposes the points of [sample]", "")
+    variables.Add("SCHEDULER", "sweep, sweep-NAME, advise-NAME: address of a Dask scheduler", "")
+    variables.Add("PARQUET", "1: sweep, sweep-NAME: the table as a Parquet file, too", "0")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add(
         "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"
@@ -92,7 +99,9 @@ def stop_on_unknown(env, variables):
     for name in ("SST_OPTIONS", "SST_LAUNCHER"):
         if env[name] and env["ENGINE"] != "sst":
             stop(env, f"{name} is '{env[name]}', which needs ENGINE=sst")
-    for name in ("VERBOSE", "DUMP"):
+    if env["SEARCH"] not in ("", *SEARCHES):
+        stop(env, f"SEARCH is '{env['SEARCH']}'; known is {', '.join(SEARCHES)}")
+    for name in ("VERBOSE", "DUMP", "PARQUET"):
         if env[name] not in ("0", "1"):
             stop(env, f"{name} is '{env[name]}'; it is 0 or 1")
     if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:

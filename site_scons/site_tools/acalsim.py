@@ -18,7 +18,7 @@ from acalsim_backend.paths import PYTHONPATH
 from acalsim_build import commands, products, variables
 from acalsim_build.commands import Word, words
 from acalsim_build.interruptible import Spawner
-from acalsim_build.models import ModelsError, find_models
+from acalsim_build.models import ModelsError, captures_of, find_models
 from acalsim_build.stage_code import Package
 from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
 
@@ -95,9 +95,8 @@ def search_path():
 
 def Models(env):
     """Every model file of the folder MODELS, as Model rows."""
-    captures = "build/capture" if env["PRECISION"] == "float32" else f"build/capture-{env['PRECISION']}"
     try:
-        return find_models(env["MODEL_FOLDER"], env["MODELS"], env["BUILD"], captures)
+        return find_models(env["MODEL_FOLDER"], env["MODELS"], env["BUILD"], captures_of(env["PRECISION"]))
     except ModelsError as error:
         return variables.stop(env, str(error))
 
@@ -200,10 +199,13 @@ def Debug(env, model, elf, placement, host):
 def Report(env, model, captured, elf, code, placement, run, host):
     others = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "trace.json", "html"))
     made = products.Report(model.report(), model.report(".host"), *others)
-    verified = model.report(".verify")
-    known = [verified] if os.path.exists(verified) or model.name in env.ToVerify() else []
+    known = {
+        option: model.report(f".{kind}")
+        for option, kind, target in (("--verified", "verify", "verify"), ("--advice", "advice", "advise"))
+        if os.path.exists(model.report(f".{kind}")) or f"{target}-{model.name}" in COMMAND_LINE_TARGETS
+    }
     sources = [run.statistics, run.spans, run.outputs, run.times, captured.outputs, captured.index]
-    sources += [elf.elf, code.plan, placement, host.qemu, known, env.Glob(PAGE_ASSETS)]
+    sources += [elf.elf, code.plan, placement, host.qemu, list(known.values()), env.Glob(PAGE_ASSETS)]
     options = [
         "--times",
         "${TARGETS[1]}",
@@ -214,8 +216,8 @@ def Report(env, model, captured, elf, code, placement, run, host):
     ]
     options += ["--plan", Word(code.plan), "--placement", Word(placement), "--elf", Word(elf.elf)]
     options += [*MACHINE, "--qemu", Word(host.qemu)]
-    for path in known:
-        options += ["--verified", Word(path)]
+    for option, path in known.items():
+        options += [option, Word(path)]
     return env.Room("report", model.name, made, sources, "$TARGET", *options)
 
 

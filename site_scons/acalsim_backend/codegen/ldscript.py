@@ -60,6 +60,7 @@ SECTIONS
     }} > RAM :data
 
     .bss (NOLOAD) : ALIGN(16) {{
+        *(.bss.trap_stack) /* nothing on it is read before it is written */
         __bss_start = .;
         *(.bss .bss.* .sbss .sbss.*)
         *(COMMON)

@@ -183,7 +183,8 @@ class _Program:
         by_name = {kernel.name: kernel for kernel in self.plan.kernels}
         for number, name in enumerate(run.kernels, 1):
             ((device, mine),) = self.plan.offloaded[name].lists
-            commands += [Command("COMMAND_OP", {"m": number}), *mine]
+            commands += [Command("COMMAND_OP", {"m": number})] if len(run.kernels) > 1 else []
+            commands += mine
         name = f"list_{run.kernels[0]}"
         return [
             *self._device_list(name, commands),

@@ -22,7 +22,8 @@ CALL = 30
 def kernel_cycles(machine: Machine, ir: ACALSimIR, op: ACALSimOp) -> int:
     """CPU cycles of the kernel that computes `op` alone.
 
-    Of float32 products within about 15 % of what is simulated, of other ops and int8 within about 25 %. Copies
+    Most float32 products are within 15 % of what is simulated, most other ops that are not broadcast and most
+    int8 products within 25 %. int8 convolutions with vectors have the scalar rates; nobody measured them. Copies
     and paddings that the kernel may need are ops of their own. Without caches; these are not foreseen. Raises
     CostError for types of ops that this room does not know.
     """

@@ -3,7 +3,7 @@
 
 A tile loads its factors, each a cycle, and multiplies them, each a cycle, but no faster than a sum can take
 the next product. What else a tile, a round of its loop and a result take was fitted to simulated programs of
-gcc 12 (bench/cpu_costs.py).
+gcc 12 with the default latencies. Where gcc spills registers, a product takes up to twice as long.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 A vector instruction keeps the unit for as long as its elements need to go through the datapath; the loads of
 scalar factors go on while the last of them does (sim/qemu/cost.c). What else a tile, a step and a row of
-sums take was fitted to simulated programs of clang 16 (bench/cpu_costs.py).
+sums take was fitted to simulated programs of clang 16 with 256-bit vectors.
 """
 
 from __future__ import annotations

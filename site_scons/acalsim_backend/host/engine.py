@@ -20,7 +20,7 @@ from pathlib import Path
 import nanobind
 
 from ..errors import ServeError, ToolchainError, run_room
-from ..files import StrPath, short_digest, write_atomic
+from ..files import StrPath, short_digest, write_if_changed
 from ..machine.headers import registers_header, tables_header
 from ..paths import KERNELS, ROOT, SIM, cache_folder
 from .library import LIBRARY_NAME, find_library
@@ -39,6 +39,9 @@ ENGINE_CXXFLAGS = (
     # Products and sums are rounded one by one, even where the host could fuse them: results are the same
     # on every host.
     "-ffp-contract=off",
+    # No model reads errno or the floating-point exceptions, and loops vectorise.
+    "-fno-math-errno",
+    "-fno-trapping-math",
     "-fPIC",
     "-fvisibility=hidden",
     "-Wall",
@@ -120,12 +123,6 @@ def build(folder: StrPath) -> Path:
         library.parent.mkdir(exist_ok=True)
         _make(library, lambda temporary: link_command(objects, temporary))
     return library
-
-
-def write_if_changed(path: Path, text: str) -> None:
-    """Write the file unless it holds that text already, so that its time does not change."""
-    if not path.exists() or path.read_text() != text:
-        write_atomic(path, text)
 
 
 def _compile(source: Path, folder: Path, headers: str) -> Path:

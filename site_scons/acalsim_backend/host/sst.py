@@ -34,6 +34,8 @@ CXXFLAGS = (
     "-O3",
     # As in the embedded engine, so that results are the same to the bit.
     "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
     "-Wall",
     "-Wextra",
 )

@@ -66,6 +66,8 @@ CLANG_FLAGS = (
     "--target=riscv64-unknown-elf",
     *("-isystem", f"{PICOLIBC}/include"),
     "-ftls-model=local-exec",
+    # Functions of <math.h> are instructions, and loops over them vectorise, only where nobody asks for errno.
+    "-fno-math-errno",
     # Loops that copy or clear become vector code instead of calls of picolibc's scalar functions.
     "-fno-builtin-memcpy",
     "-fno-builtin-memset",

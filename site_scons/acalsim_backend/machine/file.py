@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..errors import MachineError
+from ..errors import MachineError, UnknownKeyError
 from ..paths import MACHINES
 from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
 from .machine import Cpu, Device, Machine, Ram, hex_range
@@ -43,10 +43,19 @@ def find_machine(name_or_path: str) -> Path:
 def load_machine(name_or_path: str) -> Machine:
     """Read, check and complete a machine file. Raises MachineError naming file and key."""
     path = find_machine(str(name_or_path))
+    return machine_of(read_table(path), path)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """What a machine file says. Raises MachineError where it is no TOML."""
     try:
-        table = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MachineError(f"{path}: not valid TOML: {error}") from None
+
+
+def machine_of(table: Mapping[str, Any], path: Path) -> Machine:
+    """The machine that a table says, as a file at `path` would. Raises MachineError naming file and key."""
     return _Reader(path).machine(table)
 
 
@@ -59,7 +68,7 @@ class _Reader:
     def fail(self, text: str) -> MachineError:
         return MachineError(f"{self.path}: {text}")
 
-    def machine(self, table: dict[str, Any]) -> Machine:
+    def machine(self, table: Mapping[str, Any]) -> Machine:
         self.known(table, ("description", "cpu", "ram", "firmware", "devices", "energy", "sst"), "")
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
@@ -227,17 +236,17 @@ class _Reader:
                     f"{next_name} at {hex_range(next_base, next_size)}"
                 )
 
-    def table(self, parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    def table(self, parent: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
         value = parent.get(key, {})
         if not isinstance(value, dict):
             raise self.fail(f"{where}{key} is {value!r}; it is a table: [{where}{key}]")
         return value
 
-    def known(self, table: dict[str, Any], keys: Iterable[str], where: str) -> None:
+    def known(self, table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
         keys = tuple(keys)
         for key in table:
             if key not in keys:
-                raise self.fail(f"unknown key '{where}{key}'; known are {', '.join(keys)}")
+                raise UnknownKeyError(f"{self.path}: unknown key '{where}{key}'; known are {', '.join(keys)}")
 
     def numbers(self, table: dict[str, Any], rows: tuple[Parameter, ...], where: str) -> dict[str, int]:
         self.known(table, (row.name for row in rows), where)

@@ -100,7 +100,7 @@ class Machine:
         those of the CPU decide what is computed where.
         """
         lines = [
-            f"isa {self.cpu.isa} {self.cpu.vlen}",
+            f"isa {self.cpu.isa} {self.cpu.vlen}" + f" {self.cpu.vector_bits}" * (self.cpu.vlen > 0),
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]

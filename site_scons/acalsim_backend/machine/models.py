@@ -18,11 +18,15 @@ from .rows import Parameter, choice
 
 @dataclass(frozen=True)
 class DeviceModel:
-    """What `model = "..."` in a machine file may name, and what it may set there."""
+    """What `model = "..."` in a machine file may name, and what it may set there.
+
+    With `replays` neither its time nor its answers depend on values in RAM, but for command lists.
+    """
 
     name: str
     description: str
     parameters: tuple[Parameter, ...]
+    replays: bool = False
     complaint: Callable[[Mapping[str, int]], str] = lambda parameters: ""
     """What is wrong with parameters that are each in range, taken together; empty where nothing is."""
 
@@ -89,13 +93,17 @@ DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
         model.name: model
         for model in (
             DeviceModel(
-                "echo", "answers DATA_IN in DATA_OUT after a fixed latency; ends the simulation", ECHO
+                "echo",
+                "answers DATA_IN in DATA_OUT after a fixed latency; ends the simulation",
+                ECHO,
+                replays=True,
             ),
             DeviceModel(
                 "compute",
                 "matrix engine: a command list in RAM, fetched and executed by DMA",
                 COMPUTE,
-                complaint_of_compute,
+                replays=True,
+                complaint=complaint_of_compute,
             ),
         )
     }

@@ -19,6 +19,7 @@ from ..mapped import mapped, tensors
 from ..schedule.plan_file import PlanFile
 from ..simulate.run_file import HostFile, RunFile
 from ..simulate.span_file import read_spans
+from .advice_file import AdviceFile
 from .compare import compare
 from .page.page import page
 from .page.view import Subject as Shown
@@ -42,18 +43,20 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--times", type=Path, help="where the run's wall times go, instead of NAME.host.json")
     parser.add_argument("--verified", type=Path, help="NAME.verify.json, for the page")
+    parser.add_argument("--advice", type=Path, help="NAME.advice.json, for the page")
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, ReportError)
     host = doors.read(options.run / "host.json", HostFile, ReportError)
     plan = doors.read(options.plan, PlanFile, ReportError)
     placement = doors.read(options.placement, PlacementFile, ReportError)
     verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
+    advice = doors.read(options.advice, AdviceFile, ReportError) if options.advice else None
     run = doors.read(options.run / "run.json", RunFile, ReportError)
     recording = read_spans(options.run / "spans.bin", ReportError)
     machine = load_machine(options.machine)
     happened = timeline(plan, run.statistics, recording, machine.ram.timing)
     report = report_of_files(options, machine, capture, plan, placement, run, happened)
-    shown = page(Shown(report, plan, placement, capture.tolerance, happened, verified))
+    shown = page(Shown(report, plan, placement, capture.tolerance, happened, verified, advice))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
     write_atomic(options.out.with_suffix(".trace.json"), trace_text(report, happened))

@@ -72,6 +72,13 @@ def _steps(plan: Plan) -> Iterator[str]:
                 yield f"  {kernel.name} on {each.placed_on}, {each.cycles} cycles, {each.tiling}"
 
 
+def _runs(plan: Plan) -> Iterator[str]:
+    yield from _steps(plan)
+    for run in plan.runs:
+        yield f"one program: {', '.join(run.kernels)}"
+        yield from (f"  {name} stays in the scratchpad at {place:#x}" for name, place in run.homes.items())
+
+
 def _places(plan: Plan) -> Iterator[str]:
     for section, size in plan.blocks.items():
         yield f"{section}: {size} bytes"
@@ -83,8 +90,10 @@ def _places(plan: Plan) -> Iterator[str]:
 
 TEXTS: dict[str, Callable[[Plan], Iterator[str]]] = {
     "living": _graph,
+    "transposed": _graph,
     "fuse": _kernels,
     "elide": _accesses,
-    "teams": _steps,
+    "vector": _kernels,
+    "teams": _runs,
     "memory": _places,
 }

@@ -97,7 +97,7 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         index=index,
         name=op.name,
         symbol=f"op_{run[0]}",
-        place_in_run=run.index(op.name) + 1 if plan.runs and offloaded else None,
+        place_in_run=run.index(op.name) + 1 if len(run) > 1 else None,
         type=op.op_type.name,
         placed_on=offloaded.placed_on if offloaded else "cpu",
         wait_symbol=f"op_{op.name}_wait" if op.name in plan.teams.side_by_side else None,

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from functools import cached_property
 from pathlib import Path
 
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -67,6 +68,17 @@ class Firmware:
             stream.seek(offset)
             stream.write(inputs)
         return copy
+
+    def constants(self) -> list[tuple[int, bytes]]:
+        """(address, bytes) of the data that nobody writes, parameters left out: command lists lie there."""
+        with open(self.path, "rb") as stream:
+            return [
+                (section["sh_addr"], section.data())
+                for section in ELFFile(stream).iter_sections()
+                if section["sh_type"] == "SHT_PROGBITS"
+                and section["sh_flags"] == SH_FLAGS.SHF_ALLOC
+                and section.name != ".weights"
+            ]
 
     def output_block(self, ram: Path, origin: int) -> bytes:
         """The `.outputs` section's bytes as the guest left them in its RAM file."""

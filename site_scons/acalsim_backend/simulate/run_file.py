@@ -59,8 +59,9 @@ class BookedOp:
 
 @dataclass(frozen=True)
 class Guest:
-    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op; `changes` are pairs of a cycle
-    and the account that time was booked to from then on. Before the first it was overhead."""
+    """What QEMU's plugin sent at the end. `overhead` is what was booked to no op; `clock_reads` counts how often
+    the firmware asked what time it is. `changes` are pairs of a cycle and the account that time was booked to from
+    then on; before the first it was overhead."""
 
     cpu_cycles: int
     stall_cycles: int
@@ -68,6 +69,7 @@ class Guest:
     overhead: Account
     ops: tuple[BookedOp, ...]
     changes: tuple[tuple[int, ...], ...] = ()
+    clock_reads: int = 0
 
 
 @dataclass(frozen=True)

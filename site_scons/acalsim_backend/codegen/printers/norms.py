@@ -64,6 +64,9 @@ def softmax(site: Site) -> list[str]:
     dims = [dimension(shape, site.attrs["dim"])] if shape else []
     passes = _Normalised(site, shape, dims)
     logarithm = site.op.op_type.name == "LOG_SOFTMAX"
+    is_safe = not logarithm and site.attrs.get("safe")
+    # The powers of a row of -inf are zeros where a number is subtracted from it.
+    largest = "larger(maximum_value(most), -FLT_MAX)" if is_safe else "maximum_value(most)"
     first, x = passes.operand(True)
     second, y = passes.operand(False)
     if logarithm:
@@ -81,19 +84,13 @@ def softmax(site: Site) -> list[str]:
         second.write(kept, "power")
         followed(site, last, f"{last.load(kept, 'float32')} * scale")
         summand = "power"
-        scale = (
-            "const float scale = largest == -INFINITY ? 0 : 1 / sum;"
-            if site.attrs.get("safe")
-            else "const float scale = 1 / sum;"
-        )
-    if not logarithm and site.attrs.get("safe"):
-        second.items[-2].text = f"const float power = largest == -INFINITY ? 0 : exp_negative({y} - largest);"
+        scale = f"const float scale = {'sum == 0 ? 0 : ' if is_safe else ''}1 / sum;"
     rows = passes.rows()
     return rows.around(
         [
             "maximum most = maximum_of(-INFINITY);",
             *rows.each(first.items, [f"most = maximum_with(most, {x});"]),
-            "const float largest = maximum_value(most);",
+            f"const float largest = {largest};",
             "float sum = 0;",
             *rows.summed(second.items, "sum", summand),
             scale,

@@ -10,6 +10,7 @@ from typing import Any
 from ... import doors
 from ...check.placement_file import PlacementFile
 from ...schedule.plan_file import PlanFile
+from ..advice_file import AdviceFile, Figures
 from ..report_file import Report, Verification
 from ..rows import states_of, units_of
 from ..timeline import Timeline
@@ -34,6 +35,7 @@ class Subject:
     tolerance: float
     timeline: Timeline
     verification: Verification | None = None
+    advice: AdviceFile | None = None
 
 
 def view(subject: Subject) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def view(subject: Subject) -> dict[str, Any]:
         "graph": graph(report, subject.plan),
         "tolerance": subject.tolerance,
         "verified": verified(report, subject.verification),
+        "advice": advised(report, subject.advice),
         "timeline": subject.timeline,
         "occupancy": table(subject.timeline),
         "data": {
@@ -179,3 +182,41 @@ def verified(report: Facts, verification: Verification | None) -> list[dict[str,
         return None
     rows: list[dict[str, Any]] = doors.as_json(verification.ops)
     return sorted(rows, key=lambda row: -float(words.rank(row["max_rel_error"])))
+
+
+def advised(report: Facts, advice: AdviceFile | None) -> Facts | None:
+    """What each key is worth; nothing of advice for another machine file, or where the model took other cycles."""
+    if advice is None:
+        return None
+    own = advice.figures
+    is_of_it = advice.machine_sha256 == report["provenance"]["machine_sha256"]
+    if not is_of_it or own.total_cycles != report["total_cycles"]:
+        return None
+    known = [(row, row.figures) for row in advice.rows if row.figures]
+    return {
+        "rows": [
+            {
+                "key": row.key,
+                "value": row.value,
+                "to": row.to,
+                "cycles": its.total_cycles,
+                "changes": changes(own, its),
+                "passed": its.passed,
+            }
+            for row, its in known
+            if its.total_cycles != own.total_cycles
+        ],
+        "unchanged": [row for row, its in known if its.total_cycles == own.total_cycles],
+        "impossible": [row for row in advice.rows if row.error],
+        "has_energy": own.energy_pj is not None,
+    }
+
+
+def changes(own: Figures, its: Figures) -> list[float]:
+    """In cycles, per cent, bytes of SRAM, MACs a cycle and, where it is known, pJ."""
+    cycles = its.total_cycles - own.total_cycles
+    found = [cycles, 100 * cycles / (own.total_cycles or 1)]
+    found += [its.sram_bytes - own.sram_bytes, its.macs_per_cycle - own.macs_per_cycle]
+    if own.energy_pj is not None and its.energy_pj is not None:
+        found.append(its.energy_pj - own.energy_pj)
+    return found
