@@ -66,7 +66,7 @@ def test_the_numbers_on_the_page_are_those_of_the_json(host_tree, look, name):
     for device, counters in report["devices"].items():
         for key, value in counters.items():
             shown = f'data-counter="{device}.{key}" data-value="{value}"'
-            assert shown in dom or re.search(r"(load|compute|store)_(busy|wait|idle)", key)
+            assert shown in dom or re.search(r"(load|compute|vector|store)_(busy|wait|idle)", key)
 
 
 def test_the_sentence_says_cycles_what_limits_and_the_longest_op():

@@ -353,7 +353,7 @@ void QEMUBinary::write_results() const {
     }
     text << "\n },\n \"stalls\": {";
     separator = "\n";
-    for (const auto& [account, cycles] : client_.stalls()) {
+    for (const auto& [account, cycles] : client_.stalls().all()) {
         text << separator << "  \"" << account << "\": " << json(cycles);
         separator = ",\n";
     }
