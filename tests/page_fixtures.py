@@ -3,11 +3,14 @@
 
 from dataclasses import fields, replace
 
+import numpy as np
 from acalsim_backend.check.placement_file import PlacementFile, RegionRow, SectionRow
 from acalsim_backend.report.page.view import Subject
 from acalsim_backend.report.report_file import Check, Ledger, Provenance, Report, ReportedOp, Roofline
+from acalsim_backend.report.timeline import CpuSpan, DeviceLanes, Lane, Timeline
 from acalsim_backend.schedule.plan_file import BufferRow, ElfRow, OpRow, PlanFile
 from acalsim_backend.simulate.run_file import Counters, EngineCounters, OpCounters
+from acalsim_backend.simulate.span_file import SPAN
 
 PASSED = Check(True, 1e-7, 2e-7, None)
 
@@ -89,7 +92,38 @@ def plan_of(ops):
 
 def subject_of(ops, **changes):
     report = report_of(ops, **changes)
-    return Subject(report, plan_of(ops), PlacementFile(report.placement, ()), 1e-4)
+    return Subject(report, plan_of(ops), PlacementFile(report.placement, ()), 1e-4, timeline_of(report))
+
+
+def timeline_of(report):
+    """The ops one behind the other, each with two LOADs that overlap, a MATMUL and a transfer on the device."""
+    cpu, rows, now = [CpuSpan(0, 1000, -1)], {name: [] for name in ("load", "compute", "dma")}, 1000
+    for op in report.ops:
+        end = now + op.cycles
+        cpu.append(CpuSpan(now, end, op.index))
+        if op.placed_on != "cpu":
+            rows["load"] += [span(now, now + 100, op, code=1, bytes=640, m=1, n=10, k=64)]
+            rows["load"] += [span(now + 50, now + 150, op, code=1, bytes=640, m=1, n=10, k=64)]
+            rows["compute"] += [span(now + 150, end, op, code=2, m=4, n=8, k=16)]
+            rows["dma"] += [span(now, now + 100, op, bytes=640)]
+        now = end
+    lanes = {name: Lane(*made) for name, made in ((name, lane(spans)) for name, spans in rows.items())}
+    transfers, none = lanes.pop("dma"), Lane(*lane([]))
+    devices = (DeviceLanes("compute", none, transfers, lanes),) if any(map(len, rows.values())) else ()
+    return Timeline(now, tuple(cpu), none, devices, peak_bytes=32, latency_cycles=40)
+
+
+def span(begin, end, op, **values):
+    return {"begin": begin, "end": end, "op": op.index, **values}
+
+
+def lane(spans):
+    found = np.zeros(len(spans), SPAN)
+    for place, row in enumerate(spans):
+        for name, value in row.items():
+            if name != "op":
+                found[place][name] = value
+    return found, np.array([row["op"] for row in spans], np.int64)
 
 
 def bounded(subject):

@@ -13,7 +13,7 @@ from acalsim_backend.schedule.demand import PASSES, SPECIAL
 from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_file import Demand
 from acalsim_backend.schedule.plan_rows import plan_file
-from pipeline_fixtures import report_of
+from pipeline_fixtures import MODELS, report_of
 from random_graphs import Chain
 
 CPU = load_machine("cpu")
@@ -84,6 +84,22 @@ def test_on_a_machine_without_an_array_there_is_no_term_for_it():
     assert told.demand == Demand(macs=1024, dram_bytes=(128 + 128 + 64) * 4)
     # RAM's own default: 8 bytes a cycle.
     assert roofline(told.demand, rates(CPU)) == Roofline(160, "dram", {"dram": 160})
+
+
+def test_without_a_device_ram_holds_nobody_up_and_the_cpus_instructions_set_the_rate():
+    """A vector instruction moves 32 bytes a cycle however slow the channels are, which no device uses."""
+    assert rates(load_machine("vector")) == {"dram": 256 // 8}
+    assert rates(CPU) == {"dram": 8}
+    edge = load_machine("edge")
+    assert (rates(edge)["dram"], rates(edge, on_cpu=True)["dram"]) == (4, 8)
+
+
+def test_no_run_is_faster_than_its_bound(tree):
+    tree.scons("MACHINE=vector", "-j2", "all-reports")
+    for name in MODELS:
+        report = report_of(tree, name, "build/vector")
+        for part in (report, *report["ops"]):
+            assert part.get("total_cycles", part.get("cycles")) >= part["roofline"]["bound_cycles"] > 0
 
 
 def test_devices_that_are_alike_and_channels_work_side_by_side():

@@ -21,3 +21,6 @@ def test_every_models_report_is_the_embedded_engines(host_tree, sst_tree):
         in_sst = json.loads((sst_tree / "build/default-sst/reports" / name).read_text())
         assert (embedded.pop("engine"), in_sst.pop("engine")) == ("embedded", "sst")
         assert in_sst == embedded
+    for name in (name.replace(".py", "/run/spans.bin") for name in names):
+        recorded = (host_tree / "build" / name).read_bytes()
+        assert (sst_tree / "build/default-sst" / name).read_bytes() == recorded

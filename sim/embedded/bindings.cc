@@ -128,6 +128,10 @@ private:
     std::vector<std::shared_ptr<NamedDevice>> written_in_python_;
 };
 
+nb::bytes as_file(const std::vector<LoggedBy>& all) { return as_bytes(span_file(all)); }
+
+nb::bytes spans_of(const PythonEngine& engine) { return as_file(engine.span_logs()); }
+
 nb::dict serve(PythonEngine& engine, int listener, const std::string& description, bool records) {
     Server server(engine, description, check_signals);
     Recording recording;
@@ -140,6 +144,7 @@ nb::dict serve(PythonEngine& engine, int listener, const std::string& descriptio
     result["stalls"] = as_dict(server.client().stalls().all());
     result["statistics"] = as_bytes(text);
     if (records) result["recording"] = as_bytes(recording.bytes());
+    if (engine.keeps_spans()) result["spans"] = as_file(server.span_logs());
     return result;
 }
 
@@ -238,6 +243,8 @@ void bind_engine(nb::module_& module) {
             "Serves one client of the listening socket (a file descriptor) to the end; may return\n"
             "a recording for replay().")
         .def("result", [](const PythonEngine& engine) { return result_of(engine); })
+        .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is kept.")
+        .def("spans", &spans_of, "What the devices did, as in a run's spans.bin.")
         .def_prop_ro(
             "last_wait", &last_wait,
             "Of the last access's stall, the cycles that it waited for the device's work,\n"

@@ -53,15 +53,10 @@ std::optional<Access> Client::next_access() {
         switch (frame.type) {
             case REQUEST_READ:
             case REQUEST_WRITE:
-                return access_of(frame);
+                return taken(access_of(frame));
             case REQUEST_WAIT:
-                return Access{false,
-                              0,
-                              0,
-                              0,
-                              std::exchange(advance_cycles_, 0),
-                              std::exchange(moved_bytes_, 0),
-                              true};
+                return taken({false, 0, 0, 0, std::exchange(advance_cycles_, 0),
+                              std::exchange(moved_bytes_, 0), true});
             case REQUEST_ADVANCE:
                 advance(frame);
                 break;
@@ -89,10 +84,31 @@ Access Client::access_of(const MMIORequest& frame) {
             std::exchange(moved_bytes_, 0)};
 }
 
+Access Client::taken(const Access& access) {
+    now_ += access.advance_cycles;
+    access_ = access;
+    return access;
+}
+
 void Client::respond(const Response& response, bool ended) {
     stalls_.book(account_, response);
+    if (span_log_) keep_span(response);
+    now_ += response.stall_cycles;
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
+}
+
+void Client::keep_span(const Response& response) {
+    Span span{};
+    span.begin = now_;
+    span.end = now_ + response.stall_cycles;
+    span.bytes = access_.size_bytes;
+    span.address = access_.address;
+    span.value = access_.is_write ? access_.data : response.data;
+    span.track = kAccessTrack;
+    span.code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
+    span.index = std::uint32_t(account_);
+    span_log_->add(span);
 }
 
 // Time moves when the access that follows arrives; only then is the CPU known to wait.

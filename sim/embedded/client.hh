@@ -13,6 +13,7 @@
 #include "embedded/error.hh"
 #include "embedded/guest_ram.hh"
 #include "embedded/stalls.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -33,6 +34,9 @@ public:
 
     void respond(const Response& response, bool ended);
 
+    // Where accesses are recorded, from now on; nowhere: nullptr.
+    void keep_spans(SpanLog* log) { span_log_ = log; }
+
     // After the response that ended the simulation: the statistics text that the client left, if
     // any. A client that said HELLO leaves its statistics behind, or just leaves.
     std::string farewell();
@@ -44,6 +48,8 @@ public:
 
 private:
     void advance(const MMIORequest& frame);
+    void keep_span(const Response& response);
+    Access taken(const Access& access);
     void greet(const MMIORequest& frame);
     void take_text(const MMIORequest& frame);
     std::string receive_text(const MMIORequest& frame);
@@ -52,6 +58,9 @@ private:
     const std::string description_;
     const std::function<void(GuestRam)> on_ram_;
     Connection connection_;
+    Access access_{};  // that has not been answered yet
+    Cycle now_ = 0;    // its beginning
+    SpanLog* span_log_ = nullptr;
     Cycle advance_cycles_ = 0;
     std::uint64_t moved_bytes_ = 0;
     std::uint64_t account_ = 0;  // that the client named last

@@ -54,6 +54,8 @@ public:
         if (engine_.log) engine_.log(now(), name_, text);
     }
 
+    SpanLog* span_log() override { return engine_.keeps_spans_ ? &span_log_ : nullptr; }
+    const SpanLog& spans() const { return span_log_; }
     std::uint64_t base() const override { return base_; }
 
     Peers peers() const override {
@@ -85,6 +87,7 @@ private:
     Engine& engine_;
     const std::string name_;
     const std::uint64_t base_;
+    SpanLog span_log_;
 };
 
 Engine::Engine(const DramTiming& ram) : dram_(ram) {}
@@ -251,6 +254,15 @@ void Engine::deadlock(const Access& access) const {
 std::map<std::uint64_t, Stages> Engine::stages() const {
     std::map<std::uint64_t, Stages> all;
     for (const Plugged& plugged : devices_) all[plugged.base] = plugged.device->stages();
+    return all;
+}
+
+std::vector<LoggedBy> Engine::span_logs() const {
+    std::vector<LoggedBy> all;
+    for (const Plugged& plugged : devices_)
+        all.push_back({plugged.device->name(), plugged.base, &plugged.port->spans()});
+    std::sort(all.begin(), all.end(),
+              [](const LoggedBy& a, const LoggedBy& b) { return a.base < b.base; });
     return all;
 }
 

@@ -17,6 +17,7 @@
 #include "embedded/interrupts.hh"
 #include "model/device.hh"
 #include "model/dram.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -54,6 +55,11 @@ public:
     const Response& last_response() const { return response_; }
     std::uint64_t transactions() const { return transactions_; }
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
+
+    // From now on, what the devices do is recorded; and what was, in the order of addresses.
+    void keep_spans() { keeps_spans_ = true; }
+    bool keeps_spans() const { return keeps_spans_; }
+    std::vector<LoggedBy> span_logs() const;
 
     Log log;                             // empty: nobody listens
     std::function<void()> on_long_wait;  // called now and then while events run; may throw
@@ -98,7 +104,7 @@ private:
     GuestRam ram_;
     Dram dram_;
     Cycle now_ = 0;
-    bool ended_ = false, guessed_ = false;
+    bool ended_ = false, guessed_ = false, keeps_spans_ = false;
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;

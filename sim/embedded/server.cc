@@ -7,6 +7,13 @@ Server::Server(Engine& engine, std::string description, std::function<void()> on
     : engine_(engine),
       on_wait_(std::move(on_wait)),
       client_(std::move(description), [&engine](GuestRam ram) { engine.map_ram(std::move(ram)); }) {
+    if (engine.keeps_spans()) client_.keep_spans(&accesses_);
+}
+
+std::vector<LoggedBy> Server::span_logs() const {
+    std::vector<LoggedBy> all = {{"", 0, &accesses_}};
+    for (const LoggedBy& device : engine_.span_logs()) all.push_back(device);
+    return all;
 }
 
 std::string Server::serve(int listener, Recording* recording) {

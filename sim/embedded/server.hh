@@ -24,10 +24,14 @@ public:
 
     const Client& client() const { return client_; }
 
+    // All that was recorded, the CPU's accesses first.
+    std::vector<LoggedBy> span_logs() const;
+
 private:
     Engine& engine_;
     const std::function<void()> on_wait_;
     Client client_;
+    SpanLog accesses_;
 };
 
 }  // namespace acalsim

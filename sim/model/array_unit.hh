@@ -23,6 +23,7 @@ public:
         clear();
     }
 
+    const Array& array() const { return array_; }
     bool weights_stay() const { return array_.dataflow == Dataflow::weight_stationary; }
 
     // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a

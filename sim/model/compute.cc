@@ -10,6 +10,7 @@
 
 #include "model/array_unit.hh"
 #include "model/command_list.hh"
+#include "model/command_span.hh"
 #include "model/dma.hh"
 #include "model/epilogue.hh"
 #include "model/padding.hh"
@@ -203,6 +204,7 @@ private:
             const std::optional<Entry> job = pipeline_.ready(unit);
             if (!job) return;
             (*job)->started = true;
+            (*job)->begin = host().now();
             start(*job);
         }
     }
@@ -346,6 +348,9 @@ private:
     }
 
     void done(Entry job) {
+        if (SpanLog* log = host().span_log())
+            log->add(
+                span_of(*job, {host().now(), at(REG_DATA_IN)}, array_.array(), vector_.rates()));
         pipeline_.remove(job);
         advance();
     }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "model/span_log.hh"
+
 namespace acalsim {
 
 namespace {
@@ -191,19 +193,36 @@ void Device::read_each(const std::vector<Block>& blocks, std::function<void(Byte
 }
 
 void Device::read_ram(const Block& block, std::function<void(Bytes)> done) {
-    host_.read_ram(block, [this, address = block.address, life = life_, done](Bytes data) {
-        log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), address);
+    const Cycle begin = host_.now();
+    host_.read_ram(block, [this, block, begin, life = life_, done](Bytes data) {
+        log("DMA READ of %zu bytes at 0x%08" PRIx64, data.size(), block.address);
+        keep_span(block, kReads, begin);
         if (life == life_) done(std::move(data));
     });
 }
 
 void Device::write_ram(const Block& block, Bytes bytes, std::function<void()> done) {
-    const std::size_t size = bytes.size();
-    const auto written = [this, address = block.address, size, life = life_, done] {
-        log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, address);
+    const Cycle begin = host_.now();
+    const auto written = [this, block, begin, size = bytes.size(), life = life_, done] {
+        log("DMA WRITE of %zu bytes at 0x%08" PRIx64, size, block.address);
+        keep_span(block, kWrites, begin);
         if (life == life_) done();
     };
     host_.write_ram(block, std::move(bytes), written);
+}
+
+// A transfer of DMA that is complete.
+void Device::keep_span(const Block& block, std::uint16_t code, Cycle begin) const {
+    SpanLog* const log = host_.span_log();
+    if (!log) return;
+    Span span{};
+    span.begin = begin;
+    span.end = host_.now();
+    span.bytes = block.bytes();
+    span.address = block.address;
+    span.track = kTransferTrack;
+    span.code = code;
+    log->add(span);
 }
 
 void Device::log(const char* format, ...) const {

@@ -104,6 +104,7 @@ private:
         Stages before;  // it had to wait
     };
 
+    void keep_span(const Block& block, std::uint16_t code, Cycle begin) const;
     void refuse(const Access& access);
     void attempt(Access access);
     void answer(const Access& access, const Stages& waited);

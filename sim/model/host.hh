@@ -65,6 +65,8 @@ struct Block {
 // The devices that take messages from others: base address to bytes of scratchpad.
 using Peers = std::map<std::uint64_t, std::uint64_t>;
 
+class SpanLog;
+
 // What a device sends another one. A tile has its bytes, without the gaps between its rows; `block`
 // says where they go, its address being one of the receiver's scratchpad. A signal has neither.
 struct PeerMessage {
@@ -111,6 +113,9 @@ public:
     // log() costs nothing worth avoiding, making its text may: ask logging() first.
     virtual bool logging() const = 0;
     virtual void log(const std::string& text) = 0;
+
+    // Where the device says what it did when, if anybody wants to know.
+    virtual SpanLog* span_log() { return nullptr; }
 
     // Raises the interrupt line of that source for a moment; takes no time.
     virtual void interrupt(std::uint64_t) {}

@@ -33,6 +33,8 @@ bool conflict(const Job& earlier, const Job& later) {
 
 }  // namespace
 
+const char* unit_name(Unit unit) { return kUnitNames[index(unit)]; }
+
 std::optional<Unit> unit_of(const DeviceCommand& command) {
     if (is_vector(command)) return Unit::vector;
     switch (command.code) {
@@ -156,8 +158,7 @@ void Pipeline::count(Statistics& statistics, Cycle now) const {
                                   State::wait_vector, State::wait_store, State::idle}) {
             if (!can_be(unit, state)) continue;
             const auto which = static_cast<std::size_t>(state);
-            const std::string name =
-                std::string(kUnitNames[index(unit)]) + "_" + kStateNames[which];
+            const std::string name = std::string(unit_name(unit)) + "_" + kStateNames[which];
             const Cycle present = states_[index(unit)] == state ? now - observed_ : 0;
             statistics.emplace_back(name + "_cycles", cycles_[index(unit)][which] + present);
         }

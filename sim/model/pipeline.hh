@@ -18,6 +18,7 @@ namespace acalsim {
 enum class Unit { load, compute, vector, store };
 constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::vector, Unit::store};
 constexpr std::size_t kUnitCount = 4;
+const char* unit_name(Unit unit);
 
 // Which unit does it; none where the decoder itself does.
 std::optional<Unit> unit_of(const DeviceCommand& command);
@@ -30,6 +31,7 @@ struct Job {
     std::vector<Use> uses;
     std::uint32_t op;  // which the cycles count for
     bool started = false;
+    Cycle begin = 0;         // it started
     bool transfers = false;  // its bytes are on their way from or to RAM
 };
 

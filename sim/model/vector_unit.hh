@@ -16,6 +16,7 @@ public:
     explicit VectorUnit(const VectorRates& rates) : rates_(rates) {}
 
     bool exists() const { return rates_.lanes; }
+    const VectorRates& rates() const { return rates_; }
     std::size_t lanes() const { return rates_.lanes; }
 
     // When the next command may issue.

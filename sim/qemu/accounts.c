@@ -12,6 +12,16 @@ struct account {
     struct passed spent;
 };
 
+/* When the CPU went on to another account. */
+struct change {
+    uint64_t cycle, account;
+};
+
+enum { MOST_CHANGES = 1 << 20 }; /* what comes later is booked, but not told */
+
+static struct change *changes;
+static size_t change_count, change_room;
+
 static struct account overhead, *op_accounts, *current = &overhead;
 static struct passed booked; /* the clock when something was booked last */
 
@@ -32,6 +42,15 @@ static void book(void) {
     booked = now;
 }
 
+static void note_change(void) {
+    if (change_count == MOST_CHANGES) return;
+    if (change_count == change_room) {
+        change_room = change_room ? 2 * change_room : 64;
+        changes = realloc(changes, change_room * sizeof *changes);
+    }
+    changes[change_count++] = (struct change){booked.cycles, accounts_current()};
+}
+
 struct account *accounts_beginning_at(uint64_t address) {
     int op = program_op_entered(address);
     if (op >= 0) return &op_accounts[op];
@@ -44,6 +63,7 @@ void accounts_switch(struct account *account) {
     book();
     current = account;
     current->calls++;
+    note_change();
 }
 
 /* Runs before the block's own counts are added. */
@@ -89,5 +109,9 @@ void accounts_print(FILE *out) {
     print_account(out, &overhead);
     fprintf(out, ",\n \"ops\": [");
     print_ops(out);
+    fprintf(out, "],\n \"changes\": [");
+    for (size_t i = 0; i < change_count; i++)
+        fprintf(out, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", changes[i].cycle,
+                changes[i].account);
     fprintf(out, "]");
 }

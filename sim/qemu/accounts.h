@@ -27,7 +27,8 @@ void accounts_switch(struct account *account);
 /* Has a block that is being translated switch to the account that begins there. */
 void accounts_watch_block(struct qemu_plugin_tb *tb, uint64_t address);
 
-/* Books up to now and prints the members `overhead` and `ops` of the statistics' JSON object. */
+/* Books up to now and prints the members `overhead`, `ops` and `changes` of the statistics' JSON
+ * object. */
 void accounts_print(FILE *out);
 
 #endif

@@ -47,6 +47,12 @@ DramTiming ram_timing(const SST::Params& params) {
 
 std::atomic<int> bridges = 0;  // in this process
 
+void write_file(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::trunc | std::ios::binary);
+    if (!(file << text << std::flush))
+        throw SimulationError("cannot write '" + path + "': " + reason());
+}
+
 std::string json(const Statistics& statistics) {
     std::string text;
     for (const auto& [name, value] : statistics)
@@ -60,6 +66,7 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
     : CycleComponent(id, params),
       socket_(params.find<std::string>("socket", "")),
       results_(params.find<std::string>("stats", "")),
+      spans_path_(params.find<std::string>("spans", "")),
       client_(params.find<std::string>("description", ""),
               [this](GuestRam ram) { share_ram(std::move(ram)); }),
       dram_(made([&] { return Dram(ram_timing(params)); })),
@@ -81,8 +88,9 @@ QEMUBinary::QEMUBinary(SST::ComponentId_t id, SST::Params& params)
         const std::string name = "device" + std::to_string(port);
         if (!isPortConnected(name)) break;
         devices_.push_back(
-            {configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}});
+            {configureLink(name, handler<&QEMUBinary::on_device>(this, port)), "", 0, {}, {}});
     }
+    if (!spans_path_.empty()) client_.keep_spans(&span_log_);
     ++bridges;
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
@@ -324,9 +332,11 @@ void QEMUBinary::end() {
 void QEMUBinary::collect(const StatisticsEvent& event, Plugged& from) {
     for (std::size_t i = 0; i < event.names.size(); ++i)
         from.statistics.emplace_back(event.names[i], event.values[i]);
+    from.log = SpanLog::of(event.spans, event.left_out);
     if (--silent_ > 0) return;
     complete_ = true;
     write_results();
+    write_spans();
     primaryComponentOKToEndSim();
 }
 
@@ -349,10 +359,15 @@ void QEMUBinary::write_results() const {
     }
     text << "\n },\n \"guest\": " << (guest_statistics_.empty() ? "null" : guest_statistics_)
          << "\n}\n";
-    if (results_.empty()) return;
-    std::ofstream file(results_, std::ios::trunc);
-    if (!(file << text.str() << std::flush))
-        throw SimulationError("cannot write '" + results_ + "': " + reason());
+    if (!results_.empty()) write_file(results_, text.str());
+}
+
+void QEMUBinary::write_spans() const {
+    if (spans_path_.empty()) return;
+    std::vector<LoggedBy> all = {{"", 0, &span_log_}};
+    for (const auto& [base, port] : ports_)
+        all.push_back({devices_[port].name, base, &devices_[port].log});
+    write_file(spans_path_, span_file(all));
 }
 
 void QEMUBinary::finish() {

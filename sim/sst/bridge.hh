@@ -36,7 +36,7 @@ public:
         {"socket", "path of the Unix socket to listen at", ""},
         {"description", "machine description that a client is told, as in docs/protocol.md", ""},
         {"line_bytes", "largest piece of a DMA transfer that the slot memory is asked for", "64"},
-        {"stats", "JSON file for the results", ""},
+        {"stats", "JSON file for the results", ""}, {"spans", "file for what happened when", ""},
         {"clock", "the machine's clock, the same for all its components", "1GHz"},
         {"verbose", "print every access and state change", "false"},
         ACALSIM_RAM_TIMING(ACALSIM_RAM_PARAMETER))
@@ -59,6 +59,7 @@ private:
         std::string name;  // empty until the device has introduced itself
         std::uint64_t base;
         Statistics statistics;
+        SpanLog log;
     };
     using Memory = SST::Interfaces::StandardMem;
     using Counter = SST::Statistics::Statistic<std::uint64_t>;
@@ -89,10 +90,12 @@ private:
     void end();
     void collect(const StatisticsEvent& event, Plugged& from);
     void write_results() const;
+    void write_spans() const;
 
-    const std::string socket_, results_;
+    const std::string socket_, results_, spans_path_;
     int listener_ = -1;
     Client client_;
+    SpanLog span_log_;  // of the accesses
     GuestRam ram_;
     Dram dram_;
     const std::uint64_t line_bytes_;

@@ -4,7 +4,7 @@
 A configuration of your own takes main() and build_node() from here and adds what it likes, see examples/.
 
     sst --add-lib-path=build/host-sst sim/sst/config.py -- --machine default --socket PATH
-        [--stats FILE.json] [--sst-statistics FILE] [--link-latency 100ps] [--verbose]
+        [--stats FILE.json] [--spans FILE] [--sst-statistics FILE] [--link-latency 100ps] [--verbose]
 
 SST runs this in the Python that it was built with, of which only the standard library is needed.
 """
@@ -48,6 +48,7 @@ def arguments():
     parser.add_argument("--machine", default="default", help="a name in sim/machines/, or a path")
     parser.add_argument("--socket", required=True, help="where to listen for the CPU")
     parser.add_argument("--stats", default="", help="JSON file for the results")
+    parser.add_argument("--spans", default="", help="file for what happened when")
     parser.add_argument(
         "--sst-statistics", default="", help="file for SST's own statistics: .csv, .json or .txt"
     )
@@ -64,12 +65,15 @@ def build_node(machine, options, name="", attach=None):
 
     attach(cpu, port, device) connects a device's port "bus" to one of the bridge's; a link, if not given."""
     common = {"verbose": int(options.verbose)}
+    spans = {"spans": int(bool(options.spans))}
     before = f"{name}_" if name else ""
     parts = {"cpu": sst.Component(f"{before}cpu", "acalsim.QEMUBinary")}
     parts["cpu"].addParams({**bridge_parameters(machine, options, name), **common})
     for index, device in enumerate(machine.devices):
         component = sst.Component(f"{before}{device.name}", f"acalsim.{device.model.capitalize()}Device")
-        component.addParams({**device.parameters, "name": device.name, "base": device.base, **common})
+        component.addParams(
+            {**device.parameters, "name": device.name, "base": device.base, **common, **spans}
+        )
         (attach or linked(options.link_latency))(parts["cpu"], f"device{index}", component)
         parts[device.name] = component
     return parts
@@ -100,6 +104,7 @@ def bridge_parameters(machine, options, name):
     return {
         "socket": options.socket + end,
         "stats": options.stats and options.stats + end,
+        "spans": options.spans and options.spans + end,
         "description": machine.description_text(),
         **{f"ram_{key}": value for key, value in machine.ram.timing.items()},
     }

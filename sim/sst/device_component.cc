@@ -37,6 +37,9 @@ public:
         const auto written = [done = std::move(done)](Bytes) { done(); };
         component_.transfer(true, block, std::move(bytes), written);
     }
+    SpanLog* span_log() override {
+        return component_.keeps_spans_ ? &component_.span_log_ : nullptr;
+    }
     std::uint64_t base() const override { return component_.base_; }
     Peers peers() const override { return component_.peers_; }
     void send(std::uint64_t base, Cycle delay, PeerMessage message) override {
@@ -60,6 +63,7 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
                                  const std::string& model, const Parameters& defaults)
     : CycleComponent(id, params),
       base_(params.find<std::uint64_t>("base", 0)),
+      keeps_spans_(params.find<bool>("spans", false)),
       bus_(configureLink("bus", handler<&DeviceComponent::on_bus>(this))),
       due_(configureSelfLink("due", tick_, handler<&DeviceComponent::on_due>(this))) {
     guarded([&] {
@@ -121,7 +125,7 @@ void DeviceComponent::receive(SST::Event* event) {
         ram_ = {shared->origin, shared->size_bytes};
     } else if (dynamic_cast<StatisticsEvent*>(event)) {
         final_ = device_->statistics();
-        bus_->send(new StatisticsEvent(*final_));
+        bus_->send(new StatisticsEvent(*final_, span_log_));
     }
 }
 

@@ -60,6 +60,8 @@ private:
     std::optional<std::uint64_t> sleep_;  // of the CPU, that this device may end
     Stages before_;                       // it began
     bool ended_ = false;
+    const bool keeps_spans_;
+    SpanLog span_log_;
     std::optional<Statistics> final_;
     std::map<std::string, SST::Statistics::Statistic<std::uint64_t>*> statistics_;
     SST::Link* bus_;
@@ -75,6 +77,7 @@ private:
     {"name", "what the device is called in logs and reports; default: the component's name", ""}, \
         {"clock", "the machine's clock, the same for all its components", "1GHz"},                \
         {"verbose", "print every access and state change", "false"},                              \
+        {"spans", "tell the bridge at the end what was done when", "false"},                      \
         {"base", "address of the device's registers"}
 #define ACALSIM_DEVICE_STATISTICS                                 \
     {"busy_cycles", "cycles with the BUSY bit set", "cycles", 1}, \

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/device.hh"
+#include "model/span_log.hh"
 
 namespace acalsim {
 
@@ -229,11 +230,13 @@ public:
     ImplementSerializable(acalsim::PeerEvent);
 };
 
-// Bridge to device, empty, when the simulation has ended; and back with what the device counted.
+// Bridge to device, empty, when the simulation has ended; and back with what the device counted
+// and recorded.
 class StatisticsEvent : public SST::Event {
 public:
     StatisticsEvent() = default;
-    explicit StatisticsEvent(const Statistics& statistics) {
+    StatisticsEvent(const Statistics& statistics, const SpanLog& log)
+        : spans(log.bytes()), left_out(log.left_out()) {
         for (const auto& [name, value] : statistics) {
             names.push_back(name);
             values.push_back(value);
@@ -242,11 +245,15 @@ public:
 
     std::vector<std::string> names;
     std::vector<std::uint64_t> values;
+    Bytes spans;
+    std::uint64_t left_out = 0;
 
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(names);
         SST_SER(values);
+        SST_SER(spans);
+        SST_SER(left_out);
     }
     ImplementSerializable(acalsim::StatisticsEvent);
 };

@@ -18,7 +18,7 @@ from .errors import CompareError, run_room
 from .report.changes import SCHEMA, Change, Comparison, ComparisonFile, change, compared
 from .report.read import read_report, read_reports
 from .report.report_file import Report
-from .report.show import beside_bound, print_shown
+from .report.show import beside_bound, made_of, print_shown
 
 SHOWN_OPS = 40
 SHOWN_ENTRIES = 3
@@ -119,7 +119,10 @@ def headline(comparison: Comparison) -> Text:
     text = Text.assemble("\n", (comparison.model, "bold"))
     for name, side in (("A", comparison.a), ("B", comparison.b)):
         cycles = f"{side.cycles:,} cycles{beside_bound(side.cycles, side.roofline)}"
+        energy = f"{side.energy_pj:,} pJ" if side.energy_pj is not None else ""
+        costs = ", ".join(filter(None, (made_of(side.hardware), energy)))
         text.append(f"\n {name}  {side.machine} ({side.engine}, {side.precision}): {cycles}")
+        text.append(f"\n    {costs}" if costs else "")
     if not comparison.total.difference:
         text.append("\n    as many cycles" + (" in total" if comparison.ops else ", op by op"))
     return text

@@ -33,12 +33,14 @@ from .mapped import Array, tensors
 from .report.compare import compare
 from .report.report import Subject, build_report, producers, provenance
 from .report.report_file import Report
+from .report.timeline import timeline
 from .schedule.passes import make_plan
 from .schedule.plan import Plan
 from .schedule.plan_file import PlanFile
 from .schedule.plan_rows import plan_file
 from .simulate.run import simulate
 from .simulate.run_file import RunFile
+from .simulate.span_file import parse_spans
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,11 @@ def run_program(
     """Simulate a built program with `inputs`; its ELF stays as it is. Returns outputs and report."""
     machine, plan = program.machine, program.plan
     block = placed_inputs(plan, [array.tobytes() for array in inputs])
-    run = simulate(program.elf, machine, engine, host_tools(), block or None)
+    run = simulate(
+        program.elf, machine, engine, host_tools(), block or None, spans=machine.energy is not None
+    )
+    recording = parse_spans(run.spans, "the recording") if run.spans else None
+    happened = timeline(plan, run.statistics, recording, machine.ram.timing) if recording else None
     outputs = tensors(run.outputs, plan.outputs)
     versions = qemu.installed_version(), _compiler(machine.cpu.isa)
     subject = Subject(
@@ -102,7 +108,7 @@ def run_program(
         provenance=provenance(program.origin, program.elf, machine.path, *versions),
     )
     check = compare(outputs, references, producers(plan), tolerance)
-    return outputs, build_report(subject, RunFile(engine, run.statistics), check)
+    return outputs, build_report(subject, RunFile(engine, run.statistics), check, happened)
 
 
 def plan_graph(ir: ACALSimIR, machine: Machine) -> Plan:

@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--verbose] [--library FILE.so] [--record FILE]
+        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--record FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -57,6 +57,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     library = load(find_library(options.library))
     simulator = library.Engine(**machine.ram.timing)
     simulator.log = print_event if options.verbose else None
+    if options.spans:
+        simulator.keep_spans()
     for device in machine.devices:
         try:
             simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
@@ -71,6 +73,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
                 served = simulator.serve(listener.fileno(), description, records)
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
+        if options.spans:
+            write_atomic(options.spans, served.pop("spans"))
         if records:
             write_atomic(options.record, served.pop("recording"))
         return embedded_results(served)
@@ -89,6 +93,7 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     command = [*shlex.split(options.sst_launcher), program, *shlex.split(options.sst_options)]
     command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
     command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
+    command += ["--spans", str(options.spans)] if options.spans else []
 
     def serve(path: str) -> Statistics:
         refuse_bad_path(path)
@@ -159,6 +164,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", default="embedded", help=" or ".join(ENGINES))
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
+    parser.add_argument("--spans", help="file for what happened when, as span_file.py reads them")
     parser.add_argument("--record", help="file for the accesses and their answers, for simulate.replay")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(

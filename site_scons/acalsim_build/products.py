@@ -87,6 +87,7 @@ class Run(Files):
     """What a simulation left behind."""
 
     statistics: Any = "run.json"
+    spans: Any = "spans.bin"
     outputs: Any = "outputs.bin"
     times: Any = "host.json"
     console: Any = "console.log"
@@ -98,6 +99,7 @@ class Report(Files):
     report: Any
     times: Any
     ops: Any
+    trace: Any
     page: Any
 
 

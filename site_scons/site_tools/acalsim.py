@@ -197,14 +197,14 @@ def Debug(env, model, elf, placement, host):
 
 
 def Report(env, model, captured, elf, code, placement, run, host):
-    ops, page = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "html"))
-    made = products.Report(model.report(), model.report(".host"), ops, page)
+    others = (f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "trace.json", "html"))
+    made = products.Report(model.report(), model.report(".host"), *others)
     known = {
         option: model.report(f".{kind}")
         for option, kind, target in (("--verified", "verify", "verify"), ("--advice", "advice", "advise"))
         if os.path.exists(model.report(f".{kind}")) or f"{target}-{model.name}" in COMMAND_LINE_TARGETS
     }
-    sources = [run.statistics, run.outputs, run.times, captured.outputs, captured.index]
+    sources = [run.statistics, run.spans, run.outputs, run.times, captured.outputs, captured.index]
     sources += [elf.elf, code.plan, placement, host.qemu, list(known.values()), env.Glob(PAGE_ASSETS)]
     options = [
         "--times",

@@ -17,7 +17,7 @@ from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
 from .machine import Cpu, Device, Machine, Ram, hex_range
 from .models import DEVICE_MODELS
 from .registers import WINDOW_BYTES
-from .rows import COMPLETION, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
+from .rows import COMPLETION, ENERGY, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
 
 MOST_DEVICES = 200
 MOST_ALIKE = 64
@@ -69,7 +69,7 @@ class _Reader:
         return MachineError(f"{self.path}: {text}")
 
     def machine(self, table: Mapping[str, Any]) -> Machine:
-        self.known(table, ("description", "cpu", "ram", "firmware", "devices", "sst"), "")
+        self.known(table, ("description", "cpu", "ram", "firmware", "devices", "energy", "sst"), "")
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
         self.known(firmware, ("stack_bytes", "completion"), "firmware.")
@@ -84,6 +84,7 @@ class _Reader:
             devices=self.devices(self.table(table, "devices", "")),
             completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
             sst_config=self.sst_config(self.table(table, "sst", "")),
+            energy=self.energy(self.table(table, "energy", "")) if "energy" in table else None,
         )
         self.refuse_overlaps(machine.devices, ram)
         if len(machine.devices) > MOST_DEVICES:
@@ -128,6 +129,22 @@ class _Reader:
     def ram(self, table: dict[str, Any]) -> Ram:
         timing = self.numbers(table, (RAM_SIZE, *RAM_TIMING), "ram.")
         return Ram(self.multiple(timing.pop("size_bytes"), 4096, "ram.size_bytes"), timing)
+
+    def energy(self, table: dict[str, Any]) -> dict[str, int]:
+        """Picojoules in the file, femtojoules here, so that sums are exact."""
+        self.known(table, (row.name for row in ENERGY), "energy.")
+        return {row.name: self.femtojoules(table, row) for row in ENERGY}
+
+    def femtojoules(self, table: dict[str, Any], row: Parameter) -> int:
+        value = table.get(row.name, row.default / 1000)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.fail(f"energy.{row.name} is {value!r}; it is a number of picojoules")
+        if not 0 <= 1000 * value <= row.maximum or round(1000 * value) / 1000 != value:
+            raise self.fail(
+                f"energy.{row.name} is {value}; it lies between 0 and {row.maximum // 1000} picojoules, "
+                "with three decimals at most"
+            )
+        return round(1000 * value)
 
     def sst_config(self, table: dict[str, Any]) -> Path | None:
         """A configuration for SST of this machine's own, by its path from the machine file."""

@@ -70,6 +70,8 @@ class Machine:
     devices: tuple[Device, ...]
     completion: str = "stall"
     sst_config: Path | None = None
+    energy: Mapping[str, int] | None = None
+    """In femtojoules a value for each row of ENERGY, where the file has that table."""
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""

@@ -66,6 +66,22 @@ L1D = (
 )
 """Caches that a machine may have; absent, an access takes its class's latency wherever it goes."""
 
+ENERGY = (
+    Parameter("mac_float32", 4_600, 0, 1 << 40, "a device's multiply-accumulate: 3.7 + 0.9 pJ"),
+    Parameter("mac_int8", 300, 0, 1 << 40, "of int8 into int32: 0.2 + 0.1 pJ"),
+    Parameter("scratchpad_byte", 2_500, 0, 1 << 40, "read or written: 20 pJ for 64 bits of 32 KiB"),
+    Parameter("accumulator_byte", 2_500, 0, 1 << 40, "the same"),
+    Parameter(
+        "dram_byte", 162_500, 0, 1 << 40, "that DMA moves: 1.3 nJ for 64 bits, the least of 1.3 to 2.6"
+    ),
+    Parameter("vector_element", 4_600, 0, 1 << 40, "of the vector unit: a multiplication and an addition"),
+    Parameter("special_element", 36_800, 0, 1 << 40, "of exp and the like: eight of those, an assumption"),
+    Parameter("cpu_instruction", 70_000, 0, 1 << 40, "70 pJ, its fetch and its data's cache included"),
+    Parameter("idle_cycle", 0, 0, 1 << 40, "in which the CPU waits; no figure is published"),
+)
+"""What an event takes, in femtojoules; machine files say picojoules. The defaults are of 45 nm at 0.9 V: M. Horowitz,
+"Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9."""
+
 RAM_SIZE = Parameter("size_bytes", 0x10000000, 0x10000, 1 << 36, "bytes of RAM")
 
 RAM_TIMING = (

@@ -14,9 +14,11 @@ from ..files import write_atomic
 from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
+from ..machine.machine import Machine
 from ..mapped import mapped, tensors
 from ..schedule.plan_file import PlanFile
 from ..simulate.run_file import HostFile, RunFile
+from ..simulate.span_file import read_spans
 from .advice_file import AdviceFile
 from .compare import compare
 from .page.page import page
@@ -25,12 +27,16 @@ from .report import Subject, build_report, difference, producers, provenance
 from .report_file import Check, Report, Verification
 from .rows import csv_text, op_rows
 from .show import print_report
+from .timeline import Timeline, timeline
+from .trace import trace_text
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="acalsim_backend.report", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "out", type=Path, help="NAME.json; NAME.host.json, NAME.ops.csv and NAME.html go beside it"
+        "out",
+        type=Path,
+        help="NAME.json; NAME.host.json, NAME.ops.csv, NAME.trace.json and NAME.html go beside it",
     )
     parser.add_argument("--machine", required=True)
     for name in ("capture", "run", "plan", "placement", "elf", "qemu"):
@@ -45,10 +51,15 @@ def main(arguments: list[str]) -> int:
     placement = doors.read(options.placement, PlacementFile, ReportError)
     verified = doors.read(options.verified, Verification, ReportError) if options.verified else None
     advice = doors.read(options.advice, AdviceFile, ReportError) if options.advice else None
-    report = report_of_files(options, capture, plan, placement)
-    shown = page(Shown(report, plan, placement, capture.tolerance, verified, advice))
+    run = doors.read(options.run / "run.json", RunFile, ReportError)
+    recording = read_spans(options.run / "spans.bin", ReportError)
+    machine = load_machine(options.machine)
+    happened = timeline(plan, run.statistics, recording, machine.ram.timing)
+    report = report_of_files(options, machine, capture, plan, placement, run, happened)
+    shown = page(Shown(report, plan, placement, capture.tolerance, happened, verified, advice))
     doors.write(options.times or options.out.with_suffix(".host.json"), host)
     write_atomic(options.out.with_suffix(".ops.csv"), csv_text(op_rows(report)))
+    write_atomic(options.out.with_suffix(".trace.json"), trace_text(report, happened))
     write_atomic(options.out.with_suffix(".html"), shown)
     doors.write(options.out, report)
     print_report(report)
@@ -58,9 +69,14 @@ def main(arguments: list[str]) -> int:
 
 
 def report_of_files(
-    options: argparse.Namespace, capture: CaptureFile, plan: PlanFile, placement: PlacementFile
+    options: argparse.Namespace,
+    machine: Machine,
+    capture: CaptureFile,
+    plan: PlanFile,
+    placement: PlacementFile,
+    run: RunFile,
+    happened: Timeline,
 ) -> Report:
-    machine = load_machine(options.machine)
     subject = Subject(
         model=options.out.stem,
         machine=machine,
@@ -75,8 +91,7 @@ def report_of_files(
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
     )
-    run = doors.read(options.run / "run.json", RunFile, ReportError)
-    return build_report(subject, run, compared(options, capture, plan))
+    return build_report(subject, run, compared(options, capture, plan), happened)
 
 
 def compared(options: argparse.Namespace, capture: CaptureFile, plan: PlanFile) -> Check:

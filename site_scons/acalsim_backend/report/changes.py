@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from .read import precision
-from .report_file import Report, ReportedOp, Roofline
+from .report_file import Hardware, Report, ReportedOp, Roofline
 
 SCHEMA = 1
 OVERHEAD = "overhead"
@@ -54,6 +54,8 @@ class Side:
     precision: str
     cycles: int
     roofline: Roofline | None
+    hardware: Hardware | None = None
+    energy_pj: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def compared(a: Report, b: Report) -> Comparison:
 
 def _side(report: Report) -> Side:
     own = precision(report)
-    return Side(report.machine, report.engine, own, report.total_cycles, report.roofline)
+    energy = report.energy.total_pj if report.energy else None
+    run = report.machine, report.engine, own, report.total_cycles
+    return Side(*run, report.roofline, report.hardware, energy)
 
 
 def _ops(a: Report, b: Report) -> list[OpChange]:

@@ -13,7 +13,7 @@ from ..files import write_atomic
 from .page import words
 from .page.page import render
 from .page.view import best, parts
-from .read import looks_like_one, read_report
+from .read import json_files, looks_like_one, read_report
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +28,7 @@ def index(folder: Path) -> str:
     """The page of all reports in `folder`; names those that this version cannot read."""
     rows: list[dict[str, Any]] = []
     unread: list[str] = []
-    for path in sorted(folder.glob("*.json")):
+    for path in json_files(folder):
         try:
             if not looks_like_one(doors.load(path, ReportError)):
                 continue
@@ -43,6 +43,7 @@ def index(folder: Path) -> str:
             "rows": rows,
             "unread": unread,
             "machines": sorted({each["report"]["machine"] for each in rows}),
+            "energies": any("energy" in each["report"] for each in rows),
             "bounds": any(each["best"] for each in rows),
             "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in ledgers],
         },

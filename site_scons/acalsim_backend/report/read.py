@@ -27,7 +27,7 @@ def read_reports(places: Iterable[Path], error: type[AcalsimError] = ReportError
         if not place.is_dir():
             found.setdefault(place, read_report(place, error))
             continue
-        values = {path: doors.load(path, error) for path in sorted(place.glob("*.json"))}
+        values = {path: doors.load(path, error) for path in json_files(place)}
         reports = {path: value for path, value in values.items() if looks_like_one(value)}
         if not reports:
             raise error(
@@ -35,6 +35,11 @@ def read_reports(places: Iterable[Path], error: type[AcalsimError] = ReportError
             )
         found |= {path: _report(value, path, error) for path, value in reports.items() if path not in found}
     return found
+
+
+def json_files(folder: Path) -> list[Path]:
+    """Those that may be reports: traces, which can be long, are not looked into."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.endswith(".trace.json"))
 
 
 def precision(report: Report) -> str:

@@ -15,10 +15,12 @@ from ..errors import ReportError
 from ..files import sha256
 from ..machine.machine import Machine
 from ..schedule.plan_file import OpRow, PlanFile
-from ..simulate.run_file import Account, BookedOp, Guest, OpCounters, RunFile, Statistics
+from ..simulate.run_file import Account, BookedOp, Guest, OpCounters, RunFile
 from .compare import error_text
-from .report_file import SCHEMA, Check, Ledger, Provenance, Report, ReportedOp
+from .energy import with_energy
+from .report_file import SCHEMA, Check, Hardware, Ledger, Provenance, Report, ReportedOp
 from .roofline import rates, roofline
+from .timeline import Timeline, guest_of
 
 Sums = TypeVar("Sums", Ledger, OpCounters)
 
@@ -35,11 +37,14 @@ class Subject:
     quantised: tuple[QuantisedOp, ...] | None = None
 
 
-def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
-    """The report of one run. Raises ReportError when its sums do not agree."""
+def build_report(subject: Subject, run: RunFile, check: Check, happened: Timeline | None = None) -> Report:
+    """The report of one run; with what its events took, where the machine file says that, of its timeline.
+
+    Raises ReportError when its sums do not agree.
+    """
     statistics, guest = run.statistics, guest_of(run.statistics)
-    speeds = rates(subject.machine)
-    ops = tuple(_op(row, guest, statistics.stalls, speeds) for row in subject.plan.ops)
+    speeds = {on_cpu: rates(subject.machine, on_cpu) for on_cpu in (False, True)}
+    ops = tuple(_op(row, guest, statistics.stalls, speeds[_on_cpu(row)]) for row in subject.plan.ops)
     overhead = _ledger(guest.overhead, statistics.stalls.get("0"))
     report = Report(
         schema=SCHEMA,
@@ -59,17 +64,15 @@ def build_report(subject: Subject, run: RunFile, check: Check) -> Report:
         devices=statistics.devices,
         provenance=subject.provenance,
         quantised=subject.quantised,
-        roofline=roofline(subject.plan.demand, speeds),
+        roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
+        hardware=Hardware(subject.machine.sram_bytes, subject.machine.macs_per_cycle),
     )
     _hold_sums(report)
-    return report
-
-
-def guest_of(statistics: Statistics) -> Guest:
-    """What QEMU's plugin counted."""
-    if statistics.guest is None:
-        raise ReportError("the guest's counters are missing: QEMU's plugin sent no statistics")
-    return doors.from_json(statistics.guest, Guest, "the guest's counters", ReportError)
+    if subject.machine.energy is None:
+        return report
+    if happened is None:
+        raise ReportError("energy is counted by what was recorded, and this run was not")
+    return with_energy(report, guest, happened, subject.machine.energy)
 
 
 def _sum(kind: type[Sums], rows: Iterable[Sums]) -> Sums:
@@ -139,6 +142,10 @@ def _reported(
         fused=tuple(each.name for each in row.fused),
         roofline=roofline(row.demand, speeds),
     )
+
+
+def _on_cpu(row: OpRow) -> bool:
+    return row.placed_on == "cpu"
 
 
 def _hold_sums(report: Report) -> None:

@@ -58,6 +58,37 @@ class Roofline:
     by: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class EnergyLedger:
+    """Where picojoules go: multiply-accumulates, the bytes of each memory, other elements of the vector unit, the CPU's
+    instructions, and cycles in which the CPU waits."""
+
+    mac: int
+    scratchpad: int
+    accumulator: int
+    dram: int
+    vector: int
+    special: int
+    cpu: int
+    idle: int
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Whole picojoules; `total_pj` is the ledger's sum, and the run's that of its ops and of the overhead."""
+
+    total_pj: int
+    ledger: EnergyLedger
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a machine's compute devices are made of, all together."""
+
+    sram_bytes: int
+    macs_per_cycle: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportedOp:
     """One function of the program; `reason` says why it is not on a device, if there is something to say."""
@@ -76,6 +107,8 @@ class ReportedOp:
     fused: tuple[str, ...]
     roofline: Roofline | None = None
     """Of the op alone; reports of earlier versions have none."""
+    energy: Energy | None = None
+    """Where the machine file says what events take."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +146,10 @@ class Report:
     provenance: Provenance
     quantised: tuple[QuantisedOp, ...] | None = None
     roofline: Roofline | None = None
-    """Reports of earlier versions have none."""
+    hardware: Hardware | None = None
+    """Reports of earlier versions have neither."""
+    energy: Energy | None = None
+    overhead_energy: Energy | None = None
 
 
 @dataclass(frozen=True)

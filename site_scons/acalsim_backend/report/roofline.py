@@ -31,10 +31,16 @@ def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
     return Roofline(bound, next((name for name, cycles in by.items() if cycles == bound > 0), None), by)
 
 
-def rates(machine: Machine) -> dict[str, int]:
+SCALAR_BYTES = 8
+"""The most that an instruction of a CPU without vectors moves."""
+
+
+def rates(machine: Machine, on_cpu: bool = False) -> dict[str, int]:
     """Of each resource that the machine has, what it does in a cycle: multiply-accumulates, elements, bytes.
 
     Compute devices that are alike work side by side. Of several kinds that one counts that multiplies most.
+    RAM's channels hold up devices only. What runs `on_cpu`, as everything does where there is no such device, has its
+    bytes as fast as the CPU can ask for them, an instruction a cycle.
     """
     groups: dict[tuple[str | int, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for device in machine.devices_of("compute"):
@@ -44,5 +50,7 @@ def rates(machine: Machine) -> dict[str, int]:
         group["special"] += own.get("special_lanes", 0)
     best = max(groups.values(), key=lambda group: group["array"], default={})
     timing = machine.ram.timing
-    found = {**best, "dram": timing["bytes_per_cycle"] * timing["channels"]}
+    channels = timing["bytes_per_cycle"] * timing["channels"] if best else 0
+    asked = max(SCALAR_BYTES, machine.cpu.vector_bits // 8) if on_cpu or not best else 0
+    found = {**best, "dram": max(channels, asked)}
     return {name: rate for name, rate in found.items() if rate}

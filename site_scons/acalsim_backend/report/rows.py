@@ -53,6 +53,24 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Row:
     return row
 
 
+def units_of(counters: Mapping[str, int]) -> list[str]:
+    """The units that a device's counters are of: those of which there is UNIT_busy_cycles."""
+    ends = [key.removesuffix("_busy_cycles") for key in counters if key.endswith("_busy_cycles")]
+    return [unit for unit in ends if unit]
+
+
+def states_of(unit: str, counters: Mapping[str, int]) -> dict[str, str]:
+    """By state the key of the cycles in it: busy, idle, and wait_ with the unit that was waited for."""
+    found = {
+        key.removeprefix(f"{unit}_").removesuffix("_cycles"): key
+        for key in counters
+        if key.startswith(f"{unit}_") and key.endswith("_cycles")
+    }
+    return {
+        state: key for state, key in found.items() if state in ("busy", "idle") or state.startswith("wait_")
+    }
+
+
 def _of_run(report: Report) -> Row:
     """What tells runs apart."""
     return {

@@ -18,7 +18,8 @@ from rich.text import Text
 from .. import doors
 from ..errors import ReportError
 from .compare import error_text
-from .report_file import Report, ReportedOp, Roofline, Verification
+from .report_file import Energy, Hardware, Report, ReportedOp, Roofline, Verification
+from .rows import units_of
 
 BAR_CELLS = 6
 SHOWN_OPS = 40
@@ -78,7 +79,8 @@ def _ops(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=BAR_CELLS)
     table.add_column("gone to", no_wrap=True)
-    for name in ("MACs", "MACs/cycle"):
+    table.add_column("limit", no_wrap=True)
+    for name in ("x bound", "MACs", "MACs/cycle"):
         table.add_column(name, justify="right", no_wrap=True)
     errors = {row.op: f"{row.max_rel_error:.2g}" for row in report.quantised or ()}
     if errors:
@@ -93,6 +95,7 @@ def _ops(report: Report) -> Table:
             f"{op.cycles:,}",
             *_share(op.cycles, total),
             _gone_to(op),
+            *_limit(op),
             *rate,
             *([errors.get(op.name, "")] if errors else []),
         )
@@ -119,11 +122,21 @@ def _gone_to(op: ReportedOp, most: int = 2) -> str:
     return ", ".join(f"{name} {100 * cycles / op.cycles:.0f}%" for cycles, name in parts[:most])
 
 
+def _limit(op: ReportedOp) -> tuple[str, str]:
+    """The resource that sets an op's bound, and how many times that bound it took."""
+    best = op.roofline
+    if best is None or not best.bound_cycles:
+        return "", ""
+    return str(best.limiter), f"{op.cycles / best.bound_cycles:,.1f}"
+
+
 def _facts(report: Report) -> Table:
     table = Table.grid(padding=(0, 2))
     total, counters = report.total_cycles, report.counters
     parts = ((name, cycles) for name, cycles in asdict(report.ledger).items() if cycles)
     table.add_row("cycles", ", ".join(f"{name} {_percent(cycles, total)}" for name, cycles in parts))
+    if report.energy:
+        table.add_row("energy", _energy(report.energy))
     table.add_row("instructions", f"{counters.instructions:,}")
     table.add_row(
         "CPU's memory",
@@ -146,6 +159,19 @@ def _facts(report: Report) -> Table:
     return table
 
 
+def _energy(energy: Energy) -> str:
+    parts = ((name, taken) for name, taken in asdict(energy.ledger).items() if taken)
+    shares = ", ".join(f"{name} {_percent(taken, energy.total_pj)}" for name, taken in parts)
+    return f"{energy.total_pj:,} pJ: {shares}"
+
+
+def made_of(hardware: Hardware | None) -> str:
+    """What a machine's devices cost, in words, where the report says."""
+    if hardware is None or not hardware.macs_per_cycle:
+        return ""
+    return f"{hardware.sram_bytes:,} bytes of SRAM, {hardware.macs_per_cycle:,} MACs a cycle"
+
+
 def _device(counters: Mapping[str, int], total: int) -> list[str]:
     """A matrix engine's work in its own terms; of another device what it counted."""
     if not counters.get("peak_macs_per_cycle"):
@@ -158,7 +184,7 @@ def _device(counters: Mapping[str, int], total: int) -> list[str]:
         return ["idle"]
     peak = counters["peak_macs_per_cycle"]
     units = ", ".join(
-        f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in ("load", "compute", "store")
+        f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in units_of(counters)
     )
     return [
         f"busy {busy:,} cycles ({_percent(busy, total)}) with {counters['commands']:,} commands; "

@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
         Tools(options.plugin, options.library),
         timeout_s=math.inf if options.debug else options.timeout,
         verbose=options.verbose,
+        spans=True,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
         keep_logs=keep_logs,
         debugger=partial(invite, options.elf, options.run) if options.debug else None,
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> int:
     if options.debug:
         retire(options.run, run.statistics)
     write_atomic(options.run / "outputs.bin", run.outputs)
+    write_atomic(options.run / "spans.bin", run.spans or b"")
     doors.write(options.run / "host.json", HostFile(round(run.wall_s, 6)))
     doors.write(options.run / "run.json", RunFile(options.engine, run.statistics))
     return 0

@@ -66,6 +66,7 @@ def _statistics(recorded: Statistics, served: Mapping[str, Any]) -> Statistics:
     told = replace(
         guest,
         stall_cycles=sum(waits.values()),
+        changes=(),  # when they would have been is not known
         overhead=_waiting(guest.overhead, waits["0"]),
         ops=tuple(replace(op, booked=_waiting(op.booked, waits[str(op.account)])) for op in guest.ops),
     )

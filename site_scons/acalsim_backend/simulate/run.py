@@ -2,8 +2,9 @@
 """Runs an ELF on QEMU beside the simulator and keeps what both said.
 
 In: an ELF that passed the placement check, a machine, an engine. Out: RUN/run.json (the
-simulator's statistics and the guest's counters), RUN/outputs.bin (the output tensors as the guest
-left them in RAM), RUN/console.log, RUN/simulator.log and RUN/host.json (wall-clock times).
+simulator's statistics and the guest's counters), RUN/spans.bin (what happened when),
+RUN/outputs.bin (the output tensors as the guest left them in RAM), RUN/console.log,
+RUN/simulator.log and RUN/host.json (wall-clock times).
 Runs share nothing: each has its own socket and guest RAM file in a private folder.
 """
 
@@ -46,11 +47,13 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Run:
-    """What a finished simulation left behind; `outputs` is the guest's output block."""
+    """What a finished simulation left behind; `outputs` is the guest's output block, `spans` the file that
+    span_file.py reads, if one was asked for."""
 
     statistics: Statistics
     outputs: bytes
     wall_s: float
+    spans: bytes | None = None
 
 
 def simulate(
@@ -63,6 +66,7 @@ def simulate(
     verbose: bool = False,
     engine_options: Sequence[str] = (),
     trace: Path | None = None,
+    spans: bool = False,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
     debugger: Callable[[Path], None] | None = None,
 ) -> Run:
@@ -77,9 +81,9 @@ def simulate(
     with private_folder(machine.ram.size_bytes) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
-        session = _Session(
-            folder, elf, firmware, machine, [engine, *engine_options], tools, verbose, trace, debugger
-        )
+        recording = folder / "spans.bin" if spans else None
+        options = [engine, *engine_options, *(["--spans", str(recording)] if recording else [])]
+        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace, debugger)
         started = time.perf_counter()
         try:
             session.run(timeout_s)
@@ -88,7 +92,7 @@ def simulate(
         wall_s = time.perf_counter() - started
         outputs = firmware.output_block(folder / "ram", machine.ram.origin)
         statistics = doors.read(folder / "statistics.json", Statistics, SimulateError)
-        return Run(statistics, outputs, wall_s)
+        return Run(statistics, outputs, wall_s, recording.read_bytes() if recording else None)
 
 
 @contextmanager

@@ -60,13 +60,15 @@ class BookedOp:
 @dataclass(frozen=True)
 class Guest:
     """What QEMU's plugin sent at the end. `overhead` is what was booked to no op; `clock_reads` counts how often
-    the firmware asked what time it is."""
+    the firmware asked what time it is. `changes` are pairs of a cycle and the account that time was booked to from
+    then on; before the first it was overhead."""
 
     cpu_cycles: int
     stall_cycles: int
     counters: Counters = field(metadata=FLAT)
     overhead: Account
     ops: tuple[BookedOp, ...]
+    changes: tuple[tuple[int, ...], ...] = ()
     clock_reads: int = 0
 
 

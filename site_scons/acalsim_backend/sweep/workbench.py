@@ -35,6 +35,7 @@ from ..pipeline import build_elf
 from ..report.compare import compare
 from ..report.report import Subject, build_report, producers
 from ..report.report_file import Check, Provenance, Report
+from ..report.timeline import timeline
 from ..schedule.passes import make_plan
 from ..schedule.plan_file import PlanFile
 from ..schedule.plan_rows import plan_file
@@ -42,6 +43,7 @@ from ..simulate.firmware import Firmware
 from ..simulate.replay import Recording, can_replay, cpu_view, replay
 from ..simulate.run import simulate
 from ..simulate.run_file import RunFile, Statistics
+from ..simulate.span_file import parse_spans
 from .cache import Cache, Recorded
 from .point import Captured, Failed, Job, Measured, Outcome, digest_of, point_key
 
@@ -111,7 +113,8 @@ class Workbench:
         key = digest_of([], program.key, job.code, cpu_view(machine))
         recorded = self.cache.run(key)
         replayed = None
-        if recorded and can_replay(recorded.recording.statistics, machine):
+        # Energy is counted by what happened, which a replay does not tell.
+        if recorded and machine.energy is None and can_replay(recorded.recording.statistics, machine):
             replayed = replay(recorded.recording, machine, self.engine)
         if recorded is None or replayed is None:
             fresh = self.record(program, job, machine)
@@ -147,9 +150,14 @@ class Workbench:
             self.tools,
             timeout_s=job.timeout_s,
             engine_options=options,
+            spans=machine.energy is not None,
         )
         recording = Recording(run.statistics, accesses.read_bytes(), tuple(Firmware(elf).constants()))
-        return Recorded(recording, _compared(program, run.outputs), placement, sha256(elf))
+        happened = None
+        if run.spans is not None:
+            spans = parse_spans(run.spans, "the run's spans")
+            happened = timeline(program.plan, run.statistics, spans, machine.ram.timing)
+        return Recorded(recording, _compared(program, run.outputs), placement, sha256(elf), happened)
 
     def build(self, program: Program, machine: Machine) -> tuple[Path, tuple[RegionRow, ...]]:
         """The ELF, of which only what has changed since the last one is built, and where its sections lie."""
@@ -196,7 +204,7 @@ def _report(
         provenance=made_by,
         quantised=index.quantised.ops if index.quantised else None,
     )
-    return build_report(subject, RunFile(ENGINE, statistics), recorded.check)
+    return build_report(subject, RunFile(ENGINE, statistics), recorded.check, recorded.happened)
 
 
 _compiler = lru_cache(compiler_version)

@@ -12,16 +12,17 @@ from ...check.placement_file import PlacementFile
 from ...schedule.plan_file import PlanFile
 from ..advice_file import AdviceFile, Figures
 from ..report_file import Report, Verification
+from ..rows import states_of, units_of
+from ..timeline import Timeline
 from . import words
 from .graph import graph
+from .timeline import table, timeline
 
 Facts = Mapping[str, Any]
 """A report or a part of it, as it stands in its JSON."""
 
 SHOWN_BARS = 15
 MOST_BARS = 100
-WITH_UNITS = ("load", "compute", "store")
-STATES = ("busy", "wait_load", "wait_compute", "wait_store", "idle")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Subject:
     plan: PlanFile
     placement: PlacementFile
     tolerance: float
+    timeline: Timeline
     verification: Verification | None = None
     advice: AdviceFile | None = None
 
@@ -51,6 +53,9 @@ def view(subject: Subject) -> dict[str, Any]:
         "meanings": [{"name": name, "meaning": words.LEDGER.get(name, name)} for name in used],
         "errors": {row["op"]: row["max_rel_error"] for row in report.get("quantised") or ()},
         "roofline": best(report),
+        "hardware": report.get("hardware"),
+        "energy": report.get("energy"),
+        "overhead_energy": report.get("overhead_energy"),
         "regions": report["placement"],
         "left_out": subject.placement.left_out,
         "symbols": len(subject.plan.symbols),
@@ -63,7 +68,14 @@ def view(subject: Subject) -> dict[str, Any]:
         "tolerance": subject.tolerance,
         "verified": verified(report, subject.verification),
         "advice": advised(report, subject.advice),
-        "data": {"report": report, "buffers": doors.as_json(subject.plan.buffers), "meanings": words.LEDGER},
+        "timeline": subject.timeline,
+        "occupancy": table(subject.timeline),
+        "data": {
+            "report": report,
+            "buffers": doors.as_json(subject.plan.buffers),
+            "meanings": words.LEDGER,
+            "timeline": timeline(subject.timeline),
+        },
     }
 
 
@@ -73,9 +85,9 @@ def sentence(report: Facts) -> str:
     cause = words.largest(report["ledger"])
     said = [f"{report['model']} on {report['machine']}: {total:,} cycles"]
     if bound:
-        said[0] += f", {bound['times']:,.1f} times its bound"
+        said[0] += f", {bound['times']:,.1f} times its bound, limited by {bound['limiter_name']}"
     share = words.percent(report["ledger"][cause], total)
-    said.append(f"limited by {words.LIMITS.get(cause, cause)} ({share} of the time)")
+    said.append(f"{share} of the time went to {words.WENT_TO.get(cause, cause)}")
     if report["ops"]:
         longest = max(report["ops"], key=lambda op: op["cycles"])
         said.append(f"{words.percent(longest['cycles'], total)} in {longest['name']}")
@@ -123,12 +135,11 @@ def ops(report: Facts) -> list[dict[str, Any]]:
 
 def device(name: str, counters: Mapping[str, int], total: int) -> dict[str, Any]:
     """A device's counters with their units; of one with units of its own also what each did of the busy time."""
+    names = units_of(counters) if counters.get("busy_cycles") else []
     units = [
-        {"name": unit, "parts": [part for part in states(unit, counters) if part["cycles"]]}
-        for unit in WITH_UNITS
-        if f"{unit}_busy_cycles" in counters and counters.get("busy_cycles")
+        {"name": unit, "parts": [part for part in states(unit, counters) if part["cycles"]]} for unit in names
     ]
-    in_units = {f"{unit}_{state}_cycles" for unit in WITH_UNITS for state in STATES} if units else set()
+    in_units = {key for unit in names for key in states_of(unit, counters).values()}
     rows = [
         {"key": key, "name": words.name_of(key), "value": value, "unit": words.unit_of(key)}
         for key, value in counters.items()
@@ -150,7 +161,7 @@ def device(name: str, counters: Mapping[str, int], total: int) -> dict[str, Any]
 def states(unit: str, counters: Mapping[str, int]) -> Sequence[dict[str, Any]]:
     """What a unit did while its device was at work."""
     busy = counters["busy_cycles"]
-    found = ((state, counters.get(f"{unit}_{state}_cycles", 0)) for state in STATES)
+    found = ((state, counters[key]) for state, key in states_of(unit, counters).items())
     return [
         {
             "name": state.replace("wait_", "waits for "),

@@ -22,7 +22,7 @@ LEDGER = {
 }
 """What the CPU's clock runs for; of the last six the CPU waits for a device meanwhile."""
 
-LIMITS = {
+WENT_TO = {
     "cpu": "the CPU",
     "stall": "register accesses",
     "fetch": "the fetching of commands",
@@ -32,7 +32,7 @@ LIMITS = {
     "dram": "RAM",
     "vector": "the vector unit",
 }
-"""What limits a run that spends most cycles on this entry of the ledger."""
+"""What the time of each entry of the ledger went to."""
 
 RESOURCES = {
     "array": "the matrix array",

@@ -13,7 +13,7 @@ function made(tag, attributes = {}, ...children) {
 }
 
 class Chart {
-  // spec: marks [{x: [from, to], y: [from, to], fill, alpha?, round?, lines: [title, ...]}], x and y
+  // spec: marks [{x: [from, to], y: [from, to], fill, alpha?, round?, flat?, lines: [title, ...]}], x and y
   // {range, label, log?, splits?, filter?, values?, size?, space?}, height, and what to draw behind the marks
   constructor(element, spec) {
     Object.assign(this, { element, spec, chosen: null });
@@ -125,6 +125,9 @@ class Chart {
     ctx.translate(bbox.left, bbox.top);
     ctx.scale(scale, scale);
     this.spec.behind?.(this, ctx);
+    this.colours = {};
+    this.right = u.over.clientWidth;
+    this.last = "";
     for (const mark of this.spec.marks) this.drawMark(ctx, mark);
     if (this.chosen) this.drawMark(ctx, this.chosen);
     ctx.restore();
@@ -132,19 +135,29 @@ class Chart {
 
   drawMark(ctx, mark) {
     const [left, top, width, height] = this.rectangle(mark);
-    if (left > this.uplot.over.clientWidth || left + width < 0) return;
+    if (left > this.right || left + width < 0) return;
+    // Of marks that are all in one pixel, one is enough.
+    const place = width <= 1 && mark !== this.chosen ? `${mark.fill} ${Math.round(2 * left)} ${top}` : "";
+    if (place && place === this.last) return;
+    this.last = place;
     ctx.beginPath();
     mark.round
       ? ctx.arc(left + mark.round, top + mark.round, mark.round, 0, 2 * Math.PI)
       : ctx.rect(left, top, width, height);
     ctx.globalAlpha = mark.alpha ?? 1;
-    ctx.fillStyle = colour(mark.fill);
+    ctx.fillStyle = this.shade(mark.fill);
     ctx.fill();
     ctx.globalAlpha = 1;
     ctx.lineWidth = mark === this.chosen ? 3 : 1;
-    ctx.strokeStyle = colour(mark === this.chosen ? "ink" : "paper");
-    if (width > 3 || mark === this.chosen) ctx.stroke();
+    ctx.strokeStyle = this.shade(mark === this.chosen ? "ink" : "paper");
+    if ((width > 3 && !mark.flat) || mark === this.chosen) ctx.stroke();
     if (width > 44 && height > 13 && !mark.round) this.drawName(ctx, mark, [left, top, width, height]);
+  }
+
+  // A colour as it is now, asked for once a drawing; of a unit that has none of its own that of all others.
+  shade(name) {
+    this.colours[name] ??= colour(name) || colour("other");
+    return this.colours[name];
   }
 
   drawName(ctx, mark, [left, top, width, height]) {

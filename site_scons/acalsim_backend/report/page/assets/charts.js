@@ -1,7 +1,7 @@
 // The charts of a report's page, from the JSON in it.
 "use strict";
 
-const { report, buffers, meanings } = JSON.parse(document.getElementById("data").textContent);
+const { report, buffers, meanings, timeline: run } = JSON.parse(document.getElementById("data").textContent);
 const share = (part, whole) => `${((100 * part) / (whole || 1)).toFixed(1)}\u202f%`;
 const narrow = innerWidth < 600;
 
@@ -19,43 +19,94 @@ function described(op) {
   ];
 }
 
-function timeline(element) {
-  const lanes = [...new Set(["cpu", ...report.ops.flatMap((op) => op.placed_on.split(","))])];
-  const row = (name) => [
-    lanes.length - 1 - lanes.indexOf(name) + 0.12,
-    lanes.length - lanes.indexOf(name) - 0.12,
-  ];
-  const marks = [];
-  let now = 0;
-  for (const op of report.ops) {
-    const lines = [
-      op.name,
-      ...described(op),
-      `from ${count(now)} to ${count(now + op.cycles)} cycles of the ops`,
-    ];
-    for (const name of op.placed_on.split(","))
-      marks.push({ x: [now, now + op.cycles], y: row(name), fill: largest(op.ledger), lines });
-    now += op.cycles;
-  }
-  const rest = report.overhead_cycles;
-  if (rest)
-    marks.push({
-      x: [now, now + rest],
-      y: row("cpu"),
-      fill: "idle",
-      lines: ["overhead", `${count(rest)} cycles of start-up and exit`],
-    });
+const opName = (op) => (op < 0 ? "overhead" : report.ops[op].name);
+const bytesOf = (bytes) => (bytes ? [`${count(bytes)} bytes`] : []);
+const stretch = (from, to) => `cycles ${count(from)} to ${count(to)}: ${count(to - from)}`;
+
+// A mark of a lane; its text is made when somebody asks for it.
+function span(lane, index, x, y) {
+  const [op, bytes, times] = [lane.op[index], lane.bytes[index], lane.count[index] ?? 1];
+  return {
+    x,
+    y,
+    fill: lane.fill,
+    get lines() {
+      const title = times > 1 ? `${count(times)} in ${lane.title}` : run.names[lane.name[index]];
+      const tile = run.names[lane.tile[index]];
+      return [title, `of ${opName(op)}`, ...(tile ? [tile] : []), ...bytesOf(bytes), stretch(...x)];
+    },
+  };
+}
+
+function marksOf(lane, bottom) {
+  let begin = 0;
+  return lane.begin.map((step, index) => {
+    begin += step;
+    const height = (lane.count[index] ?? 1) > 1 ? 0.76 : 0.76 / lane.rows;
+    const top = bottom + 0.88 - (lane.row[index] ?? 0) * height;
+    return span(lane, index, [begin, begin + lane.length[index]], [top - height, top]);
+  });
+}
+
+function opMark([from, to, op, more], bottom) {
+  return {
+    x: [from, to],
+    y: [bottom + 0.12, bottom + 0.88],
+    fill: op < 0 ? "idle" : largest(report.ops[op].ledger),
+    get lines() {
+      const about = op < 0 ? ["start-up, exit, and what lies between ops"] : described(report.ops[op]);
+      const several = more ? ` and ${more} more in one command list; of the first:` : "";
+      return [opName(op) + several, ...about, stretch(from, to)];
+    },
+  };
+}
+
+// Rows from the top, named at the left, and the cycles below.
+function rows(element, titles, marks) {
+  const tall = Math.max(16, Math.min(48, 1000 / titles.length));
   return new Chart(element, {
     marks,
-    height: 90 + 48 * lanes.length,
+    height: Math.round(90 + tall * titles.length),
     x: { range: [0, report.total_cycles], label: "cycles", space: 90 },
     y: {
-      range: [0, lanes.length],
-      size: narrow ? 70 : 90,
-      splits: () => lanes.map((_, index) => index + 0.5),
-      values: () => lanes.map((_, index) => lanes[lanes.length - 1 - index]),
+      range: [0, titles.length],
+      size: Math.min(20 + 7 * Math.max(...titles.map((title) => title.length)), narrow ? 110 : 220),
+      splits: () => titles.map((_, index) => index + 0.5),
+      values: () => titles.toReversed(),
     },
   });
+}
+
+function timeline(element) {
+  const last = run.lanes.length;
+  const marks = run.cpu.map((each) => opMark(each, last));
+  run.lanes.forEach((lane, index) => marks.push(...marksOf(lane, last - 1 - index)));
+  return rows(element, ["CPU", ...run.lanes.map((lane) => lane.title)], marks);
+}
+
+function occupancy(element) {
+  const { edges, lanes, bytes } = run.occupancy;
+  const moves = run.lanes.some((lane) => lane.fill === "dram");
+  const shown = lanes.map((lane) => ({
+    ...lane,
+    said: (value) => `${share(value, 1)} of the time at work`,
+  }));
+  if (moves)
+    shown.push({
+      title: "DMA",
+      fill: "dram",
+      values: bytes.map((each) => each / run.peak_bytes),
+      said: (value) => `${(value * run.peak_bytes).toPrecision(3)} bytes a cycle, ${share(value, 1)} of what RAM can`,
+    });
+  const marks = shown.flatMap(({ title, fill, values, said }, index) =>
+    values.map((value, bin) => {
+      const x = [edges[bin], edges[bin + 1]];
+      const bottom = shown.length - 1 - index;
+      const lines = [title, said(value), stretch(...x)];
+      return { x, y: [bottom, bottom + 0.9 * value], fill, flat: true, lines };
+    }),
+  );
+  return rows(element, shown.map((lane) => lane.title), marks);
 }
 
 function memory(element) {
@@ -91,18 +142,19 @@ function roofline(element) {
       );
       return { op, unit, cycles, dram };
     })
-    .filter(({ cycles, dram }) => cycles && dram);
+    .filter(({ cycles, dram }) => cycles || dram);
   if (!points.length) {
-    element.append("No op has both arithmetic that a device of this machine could do and bytes of its own.");
+    element.append("No op needs anything that a device of this machine could do.");
     return null;
   }
-  const across = points.map(({ cycles, dram }) => cycles / dram);
-  const up = points.map(({ op, cycles }) => cycles / op.cycles);
+  const inside = points.filter(({ cycles, dram }) => cycles && dram).map(({ cycles, dram }) => cycles / dram);
   const decade = (values, most) => [
     10 ** Math.floor(Math.log10(Math.min(...values) * 0.8)),
     10 ** Math.ceil(Math.log10(Math.max(...values, most) * 1.2)),
   ];
-  const x = decade(across, 1);
+  const x = decade(inside.length ? inside : [1], 1);
+  const across = points.map(({ cycles, dram }) => (cycles ? (dram ? cycles / dram : x[1]) : x[0]));
+  const up = points.map(({ op, cycles, dram }) => (cycles || dram * x[0]) / op.cycles);
   const y = [Math.min(10 ** Math.floor(Math.log10(Math.min(...up) * 0.8)), 0.1), 2];
   const marks = points.map(({ op, unit, cycles, dram }, index) => ({
     x: [across[index], across[index]],
@@ -112,7 +164,7 @@ function roofline(element) {
     alpha: 0.85,
     lines: [
       op.name,
-      `${share(cycles, op.cycles)} of the full rate of ${unit}`,
+      cycles ? `${share(cycles, op.cycles)} of the full rate of ${unit}` : "no arithmetic for a device",
       `${count(cycles)} cycles of ${unit} at full rate, ${count(dram)} of RAM`,
       `bound ${count(op.roofline.bound_cycles)} cycles, limited by ${op.roofline.limiter}`,
       ...described(op),
@@ -157,6 +209,7 @@ function roof(chart, ctx, [least, most]) {
 const charts = {};
 for (const [id, draw] of [
   ["timeline", timeline],
+  ["occupancy", occupancy],
   ["buffers", memory],
   ["roofline-chart", roofline],
 ]) {
