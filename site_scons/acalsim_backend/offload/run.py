@@ -22,6 +22,7 @@ from .decide import Offloaded, Room, Target
 from .layout import layout
 from .operand import Matrix
 from .product import Lowering, Product
+from .tile import Tiling
 from .vector.program import Parts, commands
 from .vector.steps import Unfit
 from .vector.transfer import Homes
@@ -166,7 +167,7 @@ class _Writer:
         found: Sequence[Command] = program(product, tiling, base=base, sums=sums)
         return Offloaded(product, tiling, ((self.device, tuple(found)),), cycles, moved)
 
-    def _tiling(self, product: Product, name: str):  # type: ignore[no-untyped-def]
+    def _tiling(self, product: Product, name: str) -> tuple[Tiling, int]:
         """Of half of the memories where that costs hardly more, so that the kernels around it overlap with it."""
         team = self.target.devices[:1]
         rooms = (Room(self.stream, self.sums), Room(self.stream // 2, self.sums // 2))

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..ir.graph import ACALSimOpType
 from ..ir.kernel import Kernel
 from ..offload.product import PRODUCTS
 from ..offload.run import least_stream
 from ..offload.vector.lower import lower
 from ..offload.vector.program import Parts, commands
 from ..offload.vector.steps import Unfit
-from .elide import left_to_copy
+from .elide import destination, left_to_copy
 from .plan import Plan
 
 
@@ -39,7 +40,11 @@ def _parts(plan: Plan, kernel: Kernel) -> Parts | str:
     op = kernel.anchor
     try:
         left = left_to_copy(plan.ir, op, plan.access) if kernel.row.joins else []
-        parts = lower(plan.ir, plan.producer, plan.access, kernel, left)
+        result = plan.access[op.outputs[0]]
+        places = {index: place for index in left if (place := destination(plan.ir, op, index, result))}
+        if len(places) < len(left) and op.op_type is not ACALSimOpType.PAD:
+            return "no strides say where an operand goes"
+        parts = lower(plan.ir, plan.producer, plan.access, kernel, places or dict.fromkeys(left, result))
         commands(parts, {}, 0, least_stream(plan.target.devices[0].parameters["scratchpad_bytes"]))
     except Unfit as why:
         return str(why)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ...ir.kernel import Kernel
@@ -17,9 +17,12 @@ T = ACALSimOpType
 
 
 def copies(
-    ir: ACALSimIR, access: Mapping[str, Access], kernel: Kernel, left_to_copy: Sequence[int]
+    ir: ACALSimIR, access: Mapping[str, Access], kernel: Kernel, places: Mapping[int, Access]
 ) -> list[Part]:
-    """Of movements, concatenations, paddings and scatters of slices."""
+    """Of movements, concatenations, paddings and scatters of slices.
+
+    `places` are those in the result of the operands of a concatenation or padding that are to be brought there.
+    """
     op = kernel.anchor
     if kernel.after or kernel.before:
         raise Unfit("ops are fused behind a copy")
@@ -36,16 +39,11 @@ def copies(
         return [_copy(source, target, dtype)]
     if op.op_type is T.CAT:
         return [
-            _copy(
-                access[op.inputs[number]],
-                _joined(ir, op, number, result),
-                dtype,
-                ir.tensors[op.inputs[number]].dtype,
-            )
-            for number in left_to_copy
+            _copy(access[op.inputs[number]], place, dtype, ir.tensors[op.inputs[number]].dtype)
+            for number, place in places.items()
         ]
     if op.op_type is T.PAD:
-        return _padded(op, access[op.inputs[0]], result, dtype, bool(left_to_copy))
+        return _padded(op, access[op.inputs[0]], result, dtype, bool(places))
     base, source = (access[name] for name in op.inputs)
     dim = dimension(base.shape, op.attrs.get("dim", 0))
     if op.op_type is T.SELECT_SCATTER:
@@ -54,13 +52,6 @@ def copies(
         start, step, count = slice_range(base.shape[dim], op.attrs)
         part = result.sliced(dim, start, step, count)
     return [_copy(base, result, dtype), _copy(source, part, dtype)]
-
-
-def _joined(ir: ACALSimIR, op: ACALSimOp, index: int, result: Access) -> Access:
-    shape = ir.tensors[op.inputs[index]].shape
-    dim = dimension(shape, op.attrs.get("dim", 0))
-    start = sum(each[dim] for name in op.inputs[:index] if (each := ir.tensors[name].shape) != (0,))
-    return result.sliced(dim, start, 1, shape[dim])
 
 
 def _padded(op: ACALSimOp, source: Access, result: Access, dtype: str, copies: bool) -> list[Part]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ...ir.kernel import Kernel
 from ...ir.movement import embedding_steps
 from ...ir.ops import ROWS
@@ -45,11 +45,11 @@ def lower(
     producer: Mapping[str, ACALSimOp],
     access: Mapping[str, Access],
     kernel: Kernel,
-    left_to_copy: Sequence[int],
+    places: Mapping[int, Access],
 ) -> tuple[Part | Pooling, ...]:
     """The parts of a kernel in order. Raises Unfit, which says why there are none.
 
-    `left_to_copy` are the operands of a concatenation or padding that do not lie in its result yet.
+    `places` are where a concatenation or padding has to bring those operands that do not lie there yet.
     """
     if not _is_known(kernel.anchor):
         raise Unfit(f"the vector unit has no {kernel.anchor.op_type.name}")
@@ -59,7 +59,7 @@ def lower(
     if op.op_type in FUNCTIONS:
         return pooling(ir, access, op)
     if ROWS[op.op_type].movement or op.op_type in (T.CAT, T.PAD, T.SLICE_SCATTER, T.SELECT_SCATTER):
-        return tuple(map(narrowed, copies(ir, access, kernel, left_to_copy)))
+        return tuple(map(narrowed, copies(ir, access, kernel, places)))
     return tuple(map(narrowed, [_Lowering(ir, producer, access, kernel).part()]))
 
 
@@ -69,7 +69,7 @@ def _is_known(op: ACALSimOp) -> bool:
     return row.is_elementwise or row.movement is not None or op.op_type in OTHERS
 
 
-def _tensors(ir: ACALSimIR, op: ACALSimOp) -> list:  # type: ignore[type-arg]
+def _tensors(ir: ACALSimIR, op: ACALSimOp) -> list[TensorDesc]:
     return [ir.tensors[name] for name in (*op.inputs, *op.outputs)]
 
 
