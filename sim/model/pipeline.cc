@@ -9,7 +9,6 @@ namespace acalsim {
 
 namespace {
 
-constexpr const char* kUnitNames[] = {"load", "compute", "vector", "store"};
 constexpr const char* kStateNames[] = {
     "", "idle", "busy", "wait_load", "wait_compute", "wait_vector", "wait_store"};
 
@@ -32,8 +31,6 @@ bool conflict(const Job& earlier, const Job& later) {
 }
 
 }  // namespace
-
-const char* unit_name(Unit unit) { return kUnitNames[index(unit)]; }
 
 std::optional<Unit> unit_of(const DeviceCommand& command) {
     if (is_vector(command)) return Unit::vector;

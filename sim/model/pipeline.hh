@@ -11,14 +11,10 @@
 #include "model/command.hh"
 #include "model/device.hh"
 #include "model/stages.hh"
+#include "model/unit.hh"
 #include "model/uses.hh"
 
 namespace acalsim {
-
-enum class Unit { load, compute, vector, store };
-constexpr Unit kUnits[] = {Unit::load, Unit::compute, Unit::vector, Unit::store};
-constexpr std::size_t kUnitCount = 4;
-const char* unit_name(Unit unit);
 
 // Which unit does it; none where the decoder itself does.
 std::optional<Unit> unit_of(const DeviceCommand& command);

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "model/pipeline.hh"
+#include "model/unit.hh"
 
 namespace acalsim {
 
