@@ -204,7 +204,7 @@ def test_devices_that_interrupt_in_one_cycle_wake_the_cpu_together(config, serve
     assert seen == [(1, 3 << 4, LATENCY, 0), (1, 0, 1, 1)]
     assert stalls["7"] == {
         "access": LATENCY,
-        **dict.fromkeys(("fetch", "load", "compute", "store", "dram"), 0),
+        **dict.fromkeys(("fetch", "load", "compute", "vector", "store", "dram"), 0),
     }
 
 
