@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One program for kernels of a device that follow each other: what stays in the scratchpad between them, and lists.
+"""Kernels of a device that follow each other as one program: what stays in the scratchpad, and the lists.
 
 Tensors that are born and die within a run lie in the scratchpad where they fit there: no STORE brings them to
-RAM, no LOAD back. Parameters that several of its kernels read are loaded once. What is left of the scratchpad and the accumulator memory is used in turn by kernel after kernel, so that the
-next one's operands are loaded while this one computes.
+RAM, no LOAD back. Parameters that several of its kernels read are loaded once. What is left of both memories is
+used in turn by kernel after kernel, so that the next one's operands are loaded while this one computes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OVERLAP_CYCLES = 400
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel of a run: a product, or parts for the vector unit. Its storages, in RAM until decided otherwise."""
+    """A kernel of a run: a product, or parts for the vector unit; and the storages that it touches."""
 
     kernel: Kernel
     parts: Parts | None
@@ -45,7 +45,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Run:
-    """The names of kernels that one command list computes, in order, and what lies in the scratchpad meanwhile."""
+    """Kernels that one command list computes, by name, in order; and what lies in the scratchpad meanwhile."""
 
     kernels: tuple[str, ...]
     homes: Homes
@@ -78,7 +78,7 @@ def plan_run(
 def _homes(
     target: Target, works: Sequence[Work], sizes: Mapping[str, int], outside: Collection[str]
 ) -> tuple[dict[str, int], int]:
-    """The addresses of what stays in the scratchpad, behind the bytes that are left for the kernels' blocks."""
+    """The addresses of what stays in the scratchpad, and the bytes before it that are left for blocks."""
     lives: dict[str, Lifetime] = {}
     for index, work in enumerate(works):
         for name in sorted(work.reads | work.writes):
@@ -168,7 +168,7 @@ class _Writer:
         return Offloaded(product, tiling, ((self.device, tuple(found)),), cycles, moved)
 
     def _tiling(self, product: Product, name: str) -> tuple[Tiling, int]:
-        """Of half of the memories where that costs hardly more, so that the kernels around it overlap with it."""
+        """Of half of the memories where that costs hardly more, so that the kernels around it overlap."""
         team = self.target.devices[:1]
         rooms = (Room(self.stream, self.sums), Room(self.stream // 2, self.sums // 2))
         whole, half = (self.target.choose(product, name, team, room) for room in rooms)

@@ -35,10 +35,10 @@ class Plan:
 
     `living` leaves `ir` without the ops that no output needs. `fuse` adds copies and paddings to it, and
     `kernels` and `access`: where each tensor is found. `elide` drops copies and leaves `storages`, the
-    memory that there is, named after the tensors that fill it. `vector` gives more kernels to a device, and adds
-    their `parts`. `teams` says which kernels run at the same
-    time, what devices do of each (`offloaded`), and which kernels are one program (`runs`). `memory` says where each storage lies (`places`) and how
-    many bytes each ELF section takes (`blocks`).
+    memory that there is, named after the tensors that fill it. `vector` gives more kernels to a device, and
+    adds their `parts`. `teams` says which kernels run at the same time, what devices do of each (`offloaded`),
+    and which kernels are one program (`runs`). `memory` says where each storage lies (`places`) and how many
+    bytes each ELF section takes (`blocks`).
 
     With `keep_all` the result of every op stays in memory, fused or not, where it exists at all.
     """

@@ -64,7 +64,6 @@ class _Program:
     def __init__(self, part: Part, homes: Homes, base: int, size: int):
         self.part, self.homes, self.base, self.size = part, homes, base, size
         self.first_step = len(part.loads)
-        self.stored = {value: walk for value, walk in reversed(part.stores)}
         self.rowwise = {
             self.first_step + number
             for number, step in enumerate(part.steps)
