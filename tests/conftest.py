@@ -39,6 +39,11 @@ pytest_plugins = [
 pytest.register_assert_rewrite(*pytest_plugins, "host_fixtures", "op_cases", "plan_memory", "simulator_work")
 
 
+# What ./run puts on PATH for calls by hand would be taken for QEMU by tests that look for it.
+os.environ["PATH"] = os.pathsep.join(
+    folder for folder in os.environ["PATH"].split(os.pathsep) if not folder.endswith("/sim/qemu/bin")
+)
+
 settings.register_profile("tests", deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("tests")
 compiled_examples = settings(derandomize=True, database=None, phases=[Phase.generate])

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -186,10 +187,13 @@ def test_qemus_line_works_as_printed(demo, host_tree, tmp_path):
     with subprocess.Popen([*serve, "--socket", socket], **pipes) as simulator:
         while "listening on" not in (line := simulator.stdout.readline()):
             assert line
+        timer = threading.Timer(90, simulator.kill)  # where QEMU does not come
+        timer.start()
         line = ["qemu-system-riscv64", "-M", "virt", "-nographic", "-bios", "none"]
         line += ["-kernel", str(demo / "graph_0.elf"), "-device", f"sst-device,socket={socket}"]
         subprocess.run(line, stdin=subprocess.DEVNULL, timeout=60, check=True, **pipes)
         said = simulator.stdout.read()
+        timer.cancel()
     assert simulator.returncode == 0
     for part in (
         "WRITE to REG_DATA_IN = 0xDEADBEEF",

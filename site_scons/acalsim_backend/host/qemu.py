@@ -32,7 +32,8 @@ from ..paths import SIM
 from .qemu_file import QemuFile
 
 QEMU_NAME = "qemu-system-riscv64"
-BY_HAND = SIM / "qemu/bin"
+BY_HAND = "/sim/qemu/bin"
+"""How the folder ends that ./run puts on PATH."""
 PLUGIN_NAME = "sst_device.so"
 PLUGIN_API = 1
 PLUGIN_SOURCES = tuple(sorted(SIM.glob("qemu/*.c")))
@@ -59,7 +60,7 @@ def find_qemu() -> Path:
     """
     wanted = os.environ.get("QEMU") or QEMU_NAME
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    path = os.pathsep.join(folder for folder in folders if Path(folder) != BY_HAND)
+    path = os.pathsep.join(folder for folder in folders if not folder.endswith(BY_HAND))
     found = shutil.which(wanted, path=path)
     if found is None:
         raise QemuError(
