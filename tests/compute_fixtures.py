@@ -29,6 +29,8 @@ TYPES = {flag.name.partition("_")[2]: flag.value for flag in ELEMENT_TYPES}
 FLAGS = {flag.name.partition("_")[2]: flag.value for flag in COMMAND_FLAGS}
 ERRORS = {flag.name: flag.value for flag in ERROR_CODES}
 DEFAULTS = {row.name: row.default for row in DEVICE_MODELS["compute"].parameters}
+ITEM_BYTES = {"INT8": 1, "BFLOAT16": 2}
+"""Of types that do not have four."""
 DATAFLOWS, OVERLAPS = ("ws", "os"), ("serial", "single", "double")
 
 
@@ -66,7 +68,7 @@ def load(target, source, shape, element_bytes=4, strides=None, padding=(0, 0, 0,
 
 def matmul(m, n, k, *flags, a=0, b=0, c=0, type="FLOAT32", **fields):
     """A MATMUL of dense row-major operands, as far as fields do not say otherwise."""
-    element = 1 if type == "INT8" else 4
+    element = ITEM_BYTES.get(type, 4)
     dense = {
         "c_row_stride": 4 * n, "a_inner_stride": element * k, "a_k_inner_stride": element,
         "b_inner_stride": element, "b_k_inner_stride": element * n,
@@ -76,7 +78,7 @@ def matmul(m, n, k, *flags, a=0, b=0, c=0, type="FLOAT32", **fields):
 
 def store(m, n, target, *flags, c=0, type="FLOAT32", **fields):
     """A STORE of a dense C to a dense matrix in RAM, as far as fields do not say otherwise."""
-    row = (1 if type == "INT8" else 4) * n
+    row = ITEM_BYTES.get(type, 4) * n
     dense = {
         "rows": m, "row_bytes": row, "dram_row_stride": row, "c_row_stride": 4 * n, "a_inner_stride": row,
         "a_outer_stride": row * m,

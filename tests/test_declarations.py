@@ -13,6 +13,7 @@ from acalsim_backend.machine.commands import (
     COMMAND_FLAGS,
     COMMANDS,
     ELEMENT_TYPES,
+    PRODUCT_TYPES,
     pack_command,
     refuse_clashes,
 )
@@ -115,7 +116,7 @@ def test_the_tables_are_valid_cpp_and_have_every_row(tmp_path):
     (tmp_path / "registers.h").write_text(headers.registers_header())
     (tmp_path / "tables.h").write_text(headers.tables_header())
     counted = {"ram_timing": RAM_TIMING, "commands": COMMANDS, "command_flags": COMMAND_FLAGS}
-    counted |= {"functions": FUNCTIONS}
+    counted |= {"functions": FUNCTIONS, "product_types": PRODUCT_TYPES}
     counted |= {f"{model.name}_parameters": model.parameters for model in DEVICE_MODELS.values()}
     lines = ['#include "tables.h"', "#define ONE(...) + 1"]
     for name, rows in counted.items():
@@ -141,6 +142,8 @@ def documented(text, title):
 
 def written(row):
     """A row's default as a page writes it."""
+    if row.several:
+        return f'"{", ".join(row.choices)}"'
     if row.choices:
         return f'"{row.choices[row.default]}"'
     kibibytes = row.name.endswith("_bytes") and row.default and not row.default % 1024

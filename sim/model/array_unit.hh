@@ -2,6 +2,7 @@
 // The compute unit's timeline: the tiles of one MATMUL after the other's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -9,6 +10,7 @@
 
 #include "model/array.hh"
 #include "model/device.hh"
+#include "model/product_rates.hh"
 #include "registers.h"
 
 namespace acalsim {
@@ -19,24 +21,29 @@ public:
     explicit ArrayUnit(const Slot& slot)
         : array_{slot.parameter("rows"), slot.parameter("columns"),
                  static_cast<Dataflow>(choice(slot, "dataflow", 2)),
-                 static_cast<Overlap>(choice(slot, "overlap", 3))} {
+                 static_cast<Overlap>(choice(slot, "overlap", 3))},
+          rates_(slot) {
         clear();
     }
 
     const Array& array() const { return array_; }
+    const ProductRates& rates() const { return rates_; }
+    std::uint32_t types() const { return rates_.types(); }
     bool weights_stay() const { return array_.dataflow == Dataflow::weight_stationary; }
 
     // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a
     // ragged tile takes the time of a full one, so all of them are alike. Returns the last one's.
     TileTimes issue(const DeviceCommand& command, Cycle now) {
-        const std::uint64_t high = weights_stay() ? command.k : command.m;
+        const std::uint64_t steps = rates_.steps(command);
+        const std::uint64_t high = weights_stay() ? steps : command.m;
         const std::uint64_t tiles = (command.n + array_.columns - 1) / array_.columns *
                                     ((high + array_.rows - 1) / array_.rows);
-        const Cycle slots = weights_stay() ? command.m : command.k;
+        const Cycle slots = weights_stay() ? command.m : steps;
         TileTimes last{};
         for (std::uint64_t tile = 0; tile < tiles; ++tile) last = timeline_->issue(slots, now, now);
         macs_ += std::uint64_t(command.m) * command.n * command.k;
         array_cycles_ += tiles * slots;
+        rate_ = std::max(rate_, rates_.of(command.type));
         return last;
     }
 
@@ -45,7 +52,7 @@ public:
     void count(Statistics& statistics) const {
         statistics.emplace_back("macs", macs_);
         statistics.emplace_back("array_cycles", array_cycles_);
-        statistics.emplace_back("peak_macs_per_cycle", array_.rows * array_.columns);
+        statistics.emplace_back("peak_macs_per_cycle", array_.rows * array_.columns * rate_);
     }
 
 private:
@@ -58,9 +65,11 @@ private:
     }
 
     const Array array_;
+    const ProductRates rates_;
     std::optional<ArrayTimeline> timeline_;
     std::uint64_t macs_ = 0;
     Cycle array_cycles_ = 0;
+    std::uint64_t rate_ = 1;  // the highest of the types multiplied
 };
 
 }  // namespace acalsim

@@ -45,11 +45,14 @@ Walk b_columns(const DeviceCommand& x) {
 
 Walk c_rows(const DeviceCommand& x) { return {x.m, 0, 0, x.c_row_stride, 0, 0}; }
 
-std::uint64_t operand_bytes(const DeviceCommand& x) { return x.type == TYPE_INT8 ? 1 : 4; }
+std::uint64_t operand_bytes(const DeviceCommand& x) { return type_bytes(x.type); }
 
-std::uint64_t residual_bytes(const DeviceCommand& x) {
-    return x.flags & FLAG_INT8_RESIDUAL ? 1 : 4;
+std::uint32_t residual_type(const DeviceCommand& x) {
+    if (x.flags & FLAG_INT8_RESIDUAL) return TYPE_INT8;
+    return x.flags & FLAG_BFLOAT16_RESIDUAL ? TYPE_BFLOAT16 : TYPE_FLOAT32;
 }
+
+std::uint64_t residual_bytes(const DeviceCommand& x) { return type_bytes(residual_type(x)); }
 
 namespace {
 

@@ -35,13 +35,29 @@ constexpr std::uint32_t type_of(const DeviceCommand& command, std::uint32_t oper
     return command.type >> operand * COMMAND_TYPE_BITS & ((1u << COMMAND_TYPE_BITS) - 1);
 }
 
+// Of an element.
+constexpr std::uint64_t type_bytes(std::uint32_t type) {
+    switch (type) {
+        case TYPE_INT8:
+        case TYPE_BOOL:
+            return 1;
+        case TYPE_BFLOAT16:
+            return 2;
+        case TYPE_INT64:
+            return 8;
+        default:
+            return 4;
+    }
+}
+
 // Whether `k` says which FUNCTION_.
 constexpr bool computes_function(const DeviceCommand& command) {
     return (command.code >= COMMAND_VECTOR && command.code <= COMMAND_POOL) ||
            (command.code == COMMAND_STORE && command.flags & FLAG_ACTIVATION);
 }
 
-std::uint64_t operand_bytes(const DeviceCommand& command);   // of an element of A and B, of RAM
+std::uint64_t operand_bytes(const DeviceCommand& command);  // of an element of A and B, of RAM
+std::uint32_t residual_type(const DeviceCommand& command);
 std::uint64_t residual_bytes(const DeviceCommand& command);  // of an element of STORE's residual
 std::uint64_t vector_bytes(const DeviceCommand& command);    // of STORE's scales and bias together
 constexpr std::uint64_t kSumBytes = 4;                       // of an element of C
@@ -93,6 +109,7 @@ struct Limits {
     Peers peers;
     std::uint64_t own_base;
     bool has_lanes;
+    std::uint32_t product_types;  // bit 1 << type of each that a MATMUL may have
 };
 
 // A peer's scratchpad as STORE and SIGNAL address it: the peer's base address in the upper half,

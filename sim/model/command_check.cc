@@ -46,7 +46,8 @@ bool takes_types(const DeviceCommand& x, const Limits& limits) {
     for (const Code& row : kCodes) {
         if (x.code != row.code) continue;
         if (row.needs_lanes && !limits.has_lanes) return false;
-        const std::uint32_t types = types_taken(x, row.types);
+        std::uint32_t types = types_taken(x, row.types);
+        if (x.code == COMMAND_MATMUL) types &= limits.product_types;
         for (std::uint32_t operand = 0; operand < row.operands; ++operand) {
             if (!(types & 1u << type_of(x, operand))) return false;
         }

@@ -19,10 +19,11 @@ void touch(Span& span, Memory memory, std::uint64_t bytes) {
 
 // Each strip of columns streams A anew and, where outputs stay, each strip of rows B. Where weights
 // stay, each strip of K adds to sums that the one before has left.
-void count_product(const DeviceCommand& x, const Array& array, Span& span) {
+void count_product(const DeviceCommand& x, const ArrayUnit& unit, Span& span) {
+    const Array& array = unit.array();
     const bool weights_stay = array.dataflow == Dataflow::weight_stationary;
     const std::uint64_t b_times = weights_stay ? 1 : ceil_divide(x.m, array.rows);
-    const std::uint64_t strips = weights_stay ? ceil_divide(x.k, array.rows) : 1;
+    const std::uint64_t strips = weights_stay ? ceil_divide(unit.rates().steps(x), array.rows) : 1;
     const std::uint64_t a = std::uint64_t(x.m) * x.k * ceil_divide(x.n, array.columns);
     const std::uint64_t sums = std::uint64_t(x.m) * x.n;
     touch(span, Memory::scratchpad, operand_bytes(x) * (a + std::uint64_t(x.k) * x.n * b_times));
@@ -59,7 +60,7 @@ void count_store(const DeviceCommand& x, Span& span) {
 
 }  // namespace
 
-Span span_of(const Job& job, const Done& done, const Array& array, const VectorRates& rates) {
+Span span_of(const Job& job, const Done& done, const ArrayUnit& array, const VectorRates& rates) {
     const DeviceCommand& x = job.command;
     Span span{};
     span.begin = job.begin;

@@ -2,7 +2,7 @@
 // What a log says of a command: when it ran, its tile, and what it touched and computed.
 #pragma once
 
-#include "model/array.hh"
+#include "model/array_unit.hh"
 #include "model/pipeline.hh"
 #include "model/span_log.hh"
 #include "model/vector_time.hh"
@@ -15,6 +15,6 @@ struct Done {
     std::uint64_t list;
 };
 
-Span span_of(const Job& job, const Done& done, const Array& array, const VectorRates& rates);
+Span span_of(const Job& job, const Done& done, const ArrayUnit& array, const VectorRates& rates);
 
 }  // namespace acalsim

@@ -117,7 +117,7 @@ private:
 
     void take(const Bytes& piece) {
         list_.take(piece, {host().ram(), scratchpad_.size(), accumulator_.size(), host().peers(),
-                           host().base(), vector_.exists()});
+                           host().base(), vector_.exists(), array_.types()});
         if (list_.error())
             log("Command %zu refused, error %" PRIu32, list_.refused(), list_.error());
         decode();
@@ -349,8 +349,7 @@ private:
 
     void done(Entry job) {
         if (SpanLog* log = host().span_log())
-            log->add(
-                span_of(*job, {host().now(), at(REG_DATA_IN)}, array_.array(), vector_.rates()));
+            log->add(span_of(*job, {host().now(), at(REG_DATA_IN)}, array_, vector_.rates()));
         pipeline_.remove(job);
         advance();
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/bfloat16.h"
 #include "kernels/rounding.h"
 
 namespace acalsim {
@@ -20,6 +21,8 @@ template <class Number, class Element>
 Number number_of(Element element) {
     if constexpr (std::is_same_v<Element, Bool>) {
         return Number(element.byte != 0);
+    } else if constexpr (std::is_same_v<Element, bfloat16>) {
+        return number_of<Number>(value_of_bf16(element));
     } else if constexpr (std::is_same_v<Element, float> && !std::is_same_v<Number, float>) {
         return whole_of(element);
     } else {
@@ -33,6 +36,8 @@ Element element_of(Number number) {
     constexpr bool is_float = std::is_same_v<Number, float>;
     if constexpr (std::is_same_v<Element, Bool>) {
         return {std::uint8_t(number != 0)};
+    } else if constexpr (std::is_same_v<Element, bfloat16>) {
+        return bf16_of(float(number));
     } else if constexpr (!is_float || std::is_same_v<Element, float>) {
         return Element(number);
     } else if constexpr (std::is_same_v<Element, std::int64_t>) {
@@ -54,6 +59,8 @@ void with_type(std::uint32_t type, Visit visit) {
             return visit(std::int64_t());
         case TYPE_BOOL:
             return visit(Bool());
+        case TYPE_BFLOAT16:
+            return visit(bfloat16());
         default:
             return visit(float());
     }

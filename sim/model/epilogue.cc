@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/bfloat16.h"
 #include "model/command.hh"
 #include "model/elementwise.hh"
 #include "model/tile.hh"
@@ -79,18 +80,27 @@ std::vector<float> scaled(const DeviceCommand& x, const LocalMemory& scratchpad,
     return values;
 }
 
+// An element of the residual.
+float residual_at(const DeviceCommand& x, const LocalMemory& scratchpad, std::uint64_t address) {
+    switch (residual_type(x)) {
+        case TYPE_INT8:
+            return float(get<std::int8_t>(scratchpad, address)) * x.residual_scale;
+        case TYPE_BFLOAT16:
+            return value_of_bf16(get<bfloat16>(scratchpad, address));
+        default:
+            return get<float>(scratchpad, address);
+    }
+}
+
 // The residual's elements follow each other in the order of RAM's rows, which is that of C's too.
 void add_residual(const DeviceCommand& x, const LocalMemory& scratchpad,
                   std::vector<float>& values) {
     const Block tile = scratchpad_tile(x);
-    const bool is_int8 = x.flags & FLAG_INT8_RESIDUAL;
     const std::uint64_t step = residual_bytes(x);
     auto value = values.begin();
     tile.for_each_row([&](std::uint64_t offset) {
         for (std::uint64_t at = 0; at < tile.row_bytes; at += step) {
-            const std::uint64_t address = x.a + offset + at;
-            *value++ += is_int8 ? float(get<std::int8_t>(scratchpad, address)) * x.residual_scale
-                                : get<float>(scratchpad, address);
+            *value++ += residual_at(x, scratchpad, x.a + offset + at);
         }
     });
 }
@@ -114,6 +124,24 @@ std::int8_t quantised(float value) {
     return std::int8_t(std::rint(std::fmin(std::fmax(value, -128.0f), 127.0f)));
 }
 
+// The results of each op are bfloat16, as in PyTorch: those of product, scale and bias together, of
+// the residual, of the activation.
+void round_to_type(const DeviceCommand& x, std::vector<float>& values) {
+    if (x.type != TYPE_BFLOAT16) return;
+    for (float& value : values) value = rounded_bf16(value);
+}
+
+template <class Convert>
+Bytes bytes_of(const std::vector<float>& values, Convert convert) {
+    using Element = decltype(convert(0.0f));
+    Bytes bytes(values.size() * sizeof(Element));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const Element element = convert(values[i]);
+        std::memcpy(&bytes[i * sizeof element], &element, sizeof element);
+    }
+    return bytes;
+}
+
 }  // namespace
 
 Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
@@ -125,19 +153,23 @@ Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
     std::vector<float> values = x.flags & FLAG_INT32_SUMS
                                     ? scaled<std::int32_t>(x, scratchpad, accumulator)
                                     : scaled<float>(x, scratchpad, accumulator);
-    if (x.flags & FLAG_RESIDUAL) add_residual(x, scratchpad, values);
+    round_to_type(x, values);
+    if (x.flags & FLAG_RESIDUAL) {
+        add_residual(x, scratchpad, values);
+        round_to_type(x, values);
+    }
     for (float& value : values) value = activated(x, value);
     if (x.flags & FLAG_ACTIVATION)
         compute(x.k, values.data(), nullptr, values.data(), values.size());
     if (x.flags & FLAG_POOL) values = pooled(x, values);
-    Bytes bytes(dram_bytes(x));
-    if (x.type == TYPE_INT8) {
-        std::transform(values.begin(), values.end(), bytes.begin(),
-                       [](float value) { return std::uint8_t(quantised(value)); });
-    } else {
-        std::memcpy(bytes.data(), values.data(), bytes.size());
+    switch (x.type) {
+        case TYPE_INT8:
+            return bytes_of(values, quantised);
+        case TYPE_BFLOAT16:
+            return bytes_of(values, bf16_of);
+        default:
+            return bytes_of(values, [](float value) { return value; });
     }
-    return bytes;
 }
 
 }  // namespace acalsim

@@ -13,10 +13,6 @@
 
 namespace acalsim {
 
-constexpr std::uint64_t type_bytes(std::uint32_t type) {
-    return type == TYPE_INT64 ? 8 : type == TYPE_INT8 || type == TYPE_BOOL ? 1 : 4;
-}
-
 // The device's two memories.
 struct Memories {
     LocalMemory &scratchpad, &accumulator;

@@ -2,8 +2,10 @@
 #include "model/product.hh"
 
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
+#include "kernels/bfloat16.h"
 #include "model/command.hh"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -24,8 +26,15 @@ bool are_adjacent(const Offsets& offsets, std::uint64_t element_bytes) {
     return true;
 }
 
-// The operands as the inner loop wants them: A by distances, B in rows of adjacent elements.
-template <class Element, class Sum>
+template <class Element>
+Element factor_of(Element element) {
+    return element;
+}
+float factor_of(bfloat16 element) { return value_of_bf16(element); }
+
+// The operands as the inner loop wants them: A by distances, B in rows of adjacent elements. They
+// lie in memory as `Stored`.
+template <class Stored, class Element, class Sum>
 class Product {
 public:
     Product(const DeviceCommand& command, const LocalMemory& scratchpad, LocalMemory& accumulator)
@@ -46,7 +55,7 @@ public:
             if (!onto) std::memset(sums, 0, n_ * sizeof(Sum));
             const std::uint8_t* a = a_ + a_rows_[row];
             for (std::size_t step = 0; step < b_rows_.size(); ++step) {
-                const Element factor = *element_at<Element>(a + a_columns_[step]);
+                const Element factor = factor_of(*element_at<Stored>(a + a_columns_[step]));
                 const Element* __restrict b = b_rows_[step];
                 for (std::size_t column = 0; column < n_; ++column) {
                     sums[column] = multiply_add(factor, b[column], sums[column]);
@@ -58,14 +67,18 @@ public:
 private:
     void gather_b(const DeviceCommand& command, const std::uint8_t* b) {
         const Offsets rows = b_rows(command).offsets(), columns = b_columns(command).offsets();
-        const bool in_place = are_adjacent(columns, sizeof(Element));
-        gathered_.reserve(in_place ? 0 : rows.size() * n_);
+        if constexpr (std::is_same_v<Stored, Element>) {
+            if (are_adjacent(columns, sizeof(Element))) {
+                for (const std::uint64_t row : rows)
+                    b_rows_.push_back(element_at<Element>(b + row));
+                return;
+            }
+        }
+        gathered_.reserve(rows.size() * n_);
         for (const std::uint64_t row : rows) {
-            b_rows_.push_back(in_place ? element_at<Element>(b + row)
-                                       : gathered_.data() + gathered_.size());
-            if (in_place) continue;
+            b_rows_.push_back(gathered_.data() + gathered_.size());
             for (const std::uint64_t column : columns)
-                gathered_.push_back(*element_at<Element>(b + row + column));
+                gathered_.push_back(factor_of(*element_at<Stored>(b + row + column)));
         }
     }
 
@@ -78,27 +91,38 @@ private:
     std::vector<Element> gathered_;
 };
 
-using FloatProduct = Product<float, float>;
-using IntProduct = Product<std::int8_t, std::uint32_t>;
+using FloatProduct = Product<float, float, float>;
+using Bfloat16Product = Product<bfloat16, float, float>;
+using IntProduct = Product<std::int8_t, std::int8_t, std::uint32_t>;
 
-void accumulate_portably(const FloatProduct& product, bool onto) {
+template <class Floats>
+void accumulate_portably(const Floats& product, bool onto) {
     product.accumulate(onto, [](float a, float b, float c) { return fused_multiply_add(a, b, c); });
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) void accumulate_fused(const FloatProduct& product, bool onto) {
+template <class Floats>
+__attribute__((target("avx2,fma"))) void accumulate_fused(const Floats& product, bool onto) {
     product.accumulate(onto, [](float a, float b, float c) { return std::fma(a, b, c); });
 }
 bool has_fused() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #elif defined(__FP_FAST_FMAF)
-void accumulate_fused(const FloatProduct& product, bool onto) {
+template <class Floats>
+void accumulate_fused(const Floats& product, bool onto) {
     product.accumulate(onto, [](float a, float b, float c) { return std::fma(a, b, c); });
 }
 bool has_fused() { return true; }
 #else
-void accumulate_fused(const FloatProduct&, bool) {}
+template <class Floats>
+void accumulate_fused(const Floats&, bool) {}
 bool has_fused() { return false; }
 #endif
+
+template <class Floats>
+void accumulate_floats(const Floats& product, bool onto) {
+    static const bool fused = has_fused();
+    fused ? accumulate_fused(product, onto) : accumulate_portably(product, onto);
+}
 
 }  // namespace
 
@@ -112,9 +136,9 @@ void multiply(const DeviceCommand& command, const LocalMemory& scratchpad,
         });
         return;
     }
-    static const bool fused = has_fused();
-    const FloatProduct product(command, scratchpad, accumulator);
-    fused ? accumulate_fused(product, onto) : accumulate_portably(product, onto);
+    if (command.type == TYPE_BFLOAT16)
+        return accumulate_floats(Bfloat16Product(command, scratchpad, accumulator), onto);
+    accumulate_floats(FloatProduct(command, scratchpad, accumulator), onto);
 }
 
 }  // namespace acalsim

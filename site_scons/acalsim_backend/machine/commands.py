@@ -39,8 +39,10 @@ ELEMENT_TYPES = (
     Flag("TYPE_INT32", 2, "int32"),
     Flag("TYPE_INT64", 3, "int64"),
     Flag("TYPE_BOOL", 4, "a byte that is 0 or 1"),
+    Flag("TYPE_BFLOAT16", 5, "the upper half of a float32; of a MATMUL: with float32 sums"),
 )
-FLOAT32_OR_INT8 = ("TYPE_FLOAT32", "TYPE_INT8")
+PRODUCT_TYPES = ("TYPE_FLOAT32", "TYPE_INT8", "TYPE_BFLOAT16")
+"""What an array may multiply; the first is what the rates of the others are of."""
 ANY_TYPE = tuple(type.name for type in ELEMENT_TYPES)
 
 
@@ -102,13 +104,13 @@ COMMANDS = (
         "COMMAND_MATMUL",
         2,
         "C[m,n] = or += A[m,k] @ B[k,n], scratchpad to accumulator memory",
-        FLOAT32_OR_INT8,
+        PRODUCT_TYPES,
     ),
     CommandCode(
         "COMMAND_STORE",
         3,
         "accumulator memory to RAM or a peer's scratchpad, scaled, with bias, residual, activation",
-        FLOAT32_OR_INT8,
+        PRODUCT_TYPES,
     ),
     CommandCode("COMMAND_SYNC", 4, "wait until all commands before it are done"),
     CommandCode("COMMAND_SIGNAL", 5, "tell the peer at dram that all STOREs before it are done"),
@@ -162,6 +164,14 @@ COMMAND_FLAGS = refuse_clashes(
             STORE,
             "the residual is int8, times residual_scale",
             needs=("FLAG_RESIDUAL",),
+        ),
+        CommandFlag(
+            "FLAG_BFLOAT16_RESIDUAL",
+            0x2000000,
+            STORE,
+            "the residual is bfloat16",
+            needs=("FLAG_RESIDUAL",),
+            excludes=("FLAG_INT8_RESIDUAL",),
         ),
         CommandFlag(
             "FLAG_POOL",

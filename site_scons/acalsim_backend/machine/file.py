@@ -253,6 +253,8 @@ class _Reader:
         return {row.name: self.number(table, row, where) for row in rows}
 
     def number(self, table: dict[str, Any], row: Parameter, where: str) -> int:
+        if row.several:
+            return self.some_of(table, row, where)
         if row.choices:
             return self.choice(table, row, where)
         value = table.get(row.name, row.default)
@@ -267,6 +269,15 @@ class _Reader:
         if word not in row.choices:
             raise self.fail(f"{where}{row.name} is {word!r}; known are {', '.join(row.choices)}")
         return row.choices.index(word)
+
+    def some_of(self, table: dict[str, Any], row: Parameter, where: str) -> int:
+        """Words with commas between them."""
+        text = table.get(row.name, ", ".join(row.choices))
+        words = [word.strip() for word in text.split(",")] if isinstance(text, str) else []
+        if not words or not {*words} <= {*row.choices}:
+            known = ", ".join(row.choices)
+            raise self.fail(f"{where}{row.name} is {text!r}; it is one or more of '{known}'")
+        return sum(1 << row.choices.index(word) for word in {*words})
 
     def multiple(self, value: int, step: int, key: str) -> int:
         if value % step:

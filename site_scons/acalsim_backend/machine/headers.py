@@ -82,6 +82,11 @@ def tables_header() -> str:
             _rows("command_flags", map(_flag, commands.COMMAND_FLAGS)),
             "\n/* Functions: name, bit 1 << code of each command that takes it, operands, special, refused flags. */",
             _rows("functions", map(_function, functions.FUNCTIONS)),
+            "\n/* Types that an array may multiply: type, word. */",
+            _rows(
+                "product_types",
+                map(", ".join, zip(commands.PRODUCT_TYPES, models.WORDS_OF_TYPES, strict=True)),
+            ),
             "\n#endif\n",
         ]
     )
@@ -93,7 +98,9 @@ def _rows(name: str, rows: Iterable[str]) -> str:
 
 
 def _parameter(row: Parameter) -> str:
-    words = ", ".join(f"{number} {word}" for number, word in enumerate(row.choices))
+    words = ", ".join(
+        f"{1 << number if row.several else number} {word}" for number, word in enumerate(row.choices)
+    )
     text = f"{row.description} ({words})" if words else row.description
     return f'{row.name}, {row.default}, "{text}"'
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .board import RAM_ORIGIN
+from .models import product_rates
 from .registers import WINDOW_BYTES
 from .rows import L1D
 
@@ -89,8 +90,11 @@ class Machine:
 
     @property
     def macs_per_cycle(self) -> int:
-        """Of all compute devices together, each doing rows times columns."""
-        return sum(d.parameters["rows"] * d.parameters["columns"] for d in self.devices_of("compute"))
+        """Of all compute devices together, each doing rows times columns, of the type that it is fastest at."""
+        return sum(
+            d.parameters["rows"] * d.parameters["columns"] * max(product_rates(d.parameters).values())
+            for d in self.devices_of("compute")
+        )
 
     def compile_view(self) -> str:
         """What the compiler, the linker script and the firmware depend on, as stable text.

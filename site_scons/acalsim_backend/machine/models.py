@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .board import LAST_INTERRUPT
-from .commands import COMMAND_BYTES
-from .rows import Parameter, choice
+from .commands import COMMAND_BYTES, PRODUCT_TYPES
+from .rows import Parameter, choice, some_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ INTERRUPT = Parameter(
     "interrupt", 0, 0, LAST_INTERRUPT, "interrupt source; 0: none, in a machine file the next free one"
 )
 
+WORDS_OF_TYPES = tuple(name.removeprefix("TYPE_").lower() for name in PRODUCT_TYPES)
+MOST_RATE = 16
+
 ECHO = (
     ACCESS,
     Parameter("latency_cycles", 10, 0, 1 << 32, "cycles from DATA_IN to DATA_OUT"),
@@ -49,6 +52,13 @@ COMPUTE = (
     Parameter("columns", 16, 1, 1024, "columns of the systolic array"),
     choice("dataflow", ("ws", "os"), "ws", "what stays in the array: weights or outputs"),
     choice("overlap", ("serial", "single", "double"), "double", "overlap of a tile's work with the next's"),
+    some_of("types", WORDS_OF_TYPES, "of operands that the array multiplies, a bit for each"),
+    *(
+        Parameter(
+            f"{word}_rate", 1, 1, MOST_RATE, f"products of {word} in the time of one of float32, along k"
+        )
+        for word in WORDS_OF_TYPES[1:]
+    ),
     Parameter("scratchpad_bytes", 0x40000, 64, 1 << 30, "size of the operands' memory"),
     Parameter("accumulator_bytes", 0x10000, 64, 1 << 30, "size of the sums' memory"),
     Parameter(
@@ -86,6 +96,15 @@ def complaint_of_compute(parameters: Mapping[str, int]) -> str:
         size = parameters["list_buffer_bytes"]
         return f"list_buffer_bytes is {size}; it is a multiple of {2 * COMMAND_BYTES}: two halves of commands"
     return ""
+
+
+def product_rates(parameters: Mapping[str, int]) -> dict[str, int]:
+    """How many products of each type that it multiplies a place of a compute device's array does in a cycle."""
+    return {
+        word: parameters.get(f"{word}_rate", 1)
+        for place, word in enumerate(WORDS_OF_TYPES)
+        if parameters["types"] >> place & 1
+    }
 
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(

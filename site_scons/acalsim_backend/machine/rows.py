@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class Parameter:
     """A number that a machine file may give; inclusive range, unit in the name.
 
-    With `choices` the file gives one of those words, and the parameter's value is its place.
+    With `choices` the file gives one of those words, and the parameter's value is its place. With `several` it
+    gives one or more, and the value has the bits of their places.
     """
 
     name: str
@@ -17,11 +18,18 @@ class Parameter:
     maximum: int
     description: str
     choices: tuple[str, ...] = ()
+    several: bool = False
 
 
 def choice(name: str, choices: tuple[str, ...], default: str, description: str) -> Parameter:
     """A Parameter that is one of several words."""
     return Parameter(name, choices.index(default), 0, len(choices) - 1, description, choices)
+
+
+def some_of(name: str, choices: tuple[str, ...], description: str) -> Parameter:
+    """A Parameter that is one or more of several words: all of them unless the file says less."""
+    all_of_them = (1 << len(choices)) - 1
+    return Parameter(name, all_of_them, 1, all_of_them, description, choices, several=True)
 
 
 COMPLETION = choice(
@@ -69,6 +77,13 @@ L1D = (
 ENERGY = (
     Parameter("mac_float32", 4_600, 0, 1 << 40, "a device's multiply-accumulate: 3.7 + 0.9 pJ"),
     Parameter("mac_int8", 300, 0, 1 << 40, "of int8 into int32: 0.2 + 0.1 pJ"),
+    Parameter(
+        "mac_bfloat16",
+        2_000,
+        0,
+        1 << 40,
+        "of bfloat16 into float32: 1.1, of float16 multiplication, + 0.9 pJ",
+    ),
     Parameter("scratchpad_byte", 2_500, 0, 1 << 40, "read or written: 20 pJ for 64 bits of 32 KiB"),
     Parameter("accumulator_byte", 2_500, 0, 1 << 40, "the same"),
     Parameter(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .command import Address, Command
 from .layout import ScratchpadLayout, layout, pooled_range
-from .operand import Block, Image, Matrix, Walk, count, residual_fields
+from .operand import TYPE_OF_BYTES, Block, Image, Matrix, Walk, count, residual_fields
 from .product import Product, Result
 from .tile import Tiling
 from .tiling import blocks_of
@@ -155,7 +155,7 @@ class _Program:
                 Command(
                     "COMMAND_MATMUL",
                     fields,
-                    type="TYPE_INT8" if product.a.item_bytes == 1 else "TYPE_FLOAT32",
+                    type=f"TYPE_{product.type.upper()}",
                     flags=flags,
                 )
             )
@@ -214,8 +214,8 @@ class _Program:
             fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
         if epilogue.pool:
             fields |= {"n_inner": count(conv.columns), **border}
-        kind = "TYPE_INT8" if result.tile.item_bytes == 1 else "TYPE_FLOAT32"
-        flags = epilogue.flags(product.a.item_bytes == 1)
+        kind = f"TYPE_{TYPE_OF_BYTES[result.tile.item_bytes].upper()}"
+        flags = epilogue.flags(product.type == "int8")
         self.commands.append(
             Command("COMMAND_STORE", fields, address, kind, flags, function=epilogue.function)
         )

@@ -11,6 +11,7 @@ from ..errors import PlanError
 from ..ir.graph import ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.machine import Device, Machine
+from ..machine.models import product_rates
 from .command import Command, packed
 from .command_list import fits, program
 from .neighbours import neighbours
@@ -147,7 +148,7 @@ class Target:
         """An op as a product that fits the device, or why it is none, whether or not that would pay."""
         if not self.devices:
             return None, "the machine has no compute device"
-        reason = unfit(lowering.ir, op)
+        reason = unfit(lowering.ir, op) or self._type_missing(lowering.ir, op)
         if reason:
             return None, reason
         product = lowering.product(Kernel(op))
@@ -160,6 +161,11 @@ class Target:
         if not self._tilings(product, op.name):
             return None, "no block of it fits the device's memories"
         return product, None
+
+    def _type_missing(self, ir: ACALSimIR, op: ACALSimOp) -> str | None:
+        """Why the array does not multiply what the op does; None where it does."""
+        dtype, types = ir.tensors[op.inputs[0]].dtype, product_rates(self.devices[0].parameters)
+        return None if dtype in types else f"the array multiplies {', '.join(types)}, not {dtype}"
 
     def takes(self, lowering: Lowering, kernel: Kernel) -> bool:
         """Whether the kernel, with all that is fused behind it, is a product that the device can compute."""

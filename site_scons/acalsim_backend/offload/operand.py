@@ -17,6 +17,9 @@ from .command import Address, Command
 
 Range = tuple[int, int]
 
+TYPE_OF_BYTES = {4: "float32", 2: "bfloat16", 1: "int8"}
+"""Of what a product reads and writes, by the bytes of an element."""
+
 
 def count(range: Range) -> int:
     return range[1] - range[0]

@@ -13,7 +13,7 @@ from ..ir.shapes import pair
 from ..ir.strides import Access
 from ..ir.walks import adjacent, image_space, matrix_space
 from .epilogue import Epilogue, EpilogueReader, Pool, Vector
-from .operand import Image, Matrix, Tile
+from .operand import TYPE_OF_BYTES, Image, Matrix, Tile
 
 T = ACALSimOpType
 CONVOLUTIONS = (T.CONV, T.CONV_INT8)
@@ -64,6 +64,11 @@ class Product(Factors):
     """Rows and columns of the last result: those of C unless they are pooled."""
 
     @property
+    def type(self) -> str:
+        """Of its operands."""
+        return TYPE_OF_BYTES[self.a.item_bytes]
+
+    @property
     def last(self) -> Epilogue:
         return self.results[-1].epilogue
 
@@ -76,8 +81,9 @@ def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
     """Why an op cannot run on a compute device, whatever its operands' places; None if it can."""
     if op.op_type not in PRODUCTS:
         return f"the device has no {op.op_type.name}"
-    if len({ir.tensors[name].dtype for name in op.inputs[:2]} | {"float32", "int8"}) > 2:
-        return "not all operands are float32"
+    types = {ir.tensors[name].dtype for name in op.inputs[:2]}
+    if len(types) > 1 or not types <= {*TYPE_OF_BYTES.values()}:
+        return f"its operands are {' and '.join(sorted(types))}"
     if op.attrs.get("transposed"):
         return "transposed convolution"
     if 0 in ir.tensors[op.outputs[0]].shape or 0 in ir.tensors[op.inputs[0]].shape:

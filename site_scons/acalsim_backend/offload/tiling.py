@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..alignment import ALIGNMENT
 from ..machine.machine import Device, Machine
+from ..machine.models import product_rates
 from .layout import block_bytes, pooled_size, vector_bytes
 from .operand import Range
 from .product import LARGEST_SIZE, Product
@@ -66,9 +67,12 @@ class Search:
             team,
         )
         self.transposed = self.parameters["dataflow"] == 1
+        self.rate = product_rates(device.parameters).get(product.type, 0)
 
     def best(self, most: int) -> list[Tiling]:
-        """The most promising ones, best first; none if nothing fits."""
+        """The most promising ones, best first; none if nothing fits, or if the array does not multiply such."""
+        if not self.rate:
+            return []
         table = self._candidates()
         if not len(table["m"]):
             return []
@@ -90,7 +94,7 @@ class Search:
         """Of m, rows, columns and k."""
         product, array_rows, array_columns = self.product, self.parameters["rows"], self.parameters["columns"]
         rows, columns = product.out
-        taps = product.taps
+        taps, deep = product.taps, array_rows * self.rate
 
         def down_to_one(sizes: list[int]) -> list[int]:
             """Less than the array's size leaves some of it idle, and lets more blocks be there at once."""
@@ -99,7 +103,7 @@ class Search:
         def allowed(name: str, sizes: list[int], limit: int) -> list[int]:
             return [min(self._number(name), limit)] if name in self.given else sizes
 
-        k = down_to_one(parts(product.k // taps, array_rows // math.gcd(taps, array_rows)))
+        k = down_to_one(parts(product.k // taps, deep // math.gcd(taps, deep)))
         return (
             allowed("m", down_to_one(parts(product.m, array_rows)), product.m),
             allowed("rows", parts(rows), rows),
@@ -290,7 +294,8 @@ class Search:
             product.out[0],
             table["rows"],
         )
-        return _over_blocks(in_m, product.m, table["m"]) * _over_blocks(in_k, product.k, table["k"]) * across
+        over_k = _over_blocks(lambda k: in_k(_up(self.rate)(k)), product.k, table["k"])
+        return _over_blocks(in_m, product.m, table["m"]) * over_k * across
 
 
 def _up(unit: int) -> Callable[[Array], Array]:

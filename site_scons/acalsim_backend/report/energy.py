@@ -9,7 +9,7 @@ from dataclasses import astuple, replace
 import numpy as np
 
 from ..errors import ReportError
-from ..machine.commands import COMMANDS, ELEMENT_TYPES
+from ..machine.commands import COMMANDS, ELEMENT_TYPES, PRODUCT_TYPES
 from ..simulate.run_file import Guest
 from .report_file import Energy, EnergyLedger, Report
 from .timeline import NO_OP, Lane, Timeline
@@ -18,7 +18,7 @@ MATMUL = next(command.value for command in COMMANDS if command.name == "COMMAND_
 MAC_OF_TYPE = {
     each.value: f"mac_{each.name.removeprefix('TYPE_').lower()}"
     for each in ELEMENT_TYPES
-    if each.name in ("TYPE_FLOAT32", "TYPE_INT8")
+    if each.name in PRODUCT_TYPES
 }
 
 

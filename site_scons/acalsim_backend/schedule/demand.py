@@ -6,6 +6,7 @@ Copies and paddings that the planner adds are no part of it, nor is what nobody 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -76,8 +77,14 @@ class Demands:
         others = [op for op in ops if op.op_type not in PRODUCTS]
         elements = {op.name: self.ir.tensors[op.outputs[0]].elements for op in others}
         tensors = self.ir.tensors
+        macs: Counter[str] = Counter()
+        for op in ops:
+            if op.op_type in PRODUCTS:
+                macs[tensors[op.inputs[0]].dtype] += ROWS[op.op_type].count_macs(self.ir, op)
         return Demand(
-            macs=sum(ROWS[op.op_type].count_macs(self.ir, op) for op in ops if op.op_type in PRODUCTS),
+            macs=macs.total(),
+            int8_macs=macs["int8"],
+            bfloat16_macs=macs["bfloat16"],
             vector_elements=sum(elements[op.name] * passes(op) for op in others),
             special_elements=sum(elements[op.name] for op in others if is_special(op)),
             dram_bytes=self._bytes_read(ops, copied)

@@ -52,7 +52,7 @@ class FusedRow:
 class Demand:
     """What a model or an op asks of the machine's resources, whatever the compiler makes of it.
 
-    Multiply-accumulates of products; elements of other ops' results, as often as an op goes over them;
+    Multiply-accumulates of products, and those of them that are of int8 and of bfloat16; elements of other ops' results, as often as an op goes over them;
     those of functions like exp; bytes of parameters, inputs and outputs of the graph.
     """
 
@@ -60,6 +60,8 @@ class Demand:
     vector_elements: int = 0
     special_elements: int = 0
     dram_bytes: int = 0
+    int8_macs: int = 0
+    bfloat16_macs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
