@@ -17,8 +17,8 @@ TIMEOUT_S = 300
 class Points:
     """Jobs of one model, and the workbenches that take them."""
 
-    def __init__(self, tree: Path, folder: Path, model: str, code: str = "this code"):
-        self.captured = captured(model, tree / "build/capture" / model)
+    def __init__(self, tree: Path, folder: Path, model: str, code: str = "this code", captures=None):
+        self.captured = captured(model, captures or tree / "build/capture" / model)
         (library,) = (tree / "build/host").glob("_embedded*.so")
         self.tools, self.folder, self.code = Tools(tree / "build/host/sst_device.so", library), folder, code
 
@@ -32,8 +32,11 @@ class Points:
 
     def report(self, bench, keys, machine="default"):
         """(report, whether it is a replay's)."""
+        return bench.report(self.job(keys, machine), self.machine(keys, machine))
+
+    def machine(self, keys, machine="default"):
         job = self.job(keys, machine)
-        return bench.report(job, machine_of(job.table, Path(job.machine)))
+        return machine_of(job.table, Path(job.machine))
 
 
 @pytest.fixture(scope="session")

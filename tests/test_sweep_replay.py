@@ -2,7 +2,31 @@
 """A replayed run is the run that simulating gives, to the last number; where it would not be, QEMU runs."""
 
 import pytest
+from acalsim_backend.capture.model import capture_model
+from acalsim_backend.capture.model_file import ModelFile
+from acalsim_backend.capture.store import write_capture
 
+LOOKUP = """\
+import torch
+
+
+class Lookup(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(300, 32)
+        self.norm = torch.nn.LayerNorm(32)
+
+    def forward(self, x):
+        return self.norm(self.table(x))
+
+
+def model():
+    return Lookup()
+
+
+def inputs():
+    return (torch.tensor([[0, 299, 7, 7, 150, 1, 298, 42]]),)
+"""
 REPLAYED = {
     "RAM's latency": {"ram.latency_cycles": 41},
     "RAM's rows": {"ram.row_bytes": 1024, "ram.row_miss_cycles": 3},
@@ -12,6 +36,7 @@ REPLAYED = {
     "memories": {"devices.compute.accumulator_bytes": 0x20000, "devices.compute.overlap": "single"},
     "a port": {"devices.compute.scratchpad_bytes_per_cycle": 32},
     "a bandwidth": {"ram.bytes_per_cycle": 33},
+    "energies": {"energy.dram_byte": 100, "ram.latency_cycles": 42},
 }
 """Changes after which mlp needs no other tiles."""
 
@@ -20,6 +45,7 @@ PARTS = {
     "polling": ("default", {"firmware.completion": "poll"}),
     "interrupts": ("default", {"firmware.completion": "interrupt"}),
     "devices side by side": ("quad", {}),
+    "devices side by side, with energies": ("quad", {"energy.mac_float32": 3}),
 }
 
 
@@ -54,6 +80,29 @@ def test_however_the_firmware_waits_a_point_has_the_cycles_of_a_simulation(mlp, 
     assert report == fresh
     # One that polls asks as often as it has to wait, which no recording knows.
     assert replayed == (keys.get("firmware.completion") != "poll")
+
+
+@pytest.fixture(scope="module")
+def lookup(points_of, tmp_path_factory):
+    """A model whose time depends on which rows of a table it looks up: eight of them lie in one of RAM."""
+    folder = tmp_path_factory.mktemp("lookup")
+    (folder / "lookup.py").write_text(LOOKUP)
+    file = ModelFile(folder / "lookup.py")
+    file.load()
+    write_capture(capture_model(file), file, folder / "captured", None)
+    return points_of("lookup", captures=folder / "captured")
+
+
+def test_rows_that_were_looked_up_are_looked_up_again(lookup):
+    bench = lookup.bench("gathers")
+    rows = {"ram.row_bytes": 1024, "ram.row_miss_cycles": 13}
+    assert not lookup.report(bench, rows)[1]
+    slower = {**rows, "ram.row_miss_cycles": 12, "ram.latency_cycles": 41}
+    report, replayed = lookup.report(bench, slower)
+    fresh, _ = lookup.report(lookup.bench("gathers-fresh"), slower)
+    assert replayed and report == fresh
+    program = bench.program(bench.model(lookup.captured), lookup.machine(slower))
+    assert "FLAG_GATHER" in program.files["graph_0.c"]
 
 
 def test_other_tiles_and_another_cpu_are_simulated(mlp, recorded):

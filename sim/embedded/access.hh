@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/host.hh"
+#include "model/span_log.hh"
 #include "model/stages.hh"
 
 namespace acalsim {
@@ -30,6 +31,21 @@ struct Response {
     bool interrupted = false;  // sources have been raised that the CPU has not been told of
     Stages waited{};           // what of the stall was waiting for a device's work
 };
+
+// The access in a recording of what happened: answered at `begin`, booked to `account`.
+inline Span span_of(const Access& access, const Response& response, Cycle begin,
+                    std::uint64_t account) {
+    Span span{};
+    span.begin = begin;
+    span.end = begin + response.stall_cycles;
+    span.bytes = access.size_bytes;
+    span.address = access.address;
+    span.value = access.is_write ? access.data : response.data;
+    span.track = kAccessTrack;
+    span.code = access.sleeps ? kSleeps : access.is_write ? kWrites : kReads;
+    span.index = std::uint32_t(account);
+    return span;
+}
 
 inline std::string describe(const Access& access) {
     char text[64];

@@ -92,23 +92,10 @@ Access Client::taken(const Access& access) {
 
 void Client::respond(const Response& response, bool ended) {
     stalls_.book(account_, response);
-    if (span_log_) keep_span(response);
+    if (span_log_) span_log_->add(span_of(access_, response, now_, account_));
     now_ += response.stall_cycles;
     const MMIOResponse wire = make_response(response, ended);
     connection_.send(&wire, sizeof wire);
-}
-
-void Client::keep_span(const Response& response) {
-    Span span{};
-    span.begin = now_;
-    span.end = now_ + response.stall_cycles;
-    span.bytes = access_.size_bytes;
-    span.address = access_.address;
-    span.value = access_.is_write ? access_.data : response.data;
-    span.track = kAccessTrack;
-    span.code = access_.sleeps ? kSleeps : access_.is_write ? kWrites : kReads;
-    span.index = std::uint32_t(account_);
-    span_log_->add(span);
 }
 
 // Time moves when the access that follows arrives; only then is the CPU known to wait.

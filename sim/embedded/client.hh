@@ -48,7 +48,6 @@ public:
 
 private:
     void advance(const MMIORequest& frame);
-    void keep_span(const Response& response);
     Access taken(const Access& access);
     void greet(const MMIORequest& frame);
     void take_text(const MMIORequest& frame);

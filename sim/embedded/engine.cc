@@ -32,7 +32,15 @@ public:
     Cycle now() const override { return engine_.now_; }
     MemoryRange ram() const override { return engine_.ram_.range(); }
     bool has_values() const override { return engine_.ram_.has_values(); }
-    void guess() override { engine_.guessed_ |= !has_values(); }
+    std::vector<std::int64_t> deciding(std::vector<std::int64_t> found) override {
+        if (has_values()) {
+            engine_.decisions_.add(base_, found);
+            return found;
+        }
+        const auto known = engine_.decisions_.next(base_, found.size());
+        engine_.guessed_ |= !known;
+        return known.value_or(found);
+    }
     bool logging() const override { return static_cast<bool>(engine_.log); }
 
     void schedule(Cycle delay, Action action) override {
@@ -257,12 +265,13 @@ std::map<std::uint64_t, Stages> Engine::stages() const {
     return all;
 }
 
-std::vector<LoggedBy> Engine::span_logs() const {
+std::vector<LoggedBy> Engine::span_logs(const SpanLog* accesses) const {
     std::vector<LoggedBy> all;
     for (const Plugged& plugged : devices_)
         all.push_back({plugged.device->name(), plugged.base, &plugged.port->spans()});
     std::sort(all.begin(), all.end(),
               [](const LoggedBy& a, const LoggedBy& b) { return a.base < b.base; });
+    if (accesses) all.insert(all.begin(), {"", 0, accesses});
     return all;
 }
 

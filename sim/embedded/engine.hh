@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "embedded/access.hh"
+#include "embedded/decisions.hh"
 #include "embedded/error.hh"
 #include "embedded/event_queue.hh"
 #include "embedded/guest_ram.hh"
@@ -52,14 +53,18 @@ public:
     bool ended() const { return ended_; }
     // Whether a device has taken any value for one that it would have needed for its time.
     bool guessed() const { return guessed_; }
+    // What devices found that decides about time; where there are no values, what they will find.
+    const Decisions& decisions() const { return decisions_; }
+    void decide_by(Decisions decisions) { decisions_ = std::move(decisions); }
     const Response& last_response() const { return response_; }
     std::uint64_t transactions() const { return transactions_; }
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
 
-    // From now on, what the devices do is recorded; and what was, in the order of addresses.
+    // From now on, what the devices do is recorded; and what was, in the order of addresses, after
+    // the CPU's accesses where they are given.
     void keep_spans() { keeps_spans_ = true; }
     bool keeps_spans() const { return keeps_spans_; }
-    std::vector<LoggedBy> span_logs() const;
+    std::vector<LoggedBy> span_logs(const SpanLog* accesses = nullptr) const;
 
     Log log;                             // empty: nobody listens
     std::function<void()> on_long_wait;  // called now and then while events run; may throw
@@ -105,6 +110,7 @@ private:
     Dram dram_;
     Cycle now_ = 0;
     bool ended_ = false, guessed_ = false, keeps_spans_ = false;
+    Decisions decisions_;
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;

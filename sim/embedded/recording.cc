@@ -18,25 +18,34 @@ static_assert(sizeof(Stored) == 56, "entries have no gaps, whose bytes would be 
 
 }  // namespace
 
+// The number of entries, the entries, the numbers that decided about time.
 Recording::Recording(const std::string& bytes) {
-    if (bytes.size() % sizeof(Stored))
-        throw std::invalid_argument(
-            "this is no recording: its length is no whole number of entries");
-    entries_.reserve(bytes.size() / sizeof(Stored));
-    for (std::size_t place = 0; place < bytes.size(); place += sizeof(Stored)) {
+    std::uint64_t count = 0;
+    const std::size_t all = bytes.size() < sizeof count ? 0 : bytes.size() - sizeof count;
+    if (all) std::memcpy(&count, bytes.data(), sizeof count);
+    if (count > all / sizeof(Stored) || all % sizeof(std::int64_t))
+        throw std::invalid_argument("this is no recording: its length is not that of its entries");
+    entries_.reserve(count);
+    const char* place = bytes.data() + sizeof count;
+    for (std::uint64_t i = 0; i < count; ++i, place += sizeof(Stored)) {
         Stored stored;
-        std::memcpy(&stored, &bytes[place], sizeof stored);
+        std::memcpy(&stored, place, sizeof stored);
         const Access access{stored.is_write != 0, stored.address,        stored.size_bytes,
                             stored.data,          stored.advance_cycles, stored.moved_bytes,
                             stored.sleeps != 0};
         entries_.push_back(
             {access, stored.account, stored.success != 0, stored.interrupted != 0, stored.answer});
     }
+    Decisions::Numbers row((all - count * sizeof(Stored)) / sizeof(std::int64_t));
+    if (!row.empty()) std::memcpy(row.data(), place, row.size() * sizeof(std::int64_t));
+    decisions_ = Decisions::of(row);
 }
 
 std::string Recording::bytes() const {
-    std::string bytes;
-    bytes.reserve(entries_.size() * sizeof(Stored));
+    const std::uint64_t count = entries_.size();
+    const Decisions::Numbers row = decisions_.flat();
+    std::string bytes(reinterpret_cast<const char*>(&count), sizeof count);
+    bytes.reserve(sizeof count + count * sizeof(Stored) + row.size() * sizeof(std::int64_t));
     for (const Entry& entry : entries_) {
         const Access& access = entry.access;
         const Stored stored{access.address,
@@ -52,6 +61,7 @@ std::string Recording::bytes() const {
                             entry.interrupted};
         bytes.append(reinterpret_cast<const char*>(&stored), sizeof stored);
     }
+    bytes.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(std::int64_t));
     return bytes;
 }
 
@@ -59,12 +69,15 @@ void Recording::add(const Access& access, std::uint64_t account, const Response&
     entries_.push_back({access, account, response.success, response.interrupted, response.data});
 }
 
-std::optional<Stalls> Recording::replay(Engine& engine) const {
+std::optional<Stalls> Recording::replay(Engine& engine, SpanLog* spans) const {
     Stalls stalls;
+    engine.decide_by(decisions_);
     for (const Entry& entry : entries_) {
         const Response response = engine.access(entry.access);
         if (engine.guessed() || !entry.answered_by(response)) return {};
         stalls.book(entry.account, response);
+        const Cycle begin = engine.now() - response.stall_cycles;
+        if (spans) spans->add(span_of(entry.access, response, begin, entry.account));
     }
     return stalls;
 }

@@ -26,8 +26,12 @@ public:
 
     void add(const Access& access, std::uint64_t account, const Response& response);
 
-    // Asks `engine` all of it. Nothing as soon as an answer is another one, or a guess.
-    std::optional<Stalls> replay(Engine& engine) const;
+    // What the run's devices found, when it is over.
+    void add(const Decisions& decisions) { decisions_ = decisions; }
+
+    // Asks `engine` all of it, and notes that in `spans` if there are any. Nothing as soon as an
+    // answer is another one, or a guess.
+    std::optional<Stalls> replay(Engine& engine, SpanLog* spans = nullptr) const;
 
 private:
     struct Entry {
@@ -43,6 +47,7 @@ private:
     };
 
     std::vector<Entry> entries_;
+    Decisions decisions_;
 };
 
 }  // namespace acalsim

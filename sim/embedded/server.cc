@@ -10,12 +10,6 @@ Server::Server(Engine& engine, std::string description, std::function<void()> on
     if (engine.keeps_spans()) client_.keep_spans(&accesses_);
 }
 
-std::vector<LoggedBy> Server::span_logs() const {
-    std::vector<LoggedBy> all = {{"", 0, &accesses_}};
-    for (const LoggedBy& device : engine_.span_logs()) all.push_back(device);
-    return all;
-}
-
 std::string Server::serve(int listener, Recording* recording) {
     client_.accept(listener, on_wait_);
     if (engine_.log) engine_.log(engine_.now(), "QEMUBinary", "Client connected");
@@ -26,6 +20,7 @@ std::string Server::serve(int listener, Recording* recording) {
         if (recording) recording->add(*access, client_.account(), response);
         client_.respond(response, engine_.ended());
     }
+    if (recording) recording->add(engine_.decisions());
     return client_.farewell();
 }
 

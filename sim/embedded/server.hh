@@ -25,7 +25,7 @@ public:
     const Client& client() const { return client_; }
 
     // All that was recorded, the CPU's accesses first.
-    std::vector<LoggedBy> span_logs() const;
+    std::vector<LoggedBy> span_logs() const { return engine_.span_logs(&accesses_); }
 
 private:
     Engine& engine_;

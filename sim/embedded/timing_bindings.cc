@@ -107,8 +107,9 @@ using Row = std::tuple<std::string, std::string, std::uint64_t, Parameters>;
 nb::object replay(const std::vector<Row>& devices, const std::map<std::string, std::uint64_t>& ram,
                   std::uint64_t origin, std::uint64_t size_bytes,
                   const std::vector<std::pair<std::uint64_t, nb::bytes>>& lists,
-                  const nb::bytes& recording) {
+                  const nb::bytes& recording, bool spans) {
     Engine engine(dram_timing(ram));
+    if (spans) engine.keep_spans();
     engine.on_long_wait = check_signals;
     for (const auto& [model, name, base, parameters] : devices)
         engine.add_device(model, name, base, parameters);
@@ -116,10 +117,12 @@ nb::object replay(const std::vector<Row>& devices, const std::map<std::string, s
     for (const auto& [address, list] : lists) placed[address] = bytes_of(list);
     engine.map_ram(GuestRam::of_lists({origin, size_bytes}, std::move(placed)));
     const Recording asked(std::string(recording.c_str(), recording.size()));
-    const std::optional<Stalls> stalls = asked.replay(engine);
+    SpanLog accesses;
+    const std::optional<Stalls> stalls = asked.replay(engine, spans ? &accesses : nullptr);
     if (!stalls || !engine.ended()) return nb::none();
     nb::dict result = result_of(engine);
     result["stalls"] = as_dict(stalls->all());
+    if (spans) result["spans"] = as_bytes(span_file(engine.span_logs(&accesses)));
     return result;
 }
 
@@ -136,11 +139,12 @@ void bind_timing(nb::module_& module) {
         "M, N, K, tile_m, bytes_per_cycle, latency, depth); see model/array.hh.");
     module.def(
         "replay", &replay, "devices"_a, "ram"_a, "origin"_a, "size_bytes"_a, "lists"_a,
-        "recording"_a,
+        "recording"_a, "spans"_a = false,
         "What serve() would return of a run that it has recorded, had these devices, (model, "
         "name,\n"
         "base, parameters), been there; None where the run would be another one. `lists` are\n"
-        "(address, bytes) of what RAM holds; computes no values.");
+        "(address, bytes) of what RAM holds; computes no values. With `spans` also what happened "
+        "when.");
 }
 
 }  // namespace acalsim

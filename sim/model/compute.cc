@@ -212,8 +212,10 @@ private:
     void load(Entry job) {
         const DeviceCommand& command = job->command;
         if (is_peer(command.dram) && dram_bytes(command)) return load_own(job);
-        if (gathers(command)) host().guess();
-        const auto rows = sources_of(command, scratchpad_, host().has_values());
+        std::vector<std::int64_t> indices;
+        if (gathers(command))
+            indices = host().deciding(indices_of(command, scratchpad_, host().has_values()));
+        const auto rows = sources_of(command, indices);
         if (!rows) return refuse(job, ERROR_INDEX);
         const Cycle written = load_port_.book(host().now(), scratchpad_tile(command).bytes());
         log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, dram_bytes(command), command.a);

@@ -91,8 +91,9 @@ public:
     // other blocks are read as no bytes at all, and only the time of what happens is asked for.
     virtual bool has_values() const { return true; }
 
-    // Called where values decide about time, whether or not there are any.
-    virtual void guess() {}
+    // Called where numbers found in the device's memory decide about time: what to take them for.
+    // Without values they are what a recorded run found there, or else a guess, `found` itself.
+    virtual std::vector<std::int64_t> deciding(std::vector<std::int64_t> found) { return found; }
 
     // DMA. The block lies inside ram(); its bytes travel without the gaps between its rows. All
     // devices share the RAM's channels: in the order of the cycles in which they ask, within a

@@ -37,27 +37,36 @@ inline void scatter_tile(LocalMemory& memory, const Block& tile, const Bytes& by
     });
 }
 
-// What a LOAD reads of RAM: its tile, or with FLAG_GATHER the rows that the list says, in the order
+// The list by which a LOAD with FLAG_GATHER takes a table's rows. Without values it is guessed: 0,
+// 1, 2... over and over.
+inline std::vector<std::int64_t> indices_of(const DeviceCommand& x, const LocalMemory& scratchpad,
+                                            bool has_values) {
+    std::vector<std::int64_t> indices;
+    const Block tile = dram_tile(x);
+    for (std::uint64_t row = 0; tile.bytes() && row < tile.rows; ++row) {
+        std::int64_t index = std::int64_t(row % x.c);
+        std::int32_t narrow = 0;
+        if (has_values && x.type == TYPE_INT64) {
+            std::memcpy(&index, &scratchpad[x.b + row * sizeof index], sizeof index);
+        } else if (has_values) {
+            std::memcpy(&narrow, &scratchpad[x.b + row * sizeof narrow], sizeof narrow);
+            index = narrow;
+        }
+        indices.push_back(index);
+    }
+    return indices;
+}
+
+// What a LOAD reads of RAM: its tile, or with FLAG_GATHER the rows that `indices` say, in the order
 // of the tile; nothing where an index is outside the table. A negative one counts from the end.
-// Without values the indices are 0, 1, 2... over and over.
 inline std::optional<std::vector<Block>> sources_of(const DeviceCommand& x,
-                                                    const LocalMemory& scratchpad,
-                                                    bool has_values) {
+                                                    const std::vector<std::int64_t>& indices) {
     std::vector<Block> rows;
     const Block tile = dram_tile(x);
     if (!tile.bytes()) return rows;
     if (!gathers(x)) return std::vector<Block>{tile};
     for (std::uint64_t i = 0; i < tile.planes * tile.rows; ++i) {
-        const std::uint64_t row = i % tile.rows;
-        std::int64_t index = 0;
-        if (x.type == TYPE_INT64) {
-            std::memcpy(&index, &scratchpad[x.b + row * sizeof index], sizeof index);
-        } else {
-            std::int32_t narrow;
-            std::memcpy(&narrow, &scratchpad[x.b + row * sizeof narrow], sizeof narrow);
-            index = narrow;
-        }
-        if (!has_values) index = std::int64_t(row % x.c);
+        std::int64_t index = indices[i % tile.rows];
         if (index < 0) index += x.c;
         if (index < 0 || index >= std::int64_t(x.c)) return {};
         rows.push_back({tile.address + i / tile.rows * tile.plane_stride +

@@ -30,6 +30,14 @@ class Recording:
     constants: tuple[tuple[int, bytes], ...]
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """What simulating would have said; `spans` is what span_file.py reads, if it was asked for."""
+
+    statistics: Statistics
+    spans: bytes | None = None
+
+
 def can_replay(statistics: Statistics, machine: Machine) -> bool:
     """Whether nothing in the run can depend on time or values in ways that no recording has."""
     guest = statistics.guest or {}
@@ -41,21 +49,31 @@ def cpu_view(machine: Machine) -> str:
     return json.dumps([machine.description_text(), machine.ram.origin, machine.ram.size_bytes])
 
 
-def replay(recording: Recording, machine: Machine, engine: ModuleType) -> Statistics | None:
-    """The statistics of the same program on `machine`, whose CPU is the recording's.
+def replay(
+    recording: Recording, machine: Machine, engine: ModuleType, spans: bool = False
+) -> Replayed | None:
+    """The same program on `machine`, whose CPU is the recording's.
 
-    They are those that simulating would give. None where the devices' answers would be others, so that
+    All is what simulating would give, but for when the CPU went from op to op. None where the devices' answers would be others, so that
     the program has to be simulated.
     """
     devices = [(d.model, d.name, d.base, dict(d.parameters)) for d in machine.devices]
     ram = machine.ram
     try:
         served = engine.replay(
-            devices, ram.timing, ram.origin, ram.size_bytes, list(recording.constants), recording.accesses
+            devices,
+            ram.timing,
+            ram.origin,
+            ram.size_bytes,
+            list(recording.constants),
+            recording.accesses,
+            spans,
         )
     except engine.SimulationError:
         return None
-    return None if served is None else _statistics(recording.statistics, served)
+    if served is None:
+        return None
+    return Replayed(_statistics(recording.statistics, served), served.get("spans"))
 
 
 def _statistics(recorded: Statistics, served: Mapping[str, Any]) -> Statistics:

@@ -16,7 +16,6 @@ from ..check.placement_file import RegionRow
 from ..errors import AcalsimError, SweepError
 from ..files import write_atomic
 from ..report.report_file import Check
-from ..report.timeline import Timeline
 from ..simulate.replay import Recording
 from ..simulate.run_file import Statistics
 from .point import Measured
@@ -49,8 +48,6 @@ class Recorded:
     check: Check
     placement: tuple[RegionRow, ...]
     elf_sha256: str
-    happened: Timeline | None = None
-    """Of a run that was just simulated, where energy is counted; it is not kept."""
 
 
 class Cache:

@@ -40,9 +40,9 @@ from ..schedule.passes import make_plan
 from ..schedule.plan_file import PlanFile
 from ..schedule.plan_rows import plan_file
 from ..simulate.firmware import Firmware
-from ..simulate.replay import Recording, can_replay, cpu_view, replay
+from ..simulate.replay import Recording, Replayed, can_replay, cpu_view, replay
 from ..simulate.run import simulate
-from ..simulate.run_file import RunFile, Statistics
+from ..simulate.run_file import RunFile
 from ..simulate.span_file import parse_spans
 from .cache import Cache, Recorded
 from .point import Captured, Failed, Job, Measured, Outcome, digest_of, point_key
@@ -113,16 +113,15 @@ class Workbench:
         key = digest_of([], program.key, job.code, cpu_view(machine))
         recorded = self.cache.run(key)
         replayed = None
-        # Energy is counted by what happened, which a replay does not tell.
-        if recorded and machine.energy is None and can_replay(recorded.recording.statistics, machine):
-            replayed = replay(recorded.recording, machine, self.engine)
-        if recorded is None or replayed is None:
-            fresh = self.record(program, job, machine)
-            if recorded is None:
-                self.cache.keep_run(key, fresh)
-            recorded = fresh
-        statistics = replayed or recorded.recording.statistics
-        return _report(program, job, machine, recorded, statistics), replayed is not None
+        if recorded and can_replay(recorded.recording.statistics, machine):
+            replayed = replay(recorded.recording, machine, self.engine, machine.energy is not None)
+        if recorded and replayed:
+            return _report(program, job, machine, recorded, replayed), True
+        fresh, spans = self.record(program, job, machine)
+        if recorded is None:
+            self.cache.keep_run(key, fresh)
+        simulated = Replayed(fresh.recording.statistics, spans)
+        return _report(program, job, machine, fresh, simulated), False
 
     def program(self, model: Model, machine: Machine) -> Program:
         """Planned anew where the compiler could decide otherwise."""
@@ -137,8 +136,8 @@ class Workbench:
             self._plans[key] = Program(model, plan_file(model.ir, plan, machine), files)
         return self._plans[key]
 
-    def record(self, program: Program, job: Job, machine: Machine) -> Recorded:
-        """Build, check and simulate the program."""
+    def record(self, program: Program, job: Job, machine: Machine) -> tuple[Recorded, bytes | None]:
+        """Build, check and simulate the program; where energy is counted, what happened when as well."""
         elf, placement = self.build(program, machine)
         file, accesses = self.folder / f"{machine.name}.toml", self.folder / "accesses"
         write_atomic(file, tomli_w.dumps(job.table))
@@ -153,11 +152,8 @@ class Workbench:
             spans=machine.energy is not None,
         )
         recording = Recording(run.statistics, accesses.read_bytes(), tuple(Firmware(elf).constants()))
-        happened = None
-        if run.spans is not None:
-            spans = parse_spans(run.spans, "the run's spans")
-            happened = timeline(program.plan, run.statistics, spans, machine.ram.timing)
-        return Recorded(recording, _compared(program, run.outputs), placement, sha256(elf), happened)
+        recorded = Recorded(recording, _compared(program, run.outputs), placement, sha256(elf))
+        return recorded, run.spans
 
     def build(self, program: Program, machine: Machine) -> tuple[Path, tuple[RegionRow, ...]]:
         """The ELF, of which only what has changed since the last one is built, and where its sections lie."""
@@ -183,9 +179,8 @@ def _compared(program: Program, outputs: bytes) -> Check:
     )
 
 
-def _report(
-    program: Program, job: Job, machine: Machine, recorded: Recorded, statistics: Statistics
-) -> Report:
+def _report(program: Program, job: Job, machine: Machine, recorded: Recorded, run: Replayed) -> Report:
+    """Of a run that was replayed, or simulated, on this machine."""
     index = program.model.index
     made_by = Provenance(
         model_sha256=index.origin.model_sha256,
@@ -204,7 +199,11 @@ def _report(
         provenance=made_by,
         quantised=index.quantised.ops if index.quantised else None,
     )
-    return build_report(subject, RunFile(ENGINE, statistics), recorded.check, recorded.happened)
+    happened = None
+    if run.spans is not None:
+        spans = parse_spans(run.spans, "the run's spans")
+        happened = timeline(program.plan, run.statistics, spans, machine.ram.timing)
+    return build_report(subject, RunFile(ENGINE, run.statistics), recorded.check, happened)
 
 
 _compiler = lru_cache(compiler_version)
