@@ -2,6 +2,7 @@
 """The plugin's counts: accesses, instructions and the cycles of each op."""
 
 import re
+import struct
 import subprocess
 import sys
 
@@ -31,6 +32,16 @@ def test_memory_counts_are_those_of_the_trace(work, run, tmp_path):
     assert all(0 <= int(cycle) <= traced["cpu_cycles"] + traced["stall_cycles"] for cycle, *_ in lines)
     assert [int(cycle) for cycle, *_ in lines] == sorted(int(cycle) for cycle, *_ in lines)
     assert traced == run(work).simulator.statistics, "tracing must not change the counts"
+
+
+def test_others_may_look_at_the_clock_and_nothing_changes(work, run, tmp_path):
+    clock = tmp_path / "clock"
+    clock.touch()
+    shared = run(work, options=f",clock={clock}").simulator.statistics
+    cycles, stall_cycles, instructions = struct.unpack("<3Q", clock.read_bytes())
+    assert cycles == shared["cpu_cycles"] + shared["stall_cycles"]
+    assert (stall_cycles, instructions) == (shared["stall_cycles"], shared["instructions"])
+    assert shared == run(work).simulator.statistics
 
 
 def test_the_trace_ends_with_a_notice_where_it_is_cut(work, run, tmp_path):

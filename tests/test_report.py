@@ -122,6 +122,17 @@ def test_a_report_is_printed_alike_from_the_dict_that_scripts_have():
     ) and "it on default (embedded): 100 cycles" in printed(report)
 
 
+def test_a_narrow_terminal_has_fewer_columns_and_whole_names():
+    report = report_of()
+    for width in (50, 80, 120):
+        console = Console(width=width, record=True, force_terminal=True, file=open("/dev/null", "w"))  # noqa: SIM115
+        print_report(report, console)
+        rows = console.export_text().splitlines()
+        head = next(row for row in rows if row.lstrip().startswith("op "))
+        assert ("gone to" in head) == (width > 50) and ("MACs" in head) == (width == 120)
+        assert any(row.split()[:1] == [report.ops[0].name] for row in rows) and "…" not in "".join(rows)
+
+
 def test_a_report_reads_back():
     report = report_of()
     assert doors.from_json(doors.as_json(report), Report, "it") == report

@@ -114,6 +114,25 @@ def test_an_exception_in_a_python_device_reaches_whoever_serves_it(embedded, sim
         served.result()
 
 
+def test_whoever_wants_to_know_is_told_how_late_it_is_while_a_device_works(embedded, simulator):
+    class Ticking(embedded.Device):
+        def write(self, register, value):
+            self.left = value
+            self.set("STATUS", BUSY)
+            self.tick()
+
+        def tick(self):
+            self.left -= 1
+            self.after(1, self.tick) if self.left else self.set("STATUS", DATA_READY)
+
+    simulator.add_device(Ticking, "ticking", MINE, {"access_cycles": 1})
+    told = []
+    simulator.tell(told.append)
+    simulator.write(MINE + DATA_IN, 200_000)
+    simulator.read(MINE + RESULT)
+    assert len(told) == 3 and 60_000 < told[0] < told[1] < told[2] < 200_000
+
+
 def test_a_device_that_never_answers_is_an_error(embedded, simulator):
     class Stuck(embedded.Device):
         def write(self, register, value):

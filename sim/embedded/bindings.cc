@@ -114,6 +114,14 @@ public:
         for (const auto& device : written_in_python_) device->unplug();
     }
 
+    // Tells now and then, while it works, which cycle it is at.
+    void tell(std::function<void(Cycle)> told) {
+        on_long_wait = [this, told = std::move(told)] {
+            told(now());
+            check_signals();
+        };
+    }
+
     void add_class(const nb::type_object& type, const std::string& name, std::uint64_t base,
                    const Parameters& parameters) {
         const auto make = [&](const Slot& slot) {
@@ -243,6 +251,8 @@ void bind_engine(nb::module_& module) {
             "Serves one client of the listening socket (a file descriptor) to the end; may return\n"
             "a recording for replay().")
         .def("result", [](const PythonEngine& engine) { return result_of(engine); })
+        .def("tell", &PythonEngine::tell, "told"_a,
+             "Calls told(cycle) now and then while it works.")
         .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is kept.")
         .def("spans", &spans_of, "What the devices did, as in a run's spans.bin.")
         .def_prop_ro(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The door by which QEMU enters: -plugin sst_device.so[,trace=FILE[,trace_limit=LINES]]
+ * The door by which QEMU enters: -plugin
+ * sst_device.so[,trace=FILE[,trace_limit=LINES]][,clock=FILE]
  *
  * Loading the plugin makes the device known. -device sst-device,socket=PATH then creates it.
  *
@@ -28,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "counting.h"
 #include "device.h"
 #include "interrupt.h"
@@ -40,6 +42,7 @@ enum { DEFAULT_TRACE_LIMIT = 1000000 };
 
 struct options {
     const char *trace;
+    const char *clock;
     uint64_t trace_limit;
 };
 
@@ -61,10 +64,15 @@ static bool parse_option(const char *text, struct options *options) {
         options->trace = value;
         return true;
     }
+    if ((value = value_of(text, "clock=")) != NULL) {
+        options->clock = value;
+        return true;
+    }
     value = value_of(text, "trace_limit=");
     if (value == NULL || !parse_count(value, &options->trace_limit)) {
         fprintf(stderr,
-                "sst-device: unknown plugin option '%s'; known are trace=FILE, trace_limit=LINES\n",
+                "sst-device: unknown plugin option '%s'; known are trace=FILE, trace_limit=LINES, "
+                "clock=FILE\n",
                 text);
         return false;
     }
@@ -86,7 +94,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
     struct options options = {.trace_limit = DEFAULT_TRACE_LIMIT};
     for (int i = 0; i < argc; i++)
         if (!parse_option(argv[i], &options)) return 1;
-    if (!is_supported(info) ||
+    if (!is_supported(info) || (options.clock != NULL && !clock_share(options.clock)) ||
         (options.trace != NULL && !trace_open(options.trace, options.trace_limit)))
         return 1;
     device_register();

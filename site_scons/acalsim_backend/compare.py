@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +17,7 @@ from .errors import CompareError, run_room
 from .report.changes import SCHEMA, Change, Comparison, ComparisonFile, change, compared
 from .report.read import read_report, read_reports
 from .report.report_file import Report
-from .report.show import beside_bound, made_of, print_shown
+from .report.show import Fitted, beside_bound, made_of, print_shown
 
 SHOWN_OPS = 40
 SHOWN_ENTRIES = 3
@@ -149,8 +148,8 @@ def summed(changes: Sequence[Change]) -> Change:
     return change("all", sum(each.a or 0 for each in changes), sum(each.b or 0 for each in changes))
 
 
-def changes_table(what: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+def changes_table(what: str) -> Fitted:
+    table = Fitted("by ledger", "per cent")
     table.add_column(what, no_wrap=True)
     for name in ("A", "B", "change", "per cent"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -2,7 +2,7 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--record FILE]
+        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--record FILE] [--clock FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -59,6 +59,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     simulator.log = print_event if options.verbose else None
     if options.spans:
         simulator.keep_spans()
+    if options.clock:
+        simulator.tell(lambda cycle: Path(options.clock).write_text(str(cycle)))
     for device in machine.devices:
         try:
             simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
@@ -165,6 +167,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="where to listen; created, and removed at the end")
     parser.add_argument("--stats", help="JSON file for the results")
     parser.add_argument("--spans", help="file for what happened when, as span_file.py reads them")
+    parser.add_argument(
+        "--clock", help="file that has, now and then, the cycle at which the embedded engine is"
+    )
     parser.add_argument("--record", help="file for the accesses and their answers, for simulate.replay")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+from acalsim_backend.simulate.progress import VARIABLE
+
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 """A command ends with the build however that ends; setpriv is util-linux's."""
 LEAST_BYTES = 1 << 16
@@ -46,26 +48,32 @@ class Spawner:
         return status
 
     def run(self, words, environment, stderr, subject):
-        options = {"env": environment, "stdin": subprocess.DEVNULL, "stderr": stderr}
-        process = subprocess.Popen(words, **options, start_new_session=True)
-        handle = os.pidfd_open(process.pid)
-        try:
-            if handle not in self.await_end(handle, subject):
-                self.end(process)
-        finally:
-            os.close(handle)
+        options = {"stdin": subprocess.DEVNULL, "stderr": stderr, "start_new_session": True}
+        with open(os.memfd_create("progress"), "r+b") as far:
+            if subject and sys.stderr.isatty():
+                environment = {**environment, VARIABLE: f"/proc/self/fd/{far.fileno()}"}
+                options["pass_fds"] = [far.fileno()]
+            process = subprocess.Popen(words, env=environment, **options)
+            handle = os.pidfd_open(process.pid)
+            try:
+                if handle not in self.await_end(handle, subject, far):
+                    self.end(process)
+            finally:
+                os.close(handle)
         status = process.wait()
         return status if status >= 0 else 128 - status
 
-    def await_end(self, handle, subject):
-        """Wait for the process or an interrupt; say at 2, 4, 8... seconds what is waited for."""
+    def await_end(self, handle, subject, far):
+        """Wait for the process or an interrupt; say at 2, 4, 8... seconds what is waited for, and how far it is."""
         started, next_s = time.monotonic(), FIRST_WORD_S if subject and sys.stderr.isatty() else None
         while True:
             left = None if next_s is None else max(0, started + next_s - time.monotonic())
             ready, _, _ = select.select([handle, self.interrupted], [], [], left)
             if ready:
                 return ready
-            print(f"...       {subject}: {next_s:g} s", file=sys.stderr, flush=True)
+            far.seek(0)
+            said = ", ".join([f"{next_s:g} s", *far.read().decode().splitlines()])
+            print(f"...       {subject}: {said}", file=sys.stderr, flush=True)
             next_s *= 2
 
     def end(self, process):

@@ -6,11 +6,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -22,9 +22,26 @@ from .report_file import Energy, Hardware, Report, ReportedOp, Roofline, Verific
 from .rows import units_of
 
 BAR_CELLS = 6
+WIDEST = 1000
 SHOWN_OPS = 40
 SHOWN_NAMES = 6
 WORST_OPS = 5
+
+
+class Fitted(Table):
+    """A table that leaves out columns where a terminal has no room for all: those named in `spare`, in that order."""
+
+    def __init__(self, *spare: str) -> None:
+        super().__init__(box=SIMPLE_HEAD, pad_edge=False)
+        self.spare = spare
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for header in self.spare:
+            wide = Measurement.get(console, options.update(max_width=WIDEST), self).maximum
+            if wide > options.max_width:
+                left = [column for column in self.columns if column.header != header]
+                self.columns = [replace(column, _index=place) for place, column in enumerate(left)]
+        yield from super().__rich_console__(console, options)
 
 
 def print_report(report: Report | Mapping[str, Any], console: Console | None = None) -> None:
@@ -42,7 +59,7 @@ def print_shown(shown: Group, console: Console | None) -> None:
         console.width = max(
             console.width,
             *(
-                Measurement.get(console, console.options.update(max_width=1000), each).maximum
+                Measurement.get(console, console.options.update(max_width=WIDEST), each).maximum
                 for each in shown.renderables
             ),
         )
@@ -72,7 +89,7 @@ def beside_bound(cycles: int, best: Roofline | None) -> str:
 
 
 def _ops(report: Report) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Fitted("", "MACs", "MACs/cycle", "limit", "on", "gone to")
     for name in ("op", "on"):
         table.add_column(name, overflow="fold")
     for name in ("cycles", "share"):

@@ -14,6 +14,7 @@ from ..files import write_atomic
 from ..host.tools import Tools
 from ..machine.file import load_machine
 from .debug import invite, retire
+from .progress import wanted
 from .run import DEFAULT_TIMEOUT_S, simulate
 from .run_file import HostFile, RunFile
 
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
         spans=True,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
         keep_logs=keep_logs,
+        progress=wanted(),
         debugger=partial(invite, options.elf, options.run) if options.debug else None,
         engine_options=[
             f"--{name}={value}"

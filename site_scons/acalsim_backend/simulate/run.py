@@ -32,6 +32,7 @@ from ..paths import PYTHONPATH
 from ..processes import die_with_parent
 from .firmware import Firmware, trap_message
 from .monitor import guest_pc
+from .progress import EVERY_S, Clocks
 from .run_file import Statistics
 
 DEFAULT_TIMEOUT_S = 600.0
@@ -69,13 +70,14 @@ def simulate(
     spans: bool = False,
     keep_logs: Callable[[str, str], None] = lambda console, log: None,
     debugger: Callable[[Path], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Run:
     """Run `elf` to its end. `inputs` replaces the example inputs baked into the ELF.
 
     `engine_options` are more options for `serve`. `keep_logs` is given the guest's console and the
     simulator's log, however the run ends. With a `debugger`, the CPU waits for one before its first
-    instruction: it is called with the Unix socket that gdb connects to. Raises SimulateError with one line when the guest traps, never
-    ends, or either side dies.
+    instruction: it is called with the Unix socket that gdb connects to. `progress` is told now and then at which
+    cycle the run is. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
     """
     firmware = Firmware(elf)
     with private_folder(machine.ram.size_bytes) as folder:
@@ -83,7 +85,7 @@ def simulate(
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
         recording = folder / "spans.bin" if spans else None
         options = [engine, *engine_options, *(["--spans", str(recording)] if recording else [])]
-        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace, debugger)
+        session = _Session(folder, elf, firmware, machine, options, tools, verbose, trace, debugger, progress)
         started = time.perf_counter()
         try:
             session.run(timeout_s)
@@ -124,10 +126,12 @@ class _Session:
         verbose: bool,
         trace: Path | None,
         debugger: Callable[[Path], None] | None,
+        progress: Callable[[int], None] | None,
     ):
         self.folder, self.elf, self.firmware, self.machine = folder, elf, firmware, machine
         self.engine, self.tools, self.verbose, self.trace = engine, tools, verbose, trace
-        self.debugger = debugger
+        self.debugger, self.progress = debugger, progress
+        self.clocks = Clocks(folder) if progress else None
         self.simulator: Process | None = None
         self.qemu: Process | None = None
 
@@ -137,13 +141,24 @@ class _Session:
             self.qemu = self.start("qemu", qemu_command(self))
             if self.debugger is not None:
                 self.await_debugger(self.folder / "gdb", self.qemu, self.debugger)
-            if not wait_any([self.qemu, self.simulator], timeout_s):
+            if not self.await_end([self.qemu, self.simulator], timeout_s):
                 raise SimulateError(self.never_ended(timeout_s))
             for process in (self.qemu, self.simulator):
                 wait_any([process], GRACE_S)
             self.judge(self.qemu.poll(), self.simulator.poll())
         finally:
             self.stop()
+
+    def await_end(self, processes: Sequence[Process], timeout_s: float) -> bool:
+        """wait_any, telling meanwhile at which cycle the run is."""
+        if self.progress is None or self.clocks is None:
+            return wait_any(processes, timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if wait_any(processes, min(left, EVERY_S)):
+                return True
+            self.progress(self.clocks.cycle())
+        return False
 
     def stop(self) -> None:
         for process in (self.qemu, self.simulator):
@@ -168,6 +183,7 @@ class _Session:
         command += ["--machine", str(self.machine.path), "--engine", *self.engine]
         command += ["--socket", str(self.folder / "socket"), "--stats", str(self.folder / "statistics.json")]
         command += ["--library", str(self.tools.library)] + ["--verbose"] * self.verbose
+        command += ["--clock", str(self.clocks.engine)] if self.clocks else []
         search = os.pathsep.join(filter(None, [str(PYTHONPATH), os.environ.get("PYTHONPATH")]))
         process = self.start("simulator", command, {**os.environ, "PYTHONPATH": search})
         deadline = time.monotonic() + 60
@@ -234,7 +250,9 @@ def qemu_command(session: _Session) -> list[str]:
     folder, machine = option_value(session.folder), session.machine
     size = machine.ram.size_bytes
     cpu = f"rv64,v=true,vext_spec=v1.0,vlen={machine.cpu.vlen}" if machine.cpu.vlen else "rv64"
-    trace = f",trace={option_value(session.trace)}" if session.trace else ""
+    plugin = option_value(session.tools.plugin)
+    plugin += f",trace={option_value(session.trace)}" if session.trace else ""
+    plugin += f",clock={option_value(session.clocks.cpu)}" if session.clocks else ""
     return [
         str(find_qemu()),
         *("-object", f"memory-backend-file,id=ram,size={size},mem-path={folder}/ram,share=on"),
@@ -242,7 +260,7 @@ def qemu_command(session: _Session) -> list[str]:
         *("-bios", "none", "-kernel", str(session.elf), "-display", "none"),
         *("-serial", f"file:{session.folder / 'console.log'}", "-monitor", "none"),
         *("-qmp", f"unix:{folder}/monitor,server=on,wait=off"),
-        *("-plugin", f"{option_value(session.tools.plugin)}{trace}"),
+        *("-plugin", plugin),
         *("-device", f"sst-device,socket={folder}/socket"),
         *(["-S", "-gdb", f"unix:{folder}/gdb,server=on,wait=off"] if session.debugger else []),
     ]

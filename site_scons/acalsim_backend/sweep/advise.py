@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +22,7 @@ from ..files import sha256
 from ..machine.file import find_machine, load_machine, read_table
 from ..machine.keys import numeric_keys, with_keys
 from ..report.advice_file import AdviceFile, Advised, Figures
-from ..report.show import print_shown
+from ..report.show import Fitted, print_shown
 from .__main__ import add_crew, call
 from .cache import Cache
 from .point import Failed, Job, Outcome, captured, code_digest
@@ -109,7 +108,7 @@ def shown(advice: AdviceFile) -> Iterator[Text | Table]:
 
 
 def _table(own: Figures, rows: Sequence[Advised]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Fitted("bytes of SRAM", "per cent", "from")
     table.add_column("key", no_wrap=True)
     names = ["from", "to", "cycles", "change", "per cent", "bytes of SRAM"]
     for name in names + ["energy, pJ"] * (own.energy_pj is not None):
