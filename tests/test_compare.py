@@ -8,6 +8,7 @@ import pytest
 from acalsim_backend import compare
 from acalsim_backend.errors import CompareError
 from acalsim_backend.report.changes import compared
+from browser_fixtures import needs_chromium
 from pipeline_fixtures import refused, report_of
 from report_fixtures import made_report, write_report
 
@@ -106,6 +107,22 @@ def test_folders_are_compared_model_by_model_the_largest_change_first(capsys, tm
     assert rows == [["two", "100", "200", "+100"], ["all", "190", "291", "+101"]]
 
 
+@needs_chromium
+def test_a_page_has_the_numbers_of_the_json(tmp_path, files, look):
+    told, page = tmp_path / "changes.json", tmp_path / "changes.html"
+    assert compare.main([*files, "--json", str(told), "--html", str(page)]) == 0
+    (comparison,) = json.loads(told.read_text())["comparisons"]
+    seen = look(
+        page,
+        "[...document.querySelectorAll('#of-1-ops tbody tr')].map((row) => [row.cells[0].textContent,"
+        " Number(row.cells[3].dataset.value), row.cells[3].textContent])",
+        width=390,
+    )
+    changes = [(op["name"], op["cycles"]["difference"]) for op in comparison["ops"]]
+    assert not seen.console and [(name, number) for name, number, _ in seen.found] == changes
+    assert [text for _, _, text in seen.found] == ["+30", "-20", "+15", "-5"]
+
+
 @pytest.mark.parametrize(
     "content, line",
     [
@@ -142,6 +159,8 @@ def test_scons_builds_the_reports_of_the_machines_that_are_compared(host_tree):
     assert f"A  default (embedded, float32): {cycles[0]:,} cycles" in done.stdout
     assert f"B  cpu (embedded, float32): {cycles[1]:,} cycles" in done.stdout
     assert "matmul_0" in done.stdout and "warning" not in done.stderr
+    assert "as a page: build/compare/default-cpu.html" in done.stdout
+    assert "<h1>default <span" in (host_tree / "build/compare/default-cpu.html").read_text()
     again = host_tree.scons("compare", "A=build/reports/matmul.json", "B=cpu").stdout
     assert "simulate" not in again and f"{cycles[1] - cycles[0]:+,}" in again
 

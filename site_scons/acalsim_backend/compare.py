@@ -14,7 +14,9 @@ from rich.text import Text
 from . import doors
 from .cli import Parser
 from .errors import CompareError, run_room
+from .files import write_atomic
 from .report.changes import SCHEMA, Change, Comparison, ComparisonFile, change, compared
+from .report.page.page import render
 from .report.read import read_report, read_reports
 from .report.report_file import Report
 from .report.show import Fitted, beside_bound, made_of, print_shown
@@ -41,21 +43,40 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("b", type=Path, metavar="B", help="what is compared with it")
     parser.add_argument("--models", help="of folders only these models' reports: NAME,NAME...")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write what changed to this file as well")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="and a page that shows it")
     options = parser.parse_args(arguments)
     pairs = pairs_of(options.a, options.b, options.models)
     comparisons = sorted(
         (compared(a, b) for a, b in pairs.both), key=lambda each: -abs(each.total.difference)
     )
-    if options.json:
-        sides = (str(options.a), str(options.b))
-        write(options.json, ComparisonFile(SCHEMA, *sides, tuple(comparisons), pairs.added, pairs.removed))
+    sides = (str(options.a), str(options.b))
+    told = ComparisonFile(SCHEMA, *sides, tuple(comparisons), pairs.added, pairs.removed)
+    for path, text in ((options.json, doors.text), (options.html, page)):
+        if path:
+            write(path, text(told))
     print_shown(Group(*shown(pairs, comparisons), Text("")), None)
+    if options.html:
+        print(f"as a page: {options.html}")
     return 0
 
 
-def write(path: Path, told: ComparisonFile) -> None:
+def page(told: ComparisonFile) -> str:
+    """All of an HTML file that shows it. Sides are called after their machines, unless these are the same."""
+    machines = [
+        ", ".join(dict.fromkeys(side.machine for side in sides))
+        for sides in (
+            [each.a for each in told.comparisons],
+            [each.b for each in told.comparisons],
+        )
+    ]
+    a, b = (told.a, told.b) if machines[0] == machines[1] else machines
+    values = {"a": a, "b": b, "added": told.models_added, "removed": told.models_removed}
+    return render("compare.html.j2", ("table.js",), {**values, "comparisons": told.comparisons})
+
+
+def write(path: Path, text: str) -> None:
     try:
-        doors.write(path, told)
+        write_atomic(path, text)
     except OSError as error:
         raise CompareError(f"{path}: cannot be written: {error.strerror}") from None
 

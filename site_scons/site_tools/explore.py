@@ -71,6 +71,8 @@ def Compare(env):
     reports = [f"{each.place}/{name}.json" for each in sides if each.env for name in names]
     places = " ".join(quoted(each.place) for each in sides)
     command = f"$( $PYTHON $) -m acalsim_backend.compare {places} --models {','.join(names)}"
+    page = "-".join(Path(each.name).stem for each in sides)
+    command += f" --html {quoted(env['BUILD'] + '/compare/' + page + '.html')}"
     subject = f"{sides[0].name} with {sides[1].name}"
     env.AlwaysBuild(env.Alias("compare", reports, Action(command, **env.Saying("compare", subject))))
 
