@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import pytest
 from pipeline_fixtures import MODELS, report_of
+from trace_event_format import NotOfTheFormat, read_trace
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,36 @@ def test_every_event_is_one_of_the_format(traces):
             if event["ph"] == "X":
                 assert event["ts"] >= 0 and event["dur"] > 0 and event["name"]
                 assert (event["pid"], event["tid"]) in named
+
+
+def test_a_reader_of_the_published_format_takes_every_trace(host_tree, traces):
+    for name, trace in traces.items():
+        found = read_trace((host_tree / f"build/reports/{name}.trace.json").read_text())
+        assert sum(map(len, found.spans.values())) == len(spans_of(trace)) > 0
+        assert found.processes[1] == "CPU" and "compute" in found.processes.values()
+
+
+SPAN = {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 5, "dur": 10}
+NAMES = [
+    {"ph": "M", "name": f"{what}_name", "pid": 1, "tid": 1, "args": {"name": "it"}}
+    for what in ("process", "thread")
+]
+
+
+@pytest.mark.parametrize(
+    "events, line",
+    [
+        ([SPAN], "has no name"),
+        ([*NAMES, {**SPAN, "dur": -1}], "event 2"),
+        ([*NAMES, {**SPAN, "ts": "5"}], "event 2"),
+        ([*NAMES, {**SPAN, "ph": "Q"}], "phase 'Q'"),
+        ([*NAMES, {**SPAN, "colour": "red"}], "event 2"),
+        ([*NAMES, SPAN, {**SPAN, "ts": 9}], "crosses another"),
+    ],
+)
+def test_that_reader_refuses_what_the_format_does_not_have(events, line):
+    with pytest.raises(NotOfTheFormat, match=line):
+        read_trace(json.dumps({"traceEvents": events}))
 
 
 def test_events_of_a_thread_never_overlap(traces):
