@@ -2,6 +2,7 @@
 """README and docs: every command there is run, and what a page says that a command prints, it prints."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT, Tree
 from page_commands import PAGES, block, commands, tidy
 
 README, TIMING, EXPLORE = ROOT / "README.md", ROOT / "docs/timing.md", ROOT / "docs/explore.md"
+CI = ROOT / "docs/ci.md"
 BY_OTHERS = {
     "./run pytest": "is what runs this",
     "git add baseline.json": "is git's",
@@ -110,6 +113,26 @@ def test_a_bench_of_a_page_is_there_and_compiles(command):
     compile(path.read_text(), path, "exec")
 
 
+def test_the_workflow_for_github_is_one_and_checks_the_baseline():
+    text = re.search(r"```yaml\n(.*?)```", CI.read_text(), re.DOTALL)[1]
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    assert all("run" in step or "uses" in step for step in job["steps"])
+    (line,) = (step["run"] for step in job["steps"] if "./run" in step.get("run", ""))
+    assert line.split()[-1] == "check-baseline" and "--cache-dir" in line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_page_leads_to_one_and_to_a_heading_of_it(page):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, heading = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page.name} links to {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert heading in anchors, f"{page.name} links to {target}; there are {sorted(anchors)}"
+
+
 def test_the_two_terminals_print_what_the_page_says(reader, tmp_path):
     reader.scons("host", "build/matmul.elf")
     serve, qemu = (next(c for c in commands(README) if word in c) for word in BY_HAND)
@@ -164,4 +187,4 @@ def test_a_failing_check_says_what_the_page_says(reader):
     finally:
         machine.write_text(before)
     assert done.returncode != 0
-    assert block(EXPLORE, "fails the build, in one line") in done.stderr
+    assert block(CI, "fails the build, in one line") in done.stderr
