@@ -179,7 +179,7 @@ function roofline(element) {
     x: {
       range: x,
       log: true,
-      label: "cycles of arithmetic at full rate for each cycle of RAM",
+      label: "cycles of arithmetic a cycle of RAM",
       filter: tens,
       values: said(count),
     },
