@@ -3,6 +3,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -69,12 +70,14 @@ def test_several_models_and_precisions_are_one_table(tree):
         'models = ["mlp", "matmul"]\nprecision = ["float32", "int8"]\n'
         '[list]\nrows = [{"ram.latency_cycles" = 10}]\n',
     )
-    tree.scons("sweep", sweep)
+    said = tree.scons("sweep", sweep).stdout
     rows = table(tree, "my")
     assert [(row["model"], row["precision"]) for row in rows] == [
         (model, precision) for model in ("mlp", "matmul") for precision in ("float32", "int8")
     ]
     assert int(rows[1]["total_cycles"]) < int(rows[0]["total_cycles"])
+    assert re.search(rf"{int(rows[1]['total_cycles']):,} +int8 +10 *$", said, re.MULTILINE)
+    assert "ram.latency_cycles = 10, in int8" in (tree / "build/sweeps/my.html").read_text()
 
 
 def test_a_point_that_cannot_be_is_named_and_the_others_go_on(tree):

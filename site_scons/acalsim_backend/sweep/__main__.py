@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     models = list(captured_models(options))
     code = code_digest()
     results = [
-        Result(model.model, precision, point, outcome)
+        Result(model.model, precision, point, outcome, bool(sweep.precisions))
         for model, precision in models
         for point, outcome in swept(sweep, model, code, runner, options)
     ]

@@ -45,6 +45,9 @@ def _table(fronts: Sequence[tuple[str, Result]], keys: Iterable[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("best for at most", no_wrap=True)
     table.add_column("cycles", justify="right", no_wrap=True)
+    has_precisions = any(each.is_of_several for _, each in fronts)
+    if has_precisions:
+        table.add_column("precision", no_wrap=True)
     for key in keys:
         table.add_column(key, justify="right", no_wrap=True)
     before = fronts[0][0]
@@ -54,5 +57,6 @@ def _table(fronts: Sequence[tuple[str, Result]], keys: Iterable[str]) -> Table:
         before = cost
         budget = f"{getattr(each.measured, cost):,} {COST_WORDS[cost]}"
         cycles = f"{each.measured.total_cycles:,}"
-        table.add_row(budget, cycles, *(str(each.values.get(key, "")) for key in keys))
+        own = [each.precision] * has_precisions + [str(each.values.get(key, "")) for key in keys]
+        table.add_row(budget, cycles, *own)
     return table

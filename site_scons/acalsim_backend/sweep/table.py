@@ -22,12 +22,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """One point of one model. `values` are the point's keys, those that it leaves alone left out."""
+    """One point of one model. `values` are the point's keys, those that it leaves alone left out; its precision is
+    one of several where the sweep says so."""
 
     model: str
     precision: str
     values: Mapping[str, Value]
     outcome: Outcome
+    is_of_several: bool = False
 
     @property
     def measured(self) -> Measured:
@@ -37,7 +39,8 @@ class Result:
 
     @property
     def title(self) -> str:
-        return ", ".join(f"{key} = {value}" for key, value in self.values.items()) or "the machine as it is"
+        keys = ", ".join(f"{key} = {value}" for key, value in self.values.items()) or "the machine as it is"
+        return f"{keys}, in {self.precision}" if self.is_of_several else keys
 
 
 @dataclass(frozen=True)
