@@ -66,7 +66,7 @@ def test_the_passes_run_in_order_and_are_watched():
     make_plan(graph(), load_machine("cpu"), watch=lambda name, plan: seen.append(name))
     assert (
         seen
-        == ["living", "transposed", "fuse", "elide", "vector", "teams", "memory"]
+        == ["living", "transposed", "fuse", "elide", "vector", "attention", "teams", "memory"]
         == [each.name for each in PASSES]
     )
 
@@ -78,8 +78,8 @@ def test_what_each_pass_leaves_is_text_for_a_person(tmp_path):
     assert "neg_2" not in texts["1_living.txt"]
     assert "matmul_0 on cpu" in texts["3_fuse.txt"] and "positive = RELU(product)" in texts["3_fuse.txt"]
     assert "positive [2, 3] in y, strides [7, 1]" in texts["4_elide.txt"]
-    assert "0: matmul_0" in texts["6_teams.txt"]
-    assert ".outputs: 64 bytes" in texts["7_memory.txt"]
+    assert "0: matmul_0" in texts["7_teams.txt"]
+    assert ".outputs: 64 bytes" in texts["8_memory.txt"]
 
 
 def test_a_pass_that_leaves_nonsense_dies_by_name(plan):
@@ -125,7 +125,7 @@ def test_a_storage_that_is_written_in_part_is_noticed(plan):
 
 def test_a_step_before_its_data_is_noticed():
     staged = run_passes(_start(), PASSES[:3])
-    staged = run_passes(replace(staged, storages=dict(staged.ir.tensors)), (PASSES[5],))
+    staged = run_passes(replace(staged, storages=dict(staged.ir.tensors)), (PASSES[6],))
     backwards = replace(staged, teams=replace(staged.teams, steps=staged.teams.steps[::-1]))
     assert "kernel 'cat_3' reads 'positive' before it is written" in refused("teams", backwards)
 

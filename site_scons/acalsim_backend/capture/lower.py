@@ -16,6 +16,7 @@ from ..ir.row import Row
 from ..ir.verify import verify
 from .builder import Builder, bytes_of, call_of, is_empty, is_number, shape_of, target_name
 from .fold import fold_affine
+from .masks import read_masks
 from .rewrites import REWRITTEN
 from .rules import split_sizes
 from .scalars import calculate
@@ -76,6 +77,7 @@ class ACALSimCompiler:
             raise CaptureError("\n".join(dict.fromkeys(builder.complaints)))
         try:
             fold_affine(verify(builder.ir))
+            read_masks(builder.ir)
             ir = verify(builder.ir)
         except IRError as error:
             raise CaptureError(str(error)) from None

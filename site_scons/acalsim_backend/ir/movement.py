@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .graph import TensorDesc
+from .graph import ACALSimOp, ACALSimOpType, TensorDesc
 from .shapes import Shape, broadcast, dimension, index_position, slice_range
-from .strides import Access
+from .strides import Access, inverse_permutation
 
+T = ACALSimOpType
 Attrs = Mapping[str, Any]
 
 
@@ -163,3 +164,14 @@ def indexed(accesses: list[Access], inputs: list[Shape], shape: Shape, attrs: At
 
 def indexed_steps(inputs: list[TensorDesc], attrs: Attrs) -> list[tuple[int, int | None]]:
     return [(inputs[0].shape[dim], dim) for dim in attrs["dims"]]
+
+
+def before_movement(op: ACALSimOp, result: Access, shape: tuple[int, ...]) -> Access | None:
+    """The access of a movement op's input that makes `result` its output's; None where there is none."""
+    if op.op_type is T.COPY:
+        return result
+    if op.op_type is T.VIEW:
+        return result.viewed(shape)
+    if op.op_type is T.PERMUTE:
+        return result.permuted(inverse_permutation(op.attrs["dims"]))
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..cost.kernels import kernel_cycles
 from ..errors import PlanError
@@ -12,12 +13,15 @@ from ..ir.graph import ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..machine.machine import Device, Machine
 from ..machine.models import product_rates
+from .attention.attention import Attention
+from .attention.choose import AttentionChooser
+from .attention.program import attention_commands
 from .command import Command, packed
 from .command_list import fits, program
 from .neighbours import neighbours
 from .operand import Image, Matrix, Tile
 from .product import Lowering, Product, unfit
-from .tile import Tiling
+from .tile import Room, Tiling
 from .tiling import Search
 from .tiling_file import Choices, told
 from .timer import ListTimer
@@ -48,14 +52,6 @@ class Case:
     kind: tuple[object, ...]
     team: int
     room: Room | None
-
-
-@dataclass(frozen=True)
-class Room:
-    """The bytes of scratchpad and accumulator memory that a product's blocks may take."""
-
-    scratchpad_bytes: int
-    accumulator_bytes: int
 
 
 @dataclass(frozen=True)
@@ -106,6 +102,10 @@ class Target:
     def timer(self) -> ListTimer:
         assert self._timer, "only a machine with a compute device has products to time"
         return self._timer
+
+    @cached_property
+    def attention(self) -> AttentionChooser:
+        return AttentionChooser(self.machine, self.timer)
 
     def refusal(self, lowering: Lowering, op: ACALSimOp, copied: int = 0) -> str | None:
         """Why an op stays on the CPU; None if it goes to the device.
@@ -239,6 +239,19 @@ class Target:
         shares = ((device, commands(parts, {}, 0, size, (n, len(team)))[0]) for n, device in enumerate(team))
         lists = tuple((device, tuple(found)) for device, found in shares if found)
         return Offloaded(None, None, lists, None, {})
+
+    def attended(self, attention: Attention, team: Team) -> Offloaded:
+        """The lists of an attention whose tiles a team shares."""
+        parameters = team[0].parameters
+        room = Room(parameters["scratchpad_bytes"], parameters["accumulator_bytes"])
+        chosen = self.attention.choose(attention, {}, team, room)
+        assert chosen, "an attention was given to a device that cannot compute it"
+        tiling, cycles = chosen
+        shares = (
+            (device, tuple(attention_commands(attention, tiling, {}, share=(number, len(team)))))
+            for number, device in enumerate(team)
+        )
+        return Offloaded(None, None, tuple(each for each in shares if each[1]), cycles, {})
 
     def offloaded(self, lowering: Lowering, kernel: Kernel, team: Team) -> Offloaded:
         """The lists of a kernel, and the constants whose order in RAM they change."""

@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..alignment import aligned
 from ..arena import Lifetime, assign_offsets
 from ..errors import PlanError
 from ..ir.kernel import Kernel
+from .attention.attention import Attention
+from .attention.program import attention_commands, places
 from .command import Address, Command
 from .command_list import program
-from .decide import Offloaded, Room, Target
+from .decide import Offloaded, Target
 from .layout import layout
 from .operand import Matrix
 from .product import Lowering, Product
-from .tile import Tiling
+from .tile import Room, Tiling
 from .vector.program import Parts, commands
 from .vector.steps import Unfit
 from .vector.transfer import Homes
@@ -35,10 +38,11 @@ OVERLAP_CYCLES = 400
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel of a run: a product, or parts for the vector unit; and the storages that it touches."""
+    """A kernel of a run: a product, parts for the vector unit or attention; and the storages that it touches."""
 
     kernel: Kernel
     parts: Parts | None
+    attention: Attention | None
     reads: frozenset[str]
     writes: frozenset[str]
 
@@ -101,6 +105,14 @@ def least_stream(scratchpad_bytes: int) -> int:
     return aligned(scratchpad_bytes // 4)
 
 
+Chosen = TypeVar("Chosen", bound=tuple[object, int])
+
+
+def _cheaper(whole: Chosen | None, half: Chosen | None) -> Chosen | None:
+    """What takes half of the memories, where that costs hardly more, so that the kernels around it overlap."""
+    return half if half and (whole is None or half[1] <= whole[1] + OVERLAP_CYCLES) else whole
+
+
 def _peak(lives: Sequence[Lifetime]) -> int:
     offsets = assign_offsets(lives)
     return max((offsets[life.name] + aligned(life.size_bytes) for life in lives), default=0)
@@ -129,15 +141,21 @@ class _Writer:
         self.device = target.devices[0]
         self.sums = int(self.device.parameters["accumulator_bytes"])
         self.scratchpad_ring, self.sums_ring = _Ring(stream), _Ring(self.sums)
+        self._rooms = (Room(stream, self.sums), Room(stream // 2, self.sums // 2))
 
     def write(self, works: Sequence[Work]) -> dict[str, Offloaded]:
         found = {}
         for work in works:
             loads = [self._fetch(name) for name in sorted(work.reads & self.fetched.keys())]
-            own = self._product(work.kernel) if work.parts is None else self._vector(work.kernel, work.parts)
+            own = self._offloaded(work)
             ((device, mine),) = own.lists
             found[work.kernel.name] = replace(own, lists=((device, (*loads, *mine)),))
         return found
+
+    def _offloaded(self, work: Work) -> Offloaded:
+        if work.parts is not None:
+            return self._vector(work.kernel, work.parts)
+        return self._attention(work.kernel, work.attention) if work.attention else self._product(work.kernel)
 
     def _fetch(self, name: str) -> Command:
         """Brings a parameter home."""
@@ -154,6 +172,18 @@ class _Writer:
         found, _ = commands(parts, self.homes, self.scratchpad_ring.take(used), size)
         return Offloaded(None, None, ((self.device, tuple(found)),), None, {})
 
+    def _attention(self, kernel: Kernel, attention: Attention) -> Offloaded:
+        team, choose = self.target.devices[:1], self.target.attention.choose
+        chosen = _cheaper(*(choose(attention, self.homes, team, each) for each in self._rooms))
+        if chosen is None:
+            raise Unfit(f"no tile of '{kernel.name}' fits what is left of the device's memories")
+        tiling, cycles = chosen
+        needed = places(attention, tiling, self.homes)
+        base = self.scratchpad_ring.take(needed.scratchpad_bytes)
+        sums = self.sums_ring.take(needed.accumulator_bytes)
+        found = attention_commands(attention, tiling, self.homes, base, sums)
+        return Offloaded(None, None, ((self.device, tuple(found)),), cycles, {})
+
     def _product(self, kernel: Kernel) -> Offloaded:
         product = self.lowering.product(kernel)
         if product is None:
@@ -168,15 +198,11 @@ class _Writer:
         return Offloaded(product, tiling, ((self.device, tuple(found)),), cycles, moved)
 
     def _tiling(self, product: Product, name: str) -> tuple[Tiling, int]:
-        """Of half of the memories where that costs hardly more, so that the kernels around it overlap."""
         team = self.target.devices[:1]
-        rooms = (Room(self.stream, self.sums), Room(self.stream // 2, self.sums // 2))
-        whole, half = (self.target.choose(product, name, team, room) for room in rooms)
-        if half and (whole is None or half[1] <= whole[1] + OVERLAP_CYCLES):
-            return half
-        if whole is None:
+        chosen = _cheaper(*(self.target.choose(product, name, team, room) for room in self._rooms))
+        if chosen is None:
             raise Unfit(f"no block of '{name}' fits what is left of the device's memories")
-        return whole
+        return chosen
 
     def _at_home(self, product: Product) -> Product:
         def matrix(each: Matrix) -> Matrix:

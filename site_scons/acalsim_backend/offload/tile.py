@@ -19,3 +19,11 @@ class Tiling:
     a_slots: int
     b_slots: int
     c_slots: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """The bytes of scratchpad and accumulator memory that blocks may take."""
+
+    scratchpad_bytes: int
+    accumulator_bytes: int

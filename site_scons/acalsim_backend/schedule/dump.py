@@ -94,6 +94,7 @@ TEXTS: dict[str, Callable[[Plan], Iterator[str]]] = {
     "fuse": _kernels,
     "elide": _accesses,
     "vector": _kernels,
+    "attention": _kernels,
     "teams": _runs,
     "memory": _places,
 }

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.kernel import Kernel
+from ..ir.movement import before_movement
 from ..ir.ops import ROWS
 from ..ir.shapes import dimension, pads
-from ..ir.strides import Access, inverse_permutation
+from ..ir.strides import Access
 from ..ir.views import read_once
 from ..offload.decide import Target
 from ..offload.product import Lowering
@@ -78,17 +79,6 @@ def destination(ir: ACALSimIR, op: ACALSimOp, index: int, result: Access) -> Acc
             result = result.sliced(dim, before, 1, shape[dim])
         return result
     return before_movement(op, result, shape)
-
-
-def before_movement(op: ACALSimOp, result: Access, shape: tuple[int, ...]) -> Access | None:
-    """The access of a movement op's input that makes `result` its output's; None where there is none."""
-    if op.op_type is T.COPY:
-        return result
-    if op.op_type is T.VIEW:
-        return result.viewed(shape)
-    if op.op_type is T.PERMUTE:
-        return result.permuted(inverse_permutation(op.attrs["dims"]))
-    return None
 
 
 # --- moving tensors there -------------------------------------------------------------------------

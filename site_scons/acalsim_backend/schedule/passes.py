@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from ..errors import PlanError
 from ..ir.graph import ACALSimIR
+from ..ir.kernel import Kernel
 from ..machine.machine import Machine
-from ..offload.decide import Target
+from ..offload.decide import Offloaded, Target, Team
 from ..offload.product import PRODUCTS
 from ..offload.teams import form_teams
 from ..offload.tiling_file import Choices
 from ..offload.timer import ListTimer
 from . import verify
+from .attention import attention
 from .elide import elide
 from .fuse import fuse
 from .living import living
@@ -36,18 +38,25 @@ class Pass:
 
 def teams(plan: Plan) -> Plan:
     """Pass `teams`: which kernels run at the same time, and what devices do of each."""
-    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, plan.parts.keys())
+    no_products = plan.parts.keys() | plan.attentions.keys()
+    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, no_products)
     plan = replace(plan, teams=formed)
     if plan.target.makes_runs:
         return runs(plan)
     offloaded = {
-        kernel.name: plan.target.computed(plan.parts[kernel.name], formed.of[kernel.name])
-        if kernel.name in plan.parts
-        else plan.target.offloaded(plan.lowering, kernel, formed.of[kernel.name])
+        kernel.name: _offloaded(plan, kernel, formed.of[kernel.name])
         for kernel in plan.kernels
         if kernel.device
     }
     return replace(plan, offloaded=offloaded)
+
+
+def _offloaded(plan: Plan, kernel: Kernel, team: Team) -> Offloaded:
+    if kernel.name in plan.parts:
+        return plan.target.computed(plan.parts[kernel.name], team)
+    if kernel.name in plan.attentions:
+        return plan.target.attended(plan.attentions[kernel.name], team)
+    return plan.target.offloaded(plan.lowering, kernel, team)
 
 
 PASSES = (
@@ -56,6 +65,7 @@ PASSES = (
     Pass("fuse", fuse, verify.kernels_compute_every_op_once),
     Pass("elide", elide, verify.accesses_stay_inside),
     Pass("vector", vector, verify.accesses_stay_inside),
+    Pass("attention", attention, verify.accesses_stay_inside),
     Pass("teams", teams, verify.steps_follow_the_data),
     Pass("memory", memory, verify.nothing_live_overlaps),
 )

@@ -11,6 +11,7 @@ from ..ir.graph import ACALSimIR, ACALSimOp, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.strides import Access
 from ..ir.views import read_once
+from ..offload.attention.attention import Attention
 from ..offload.decide import Offloaded, Target
 from ..offload.operand import Matrix
 from ..offload.product import Lowering
@@ -36,7 +37,7 @@ class Plan:
     `living` leaves `ir` without the ops that no output needs. `fuse` adds copies and paddings to it, and
     `kernels` and `access`: where each tensor is found. `elide` drops copies and leaves `storages`, the
     memory that there is, named after the tensors that fill it. `vector` gives more kernels to a device, and
-    adds their `parts`. `teams` says which kernels run at the same time, what devices do of each (`offloaded`),
+    adds their `parts`. `attention` merges kernels to `attentions`. `teams` says which kernels run at the same time, what devices do of each (`offloaded`),
     and which kernels are one program (`runs`). `memory` says where each storage lies (`places`) and how many
     bytes each ELF section takes (`blocks`).
 
@@ -52,6 +53,7 @@ class Plan:
     teams: Teams = Teams((), {})
     offloaded: Mapping[str, Offloaded] = field(default_factory=dict)
     parts: Mapping[str, Parts] = field(default_factory=dict)
+    attentions: Mapping[str, Attention] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     blocks: Mapping[str, int] = field(default_factory=dict)

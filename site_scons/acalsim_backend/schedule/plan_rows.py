@@ -92,6 +92,7 @@ def _symbols(plan: Plan) -> tuple[SymbolRow, ...]:
 
 def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Kernel) -> OpRow:
     op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
+    inside = {each.name for each in kernel.ops}
     run = next((run.kernels for run in plan.runs if kernel.name in run.kernels), (op.name,))
     return OpRow(
         index=index,
@@ -104,7 +105,7 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         reason=kernel.reason,
         tiling=offloaded.tiling if offloaded else None,
         device_cycles=offloaded.cycles if offloaded else None,
-        macs=sum(ROWS[each.op_type].count_macs(ir, each) for each in ir.ops if each.name == op.name),
+        macs=sum(ROWS[each.op_type].count_macs(ir, each) for each in ir.ops if each.name in inside),
         source=op.source,
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),

@@ -31,7 +31,13 @@ def _run(
 ) -> tuple[Run, dict[str, Offloaded]]:
     names = {kernel.name for kernel in kernels}
     works = [
-        Work(kernel, plan.parts.get(kernel.name), *map(frozenset, uses[kernel.name])) for kernel in kernels
+        Work(
+            kernel,
+            plan.parts.get(kernel.name),
+            plan.attentions.get(kernel.name),
+            *map(frozenset, uses[kernel.name]),
+        )
+        for kernel in kernels
     ]
     outside = {*plan.ir.inputs, *plan.ir.params, *(plan.access[name].storage for name in plan.ir.outputs)}
     for name, (reads, writes) in uses.items():

@@ -51,7 +51,7 @@ ROWS: tuple[Row, ...] = (
         ("aten._softmax.default", "aten._safe_softmax.default"),
         ("self",),
         shapes.along,
-        attrs=("dim", "safe"),
+        attrs=("dim", "safe", "causal"),
         reads=anywhere,
         row_memory="always",
         takes_in=True,
