@@ -143,3 +143,31 @@ def test_a_store_releases_its_sums_before_they_are_in_ram(matrices):
     alone = array_formula("ws", "double", 16, 16, 64, 16, 16)
     assert matrices.cycles(product, store(64, 16, C), product) == 1 + alone + beats(4096) + LATENCY
     assert matrices.statistics["compute_wait_store_cycles"] == beats(4096, 64)
+
+
+@pytest.mark.parametrize("percent", [0, 50, 75, 100])
+def test_a_load_that_shares_the_scratchpads_port_holds_up_the_array(machine, percent):
+    """Both LOADs, of three cycles at the port, are done while the first product streams."""
+    loads = [load(0x4000 + 192 * i, A, (1, 48)) for i in range(2)]
+    products = [matmul(256, 16, 16, b=0x8000), matmul(16, 16, 4, a=0x4000, b=0x8000, c=0x8000)]
+    alone = machine().cycles(products[0], *loads, products[1])
+    shared = machine(load_conflict_percent=percent).cycles(products[0], *loads, products[1])
+    assert shared - alone == 2 * beats(192, 64) * percent // 100
+    nothing_streams = [*loads, products[1]]
+    assert machine(load_conflict_percent=percent).cycles(*nothing_streams) == machine().cycles(
+        *nothing_streams
+    )
+
+
+@pytest.mark.parametrize("percent", [0, 50, 100])
+def test_a_store_that_shares_the_accumulators_port_holds_up_the_array(machine, percent):
+    """It reads what the first product has left while the second streams; the third waits for it."""
+    products = [matmul(m, 16, 16, b=0x8000, c=c) for m, c in ((16, 0), (256, 0x1000), (16, 0))]
+    commands = [*products[:2], store(16, 16, C), products[2]]
+    held = machine(store_conflict_percent=percent).cycles(*commands) - machine().cycles(*commands)
+    assert held == beats(1024, 64) * percent // 100
+
+
+def test_a_list_is_asked_for_when_the_device_has_started(machine):
+    fresh, slow = (machine(start_cycles=cycles).cycles(NOP, NOP) for cycles in (0, 700))
+    assert slow == fresh + 700

@@ -95,6 +95,20 @@ def test_a_norm_takes_its_passes(device, function, passes):
     assert device().cycles(one) == DECODER + expected
 
 
+def test_reductions_that_are_not_pipelined_take_turns(device):
+    turn, v, s = 7, over(33, LANES), over(33, SPECIAL)
+    one = reduce("SUM", array(5, 33), ((5,), FLOAT))
+    assert device(reduce_cycles=turn).cycles(one) == DECODER + 5 * (v + turn) + tree(33)
+    for function, row, trees in (
+        ("SOFTMAX", 3 * v + s + 2 * turn, 2),
+        ("LAYER_NORM", 3 * v + 2 * turn, 2),
+        ("RMS_NORM", 2 * v + turn, 1),
+    ):
+        one = rows(function, array(7, 33), ((7, 33), FLOAT))
+        expected = DECODER + 7 * row + trees * tree(33) + SPECIAL_LATENCY
+        assert device(reduce_cycles=turn).cycles(one) == expected
+
+
 def test_commands_issue_behind_each_other_and_their_latencies_overlap(device):
     ones = [vector("COPY", array(80), ((80,), FLOAT), places=(0, 0, 0x1000 * i)) for i in range(1, 5)]
     assert device().cycles(*ones) == DECODER + 4 * 10 + LATENCY

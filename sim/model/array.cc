@@ -40,6 +40,12 @@ TileTimes ArrayTimeline::issue(Cycle slots, Cycle load_ready, Cycle stream_ready
     return tile;
 }
 
+void ArrayTimeline::hold(Cycle now, Cycle cycles) {
+    if (streamed_ <= now) return;
+    for (Cycle* free : {&registers_free_, &streamed_, &unloaded_})
+        if (*free > now) *free += cycles;
+}
+
 // With a second set of registers, weights move from it into place when their stream begins, and
 // sums move into it when their unload does. With one, it is free when the tile's last slot is in,
 // or its last row out: what is still on its way there does not meet what follows.

@@ -47,7 +47,18 @@ public:
         return last;
     }
 
-    void clear() { timeline_.emplace(array_); }
+    // Another unit has had a memory for so many cycles, in `percent` of which the array would have
+    // needed it.
+    void share(Cycle now, Cycle cycles, std::uint64_t percent) {
+        lost_hundredths_ += cycles * percent;
+        timeline_->hold(now, lost_hundredths_ / 100);
+        lost_hundredths_ %= 100;
+    }
+
+    void clear() {
+        timeline_.emplace(array_);
+        lost_hundredths_ = 0;
+    }
 
     void count(Statistics& statistics) const {
         statistics.emplace_back("macs", macs_);
@@ -69,7 +80,8 @@ private:
     std::optional<ArrayTimeline> timeline_;
     std::uint64_t macs_ = 0;
     Cycle array_cycles_ = 0;
-    std::uint64_t rate_ = 1;  // the highest of the types multiplied
+    std::uint64_t rate_ = 1;     // the highest of the types multiplied
+    Cycle lost_hundredths_ = 0;  // less than a cycle
 };
 
 }  // namespace acalsim

@@ -19,7 +19,8 @@ void CommandList::begin(std::uint64_t address, std::uint64_t bytes) {
     address_ = address;
     bytes_ = bytes;
     total_ = bytes / sizeof(DeviceCommand);
-    asked_bytes_ = next_ = refused_ = 0;
+    asked_bytes_ = taken_bytes_ = next_ = refused_ = 0;
+    come_.clear();
     error_ = ERROR_NONE;
     commands_.clear();
 }
@@ -36,7 +37,16 @@ std::optional<Block> CommandList::next_piece() {
     return piece;
 }
 
-void CommandList::take(const Bytes& piece, const Limits& limits) {
+void CommandList::take(std::uint64_t address, Bytes piece, const Limits& limits) {
+    come_[address] = std::move(piece);
+    for (auto next = come_.begin(); next != come_.end() && next->first == address_ + taken_bytes_;
+         next = come_.erase(next)) {
+        taken_bytes_ += next->second.size();
+        check(next->second, limits);
+    }
+}
+
+void CommandList::check(const Bytes& piece, const Limits& limits) {
     if (error_) return;
     if (piece.empty()) return end(ERROR_NO_RAM, commands_.size());  // RAM without values lacks it
     std::vector<DeviceCommand> commands(piece.size() / sizeof(DeviceCommand));

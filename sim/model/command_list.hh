@@ -3,6 +3,7 @@
 // for lists, in pieces of half that buffer. Knows no time and executes nothing.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -23,9 +24,10 @@ public:
     // The next piece that there is room for; the caller has to fetch it, and to bring it to take().
     std::optional<Block> next_piece();
 
-    // Pieces come in their order. A command that is wrong is where the list ends: it and the others
-    // of its piece are not executed.
-    void take(const Bytes& piece, const Limits& limits);
+    // A piece has come from `address`, maybe before an earlier one that other channels of RAM
+    // bring: it is taken behind that. A command that is wrong is where the list ends: it and the
+    // others of its piece are not executed.
+    void take(std::uint64_t address, Bytes piece, const Limits& limits);
 
     // The command in the decoder: whether there is one, which, and the step to the one behind it.
     bool has_next() const { return next_ < commands_.size(); }
@@ -42,8 +44,11 @@ public:
     std::size_t refused() const { return refused_; }  // where there is an error
 
 private:
+    void check(const Bytes& piece, const Limits& limits);
+
     const std::uint64_t buffer_bytes_;
-    std::uint64_t address_ = 0, bytes_ = 0, asked_bytes_ = 0;
+    std::uint64_t address_ = 0, bytes_ = 0, asked_bytes_ = 0, taken_bytes_ = 0;
+    std::map<std::uint64_t, Bytes> come_;  // by address, before those in front of them
     std::size_t total_ = 0, next_ = 0, refused_ = 0;
     std::uint32_t error_ = ERROR_NONE;
     std::vector<DeviceCommand> commands_;  // those that have come

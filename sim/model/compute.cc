@@ -29,6 +29,9 @@ public:
         : Device(slot),
           array_(slot),
           port_bytes_per_cycle_(slot.parameter("scratchpad_bytes_per_cycle")),
+          load_conflict_percent_(slot.parameter("load_conflict_percent")),
+          store_conflict_percent_(slot.parameter("store_conflict_percent")),
+          start_cycles_(slot.parameter("start_cycles")),
           peer_latency_cycles_(slot.parameter("peer_latency_cycles")),
           peer_bytes_per_cycle_(slot.parameter("peer_bytes_per_cycle")),
           scratchpad_(slot.parameter("scratchpad_bytes")),
@@ -94,7 +97,8 @@ private:
         if (const std::uint32_t error = check_list()) return finish(error, 0);
         list_.begin(at(REG_DATA_IN), at(REG_SIZE));
         ++lists_;
-        fetch_list();
+        if (!start_cycles_) return fetch_list();
+        after(start_cycles_, [this] { fetch_list(); });
     }
 
     std::uint32_t check_list() {
@@ -109,15 +113,16 @@ private:
     // As much of it as there is room for.
     void fetch_list() {
         while (const std::optional<Block> piece = list_.next_piece()) {
-            fetch({*piece}, [this, list = lists_](const Bytes& bytes) {
-                if (busy() && list == lists_) take(bytes);
+            fetch({*piece}, [this, list = lists_, address = piece->address](const Bytes& bytes) {
+                if (busy() && list == lists_) take(address, bytes);
             });
         }
     }
 
-    void take(const Bytes& piece) {
-        list_.take(piece, {host().ram(), scratchpad_.size(), accumulator_.size(), host().peers(),
-                           host().base(), vector_.exists(), array_.types()});
+    void take(std::uint64_t address, const Bytes& piece) {
+        list_.take(address, piece,
+                   {host().ram(), scratchpad_.size(), accumulator_.size(), host().peers(),
+                    host().base(), vector_.exists(), array_.types()});
         if (list_.error())
             log("Command %zu refused, error %" PRIu32, list_.refused(), list_.error());
         decode();
@@ -245,6 +250,8 @@ private:
     }
 
     void loaded(Entry job, const Bytes& bytes) {
+        array_.share(host().now(), port_cycles(scratchpad_tile(job->command).bytes()),
+                     load_conflict_percent_);
         if (host().has_values()) load_values(job->command, bytes, scratchpad_);
         done(job);
     }
@@ -281,6 +288,9 @@ private:
         if (command.code == COMMAND_SIGNAL) return signal(job);
         const Cycle now = host().now(), read = read_out(command, now);
         store_port_free_ = read;
+        const std::uint64_t sums = kSumBytes * command.m * std::uint64_t(command.n);
+        array_.share(now, port_cycles(command.code == COMMAND_SAVE ? dram_bytes(command) : sums),
+                     store_conflict_percent_);
         Bytes values;
         if (host().has_values()) values = leaving_values(command, scratchpad_, accumulator_);
         log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command),
@@ -296,6 +306,11 @@ private:
             if (host().has_values()) scatter_tile(scratchpad_, peer_tile(job->command), values);
             done(job);
         });
+    }
+
+    // Of a port of the load or the store unit.
+    Cycle port_cycles(std::uint64_t bytes) const {
+        return (bytes + port_bytes_per_cycle_ - 1) / port_bytes_per_cycle_;
     }
 
     // Returns when the store unit has all that a STORE or SAVE takes from the memories, activated.
@@ -373,6 +388,8 @@ private:
 
     ArrayUnit array_;
     const std::uint64_t port_bytes_per_cycle_;
+    const std::uint64_t load_conflict_percent_, store_conflict_percent_;
+    const Cycle start_cycles_;
     const Cycle peer_latency_cycles_;
     const std::uint64_t peer_bytes_per_cycle_;
     LocalMemory scratchpad_, accumulator_;

@@ -166,7 +166,7 @@ Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
         case TYPE_INT8:
             return bytes_of(values, quantised);
         case TYPE_BFLOAT16:
-            return bytes_of(values, bf16_of);
+            return bytes_of(values, [](float value) { return bf16_of(value); });
         default:
             return bytes_of(values, [](float value) { return value; });
     }

@@ -43,18 +43,20 @@ VectorWork elementwise(const DeviceCommand& x, const Operands& operands, const V
             special ? rates.special_latency : rates.latency, count, special ? count : 0};
 }
 
-// The trees are pipelined: a row begins when the one before has been taken in.
+// The trees are pipelined: a row begins when the one before has been taken in. Where they are not,
+// the lanes wait for each.
 VectorWork reduction(const DeviceCommand& x, const Operands& operands, const VectorRates& rates) {
     const std::uint64_t n = operands.a.counts[3], rows = operands.a.rows();
     const std::uint64_t bytes = rows * (n * (operands.a.element_bytes() + b_bytes(operands)) +
                                         c_bytes(operands, x.flags & FLAG_ACCUMULATE));
-    const Cycle lanes = rows * ceil_divide(n, rates.lanes);
+    const Cycle lanes = rows * (ceil_divide(n, rates.lanes) + rates.reduce);
     return {std::max(lanes, ceil_divide(bytes, rates.bytes_per_cycle)), 0, tree(n, rates), rows * n,
             0};
 }
 
 // Passes over each row, the rows one behind the other. Those of a softmax are: the maximum; powers
-// and their sum, for which the special lanes work as well; the product with 1 / sum.
+// and their sum, for which the special lanes work as well; the product with 1 / sum. Where the
+// trees are not pipelined, neither are the passes.
 VectorWork passes(const DeviceCommand& x, const Operands& operands, const VectorRates& rates) {
     const bool is_softmax = x.k != FUNCTION_LAYER_NORM && x.k != FUNCTION_RMS_NORM;
     const std::uint64_t n = operands.a.counts[3], rows = operands.a.rows();
@@ -63,8 +65,11 @@ VectorWork passes(const DeviceCommand& x, const Operands& operands, const Vector
     const std::uint64_t bytes =
         n * (count * operands.a.element_bytes() + c_bytes(operands, false)) +
         (operands.b ? operands.b->counts[3] * b_bytes(operands) : 0);
-    const Cycle row = std::max({count * pass, special, ceil_divide(bytes, rates.bytes_per_cycle)});
-    const Cycle alone = (count - 1) * pass + std::max(pass, special);
+    const Cycle port = ceil_divide(bytes, rates.bytes_per_cycle);
+    Cycle row = std::max({count * pass, special, port});
+    Cycle alone = (count - 1) * pass + std::max(pass, special);
+    if (rates.reduce)
+        row = alone = std::max(count * pass + special + (count - 1) * rates.reduce, port);
     return {(rows - 1) * row + std::max(row, alone), rows * special,
             (count - 1) * tree(n, rates) + rates.special_latency, rows * n,
             is_softmax ? rows * n : 0};
@@ -87,7 +92,8 @@ VectorRates::VectorRates(const Slot& slot)
       special_lanes(slot.parameter("special_lanes")),
       latency(slot.parameter("vector_latency_cycles")),
       special_latency(slot.parameter("special_latency_cycles")),
-      bytes_per_cycle(slot.parameter("vector_bytes_per_cycle")) {
+      bytes_per_cycle(slot.parameter("vector_bytes_per_cycle")),
+      reduce(slot.parameter("reduce_cycles")) {
     if (lanes && (!special_lanes || lanes % special_lanes))
         throw std::invalid_argument("device '" + slot.name + "': its parameter 'lanes' is " +
                                     std::to_string(lanes) + ", no multiple of " +

@@ -18,6 +18,7 @@ struct VectorRates {
     std::uint64_t lanes, special_lanes;
     Cycle latency, special_latency;
     std::uint64_t bytes_per_cycle;
+    Cycle reduce;  // that a reduction has the lanes to itself; 0: it is pipelined
 };
 
 // Of one command: cycles until all its elements are on their way, how many of them the special

@@ -67,6 +67,11 @@ COMPUTE = (
     Parameter(
         "peer_latency_cycles", 20, 0, 1 << 20, "cycles to another device beside those of the bytes sent"
     ),
+    Parameter(
+        "load_conflict_percent", 0, 0, 100, "of the load unit's cycles at its port, that the array waits"
+    ),
+    Parameter("store_conflict_percent", 0, 0, 100, "of the store unit's cycles of reading, likewise"),
+    Parameter("start_cycles", 0, 0, 1 << 20, "from START until the list is asked for"),
     Parameter("peer_bytes_per_cycle", 32, 1, 1 << 16, "bytes a cycle that leave for other devices"),
     Parameter("load_queue_depth", 8, 1, 1024, "LOADs that wait or are at work"),
     Parameter("compute_queue_depth", 8, 1, 1024, "MATMULs that wait or are at work"),
@@ -75,6 +80,7 @@ COMPUTE = (
     Parameter("special_lanes", 0, 0, 1 << 14, "elements a cycle of its functions like exp; lanes' divisor"),
     Parameter("vector_latency_cycles", 4, 0, 1000, "of the vector unit, from an element to its result"),
     Parameter("special_latency_cycles", 10, 0, 1000, "of its functions like exp"),
+    Parameter("reduce_cycles", 0, 0, 1000, "that a reduction has the lanes to itself; 0: it is pipelined"),
     Parameter("vector_queue_depth", 8, 1, 1024, "commands of the vector unit that wait or are at work"),
     Parameter(
         "vector_bytes_per_cycle", 0, 0, 1 << 18, "bytes a cycle of the vector unit's port; 0: 12 a lane"

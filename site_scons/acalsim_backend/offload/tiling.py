@@ -263,6 +263,11 @@ class Search:
             )
             for name, loads, size in (("a", a_loads, a_bytes), ("b", b_loads, b_bytes))
         )
+        # What the array waits for other units to be done with the memories.
+        loaded = turns * (a_loads * a_bytes + b_loads * b_bytes + blocks * residual_bytes)
+        port = parameters["scratchpad_bytes_per_cycle"]
+        array = array + parameters["load_conflict_percent"] / 100 * loaded / port
+        array = array + parameters["store_conflict_percent"] / 100 * reading
         share = -(-(turns * blocks) // self.team) / (turns * blocks)
         start = (a_bytes + b_bytes) / bandwidth + 2 * latency + LIST_BYTES * table["commands"] / bandwidth
         end = c_bytes / bandwidth + latency
