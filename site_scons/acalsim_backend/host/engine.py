@@ -113,9 +113,7 @@ def build(folder: StrPath) -> Path:
     Raises ToolchainError with the compiler's first error.
     """
     folder = Path(folder).absolute()
-    write_if_changed(folder / "registers.h", registers_header())
-    write_if_changed(folder / "tables.h", tables_header())
-    headers = short_digest(folder / "registers.h", folder / "tables.h", *INCLUDED)
+    headers = _write_headers(folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
     library = folder / short_digest(*objects) / LIBRARY_NAME
@@ -125,12 +123,38 @@ def build(folder: StrPath) -> Path:
     return library
 
 
-def _compile(source: Path, folder: Path, headers: str) -> Path:
-    command = " ".join(compile_command(source, folder, folder))
+def build_program(folder: StrPath, source: Path, flags: tuple[str, ...]) -> Path:
+    """Build a program of `source` and the engine, without Python and without a client, all with `flags`.
+
+    Raises ToolchainError with the compiler's first error.
+    """
+    folder = Path(folder).absolute()
+    headers = _write_headers(folder)
+    models = tuple(path for path in ENGINE_SOURCES if path.parent.name == "model")
+    engine = tuple(SIM / "embedded" / name for name in ("engine.cc", "guest_ram.cc"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = pool.map(lambda each: _compile(each, folder, headers, flags), (source, *models, *engine))
+        objects = list(made)
+    program = folder / f"{source.stem}-{short_digest(*objects)}"
+    if not program.exists():
+        _make(program, lambda temporary: [CXX, *flags, *map(str, objects), "-o", str(temporary)])
+    return program
+
+
+def _write_headers(folder: Path) -> str:
+    """Write the generated headers; return a digest of these and of all others."""
+    write_if_changed(folder / "registers.h", registers_header())
+    write_if_changed(folder / "tables.h", tables_header())
+    return short_digest(folder / "registers.h", folder / "tables.h", *INCLUDED)
+
+
+def _compile(source: Path, folder: Path, headers: str, flags: tuple[str, ...] = ()) -> Path:
+    compiled = lambda target: [*compile_command(source, target, folder), *flags]  # noqa: E731
+    command = " ".join(compiled(folder))
     key = hashlib.sha256(f"{short_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
     target = folder / f"{source.stem}-{key}.o"
     if not target.exists():
-        _make(target, lambda temporary: compile_command(source, temporary, folder))
+        _make(target, compiled)
     return target
 
 
