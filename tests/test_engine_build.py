@@ -3,7 +3,7 @@
 
 import pytest
 from acalsim_backend.errors import ServeError, ToolchainError
-from acalsim_backend.host import engine
+from acalsim_backend.host import compiler, engine
 from acalsim_backend.host.library import load
 from acalsim_backend.paths import cache_folder
 
@@ -11,16 +11,14 @@ pytestmark = pytest.mark.quick
 
 
 def test_an_unchanged_engine_is_not_built_again(engine_library, monkeypatch):
-    monkeypatch.setattr(engine.subprocess, "run", lambda *_, **__: pytest.fail("something is built again"))
+    monkeypatch.setattr(compiler.subprocess, "run", lambda *_, **__: pytest.fail("something is built again"))
     assert engine.build(cache_folder() / "engine") == engine_library
 
 
 def test_a_source_that_does_not_compile_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "model.cc").write_text("int x = nonsense;\n")
     monkeypatch.setattr(engine, "sources", lambda: (tmp_path / "model.cc",))
-    with pytest.raises(
-        ToolchainError, match=r"model-\w+\.o cannot be built: .*model\.cc:1:.*nonsense"
-    ) as caught:
+    with pytest.raises(ToolchainError, match=r"model\.cc:1:.*nonsense") as caught:
         engine.build(tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "out").glob("*.o"))

@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "model/registry.hh"
+#include "model/library.hh"
 
 namespace acalsim {
 
@@ -116,11 +116,14 @@ void Engine::add_device(const Maker& make, const std::string& name, std::uint64_
 
 void Engine::add_device(const std::string& model, const std::string& name, std::uint64_t base,
                         const Parameters& parameters) {
-    const auto found = models().find(model);
-    if (found == models().end())
-        throw std::invalid_argument("device '" + name + "': there is no model '" + model + "'");
-    add_device([make = found->second](const Slot& slot) { return make(slot); }, name, base,
-               parameters);
+    const auto make = [&] {
+        try {
+            return maker_of(model);
+        } catch (const std::invalid_argument& error) {
+            throw std::invalid_argument("device '" + name + "': " + error.what());
+        }
+    };
+    add_device(make(), name, base, parameters);
 }
 
 // Moves the clock to where the CPU is, whose own traffic came first.

@@ -4,48 +4,31 @@
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 
 #include "model/span_log.hh"
 
+// A device of the user's has more registers than all devices have, and a copy of this file.
+#ifdef ACALSIM_OWN
+#include "declared.h"
+#else
+#define ACALSIM_OWN_REGISTERS(ROW)
+#define ACALSIM_REGISTER_BYTES sizeof(DeviceRegisters)
+#endif
+
 namespace acalsim {
 
 namespace {
 
-struct Register {
-    const char* name;
-    std::uint32_t offset;
-    bool readable;
-    bool writable;
-};
-
-constexpr Register kRegisters[] = {
+constexpr DeclaredRegister kRegisters[] = {
 #define ROW(name, offset, readable, writable) {#name, offset, readable != 0, writable != 0},
-    ACALSIM_REGISTERS(ROW)
+    ACALSIM_REGISTERS(ROW) ACALSIM_OWN_REGISTERS(ROW)
 #undef ROW
 };
 
-const Register* find_register(std::uint64_t offset) {
-    for (const Register& row : kRegisters) {
-        if (row.offset == offset) return &row;
-    }
-    return nullptr;
-}
-
-// Declared, whole, and in the register's direction.
-bool allowed(const Request& request) {
-    const Register* row = find_register(request.offset);
-    if (!row || request.size_bytes != sizeof(std::uint32_t)) return false;
-    return request.is_write ? row->writable : row->readable;
-}
-
 const char* verb(const Request& request) { return request.is_write ? "WRITE" : "READ"; }
-
-const char* register_name(const Request& request) {
-    const Register* row = find_register(request.offset);
-    return row ? row->name : "?";
-}
 
 std::string status_name(std::uint32_t status) {
     std::string text;
@@ -72,7 +55,27 @@ Device::Device(const Slot& slot)
       name_(slot.name),
       access_cycles_(slot.parameter("access_cycles")),
       interrupt_(slot.parameters.count("interrupt") ? slot.parameter("interrupt") : 0),
-      registers_(sizeof(DeviceRegisters) / sizeof(std::uint32_t)) {}
+      declared_{kRegisters, std::end(kRegisters)},
+      registers_(ACALSIM_REGISTER_BYTES / sizeof(std::uint32_t)) {}
+
+const DeclaredRegister* Device::declared(const Request& request) const {
+    for (const DeclaredRegister* row = declared_.begin; row != declared_.end; ++row) {
+        if (row->offset == request.offset) return row;
+    }
+    return nullptr;
+}
+
+// Declared, whole, and in the register's direction.
+bool Device::allowed(const Request& request) const {
+    const DeclaredRegister* row = declared(request);
+    if (!row || request.size_bytes != sizeof(std::uint32_t)) return false;
+    return request.is_write ? row->writable : row->readable;
+}
+
+const char* Device::register_name(const Request& request) const {
+    const DeclaredRegister* row = declared(request);
+    return row ? row->name : "?";
+}
 
 void Device::access(const Request& request, Respond respond) {
     ++transactions_;

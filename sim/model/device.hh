@@ -30,6 +30,14 @@ using Respond = std::function<void(bool success, std::uint64_t data, const Stage
 using Parameters = std::map<std::string, std::uint64_t>;
 using Statistics = std::vector<std::pair<std::string, std::uint64_t>>;
 
+// A row of a device's registers, which a library of its own declares more of than others.
+struct DeclaredRegister {
+    const char* name;
+    std::uint32_t offset;
+    bool readable;
+    bool writable;
+};
+
 // The place that a device is plugged into. `parameters` are the machine file's, complete.
 struct Slot {
     Host& host;
@@ -105,6 +113,9 @@ private:
     };
 
     void keep_span(const Block& block, std::uint16_t code, Cycle begin) const;
+    const DeclaredRegister* declared(const Request& request) const;
+    const char* register_name(const Request& request) const;
+    bool allowed(const Request& request) const;
     void refuse(const Access& access);
     void attempt(Access access);
     void answer(const Access& access, const Stages& waited);
@@ -117,6 +128,9 @@ private:
     const std::string name_;
     const Cycle access_cycles_;
     const std::uint64_t interrupt_;  // source, or 0: there is no line
+    const struct {
+        const DeclaredRegister *begin, *end;
+    } declared_;
     std::vector<std::uint32_t> registers_;
     std::deque<Access> stalled_;
     bool interrupts_ = false;  // at each end of work

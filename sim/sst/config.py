@@ -4,7 +4,7 @@
 A configuration of your own takes main() and build_node() from here and adds what it likes, see examples/.
 
     sst --add-lib-path=build/host-sst sim/sst/config.py -- --machine default --socket PATH
-        [--stats FILE.json] [--spans FILE] [--sst-statistics FILE] [--link-latency 100ps] [--verbose]
+        [--stats FILE.json] [--spans FILE] [--sst-statistics FILE] [--link-latency 100ps] [--device NAME=FILE.so] [--verbose]
 
 SST runs this in the Python that it was built with, of which only the standard library is needed.
 """
@@ -55,6 +55,9 @@ def arguments():
     parser.add_argument(
         "--link-latency", default="100ps", help="of every link; up to 100ps it costs no cycles"
     )
+    parser.add_argument(
+        "--device", action="append", default=[], metavar="NAME=FILE.so", help="the library of an own device"
+    )
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     return parser
 
@@ -70,13 +73,27 @@ def build_node(machine, options, name="", attach=None):
     parts = {"cpu": sst.Component(f"{before}cpu", "acalsim.QEMUBinary")}
     parts["cpu"].addParams({**bridge_parameters(machine, options, name), **common})
     for index, device in enumerate(machine.devices):
-        component = sst.Component(f"{before}{device.name}", f"acalsim.{device.model.capitalize()}Device")
-        component.addParams(
-            {**device.parameters, "name": device.name, "base": device.base, **common, **spans}
-        )
+        component = sst.Component(f"{before}{device.name}", f"acalsim.{component_of(device)}")
+        component.addParams({"name": device.name, "base": device.base, **common, **spans})
+        component.addParams(own_parameters(device, options) if device.own else device.parameters)
         (attach or linked(options.link_latency))(parts["cpu"], f"device{index}", component)
         parts[device.name] = component
     return parts
+
+
+def component_of(device):
+    return "OwnDevice" if device.own else f"{device.model.capitalize()}Device"
+
+
+def own_parameters(device, options):
+    """What the component of a device of the user's takes: its library, and all that the device is to know."""
+    libraries = dict(text.split("=", 1) for text in options.device)
+    if device.name not in libraries:
+        sys.exit(
+            f"acalsim: device '{device.name}' is an own one; give its library: --device {device.name}=FILE.so"
+        )
+    told = " ".join(f"{name}={value}" for name, value in device.parameters.items())
+    return {"library": libraries[device.name], "parameters": told}
 
 
 def linked(latency):

@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sst/device_component.hh"
 
+#include <sstream>
+
+#include "model/library.hh"
 #include "model/registry.hh"
 
 namespace acalsim {
 
 namespace {
 
-Parameters model_parameters(const SST::Params& params, Parameters parameters) {
-    for (auto& [key, value] : parameters) value = params.find<std::uint64_t>(key, value);
+// "NAME=NUMBER NAME=NUMBER..."
+Parameters told_in(const std::string& text) {
+    std::istringstream words(text);
+    Parameters parameters;
+    for (std::string word; words >> word;) {
+        const std::size_t end = word.find('=');
+        parameters[word.substr(0, end)] = std::stoull(word.substr(end + 1));
+    }
     return parameters;
 }
 
 }  // namespace
+
+OwnDevice::OwnDevice(SST::ComponentId_t id, SST::Params& params)
+    : DeviceComponent(id, params, params.find<std::string>("library", ""),
+                      told_in(params.find<std::string>("parameters", ""))) {}
 
 // SST as the device model sees it.
 class DeviceComponent::Port : public Host {
@@ -60,7 +73,7 @@ private:
 };
 
 DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& params,
-                                 const std::string& model, const Parameters& defaults)
+                                 const std::string& model, const Parameters& parameters)
     : CycleComponent(id, params),
       base_(params.find<std::uint64_t>("base", 0)),
       keeps_spans_(params.find<bool>("spans", false)),
@@ -70,16 +83,23 @@ DeviceComponent::DeviceComponent(SST::ComponentId_t id, const SST::Params& param
         const std::string name = params.find<std::string>("name", getName());
         if (!bus_) throw SimulationError("device '" + name + "': its port 'bus' is not connected");
         port_ = std::make_unique<Port>(*this, name);
-        const Slot slot{*port_, name, model_parameters(params, defaults)};
+        const Slot slot{*port_, name, parameters};
         if (slot.parameter("access_cycles") == 0)
             throw SimulationError("device '" + name + "': its parameter 'access_cycles' is 0");
-        device_ = models().at(model)(slot);
+        device_ = maker_of(model)(slot);
     });
+    // SST takes no statistic that is not documented; the bridge gets a user's device's others.
     for (const auto& [name, value] : device_->statistics())
-        statistics_[name] = registerStatistic<std::uint64_t>(name);
+        if (models().count(model) || name == "busy_cycles" || name == "transactions")
+            statistics_[name] = registerStatistic<std::uint64_t>(name);
 }
 
 DeviceComponent::~DeviceComponent() = default;
+
+Parameters DeviceComponent::told(const SST::Params& params, Parameters defaults) {
+    for (auto& [key, value] : defaults) value = params.find<std::uint64_t>(key, value);
+    return defaults;
+}
 
 void DeviceComponent::init(unsigned phase) {
     if (phase == 0)
@@ -202,7 +222,7 @@ void DeviceComponent::refuse_silence() const {
 // SST counts on until its last thread has stopped; the machine's time ended with the CPU's.
 void DeviceComponent::finish() {
     for (const auto& [name, value] : final_ ? *final_ : device_->statistics())
-        statistics_.at(name)->addData(value);
+        if (statistics_.count(name)) statistics_.at(name)->addData(value);
 }
 
 }  // namespace acalsim

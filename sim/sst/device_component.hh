@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device model of sim/model as an SST component. EchoDevice and ComputeDevice say to sst-info
-// what they are; all they do is here.
+// A device model of sim/model as an SST component. EchoDevice, ComputeDevice and OwnDevice
+// say to sst-info what they are; all they do is here.
 #pragma once
 
 #include <functional>
@@ -19,13 +19,17 @@ namespace acalsim {
 
 class DeviceComponent : public CycleComponent {
 public:
-    // `defaults` are the model's parameters, as they are where `params` does not say otherwise.
+    // `parameters` are the model's, all of them.
     DeviceComponent(SST::ComponentId_t id, const SST::Params& params, const std::string& model,
-                    const Parameters& defaults);
+                    const Parameters& parameters);
     ~DeviceComponent() override;
 
     void init(unsigned phase) override;
     void finish() override;
+
+protected:
+    // A model's parameters, which are `defaults` where `params` does not say otherwise.
+    static Parameters told(const SST::Params& params, Parameters defaults);
 
 private:
     class Port;
@@ -90,7 +94,8 @@ private:
 class EchoDevice : public DeviceComponent {
 public:
     EchoDevice(SST::ComponentId_t id, SST::Params& params)
-        : DeviceComponent(id, params, "echo", {ACALSIM_ECHO_PARAMETERS(ACALSIM_DEFAULT)}) {}
+        : DeviceComponent(id, params, "echo",
+                          told(params, {ACALSIM_ECHO_PARAMETERS(ACALSIM_DEFAULT)})) {}
 
     SST_ELI_REGISTER_COMPONENT(EchoDevice, "acalsim", "EchoDevice",
                                SST_ELI_ELEMENT_VERSION(1, 0, 0),
@@ -104,7 +109,8 @@ public:
 class ComputeDevice : public DeviceComponent {
 public:
     ComputeDevice(SST::ComponentId_t id, SST::Params& params)
-        : DeviceComponent(id, params, "compute", {ACALSIM_COMPUTE_PARAMETERS(ACALSIM_DEFAULT)}) {}
+        : DeviceComponent(id, params, "compute",
+                          told(params, {ACALSIM_COMPUTE_PARAMETERS(ACALSIM_DEFAULT)})) {}
 
     SST_ELI_REGISTER_COMPONENT(ComputeDevice, "acalsim", "ComputeDevice",
                                SST_ELI_ELEMENT_VERSION(1, 0, 0),
@@ -146,6 +152,20 @@ public:
          1},
         {"store_wait_store_cycles", "cycles the store unit waited for a STORE", "cycles", 1},
         {"store_idle_cycles", "cycles without a STORE", "cycles", 1})
+    SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
+};
+
+class OwnDevice : public DeviceComponent {
+public:
+    OwnDevice(SST::ComponentId_t id, SST::Params& params);
+
+    SST_ELI_REGISTER_COMPONENT(OwnDevice, "acalsim", "OwnDevice", SST_ELI_ELEMENT_VERSION(1, 0, 0),
+                               "A device of the user's, from the library that was made of it",
+                               COMPONENT_CATEGORY_UNCATEGORIZED)
+    SST_ELI_DOCUMENT_PARAMS(ACALSIM_DEVICE_PARAMETERS,
+                            {"library", "path of the library, python -m acalsim_backend.host.own"},
+                            {"parameters", "those of the device: NAME=NUMBER NAME=NUMBER...", ""})
+    SST_ELI_DOCUMENT_STATISTICS(ACALSIM_DEVICE_STATISTICS)
     SST_ELI_DOCUMENT_PORTS(ACALSIM_DEVICE_PORTS)
 };
 

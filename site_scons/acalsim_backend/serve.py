@@ -2,7 +2,8 @@
 """The simulator's side of the socket: a machine in, one client served, statistics out.
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
-        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--record FILE] [--clock FILE]
+        [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--device NAME=FILE.so]
+        [--record FILE] [--clock FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -32,6 +33,7 @@ from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
 from .files import write_atomic
 from .host.library import find_library, load
+from .host.own import libraries
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
 from .machine.machine import Machine
@@ -61,9 +63,11 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         simulator.keep_spans()
     if options.clock:
         simulator.tell(lambda cycle: Path(options.clock).write_text(str(cycle)))
+    own = libraries(machine, given_libraries(options))
     for device in machine.devices:
+        model = own.get(device.name, device.model)
         try:
-            simulator.add_device(device.model, device.name, device.base, dict(device.parameters))
+            simulator.add_device(model, device.name, device.base, dict(device.parameters))
         except ValueError as error:
             raise ServeError(f"{machine.path}: {error}") from None
 
@@ -96,6 +100,8 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
     command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
     command += ["--spans", str(options.spans)] if options.spans else []
+    for name, path in libraries(machine, given_libraries(options)).items():
+        command += ["--device", f"{name}={path}"]
 
     def serve(path: str) -> Statistics:
         refuse_bad_path(path)
@@ -173,6 +179,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--record", help="file for the accesses and their answers, for simulate.replay")
     parser.add_argument("--library", help="the embedded engine's library, if not build/host's")
     parser.add_argument(
+        "--device",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.so",
+        help="the library of an own device, if not the cache's",
+    )
+    parser.add_argument(
         "--sst-options", default="", help="more options for `sst`, as a shell would take them"
     )
     parser.add_argument("--sst-launcher", default="", help="what starts `sst`, say 'mpirun -n 2'")
@@ -180,6 +193,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")
     return options
+
+
+def given_libraries(options: argparse.Namespace) -> dict[str, Path]:
+    """The libraries of own devices that the command line names."""
+    return {name: Path(path).absolute() for name, _, path in (text.partition("=") for text in options.device)}
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 
@@ -113,6 +114,18 @@ class Table(Files):
 
 
 @dataclass(frozen=True)
+class OwnDevice(Files):
+    """The library NAME.so of a device of the user's, and the files that it is made from."""
+
+    library: Any
+    reads: Any
+
+    @property
+    def name(self):
+        return Path(str(self.library)).stem
+
+
+@dataclass(frozen=True)
 class Host(Files):
     """What runs on this computer: the watcher of captures, and what every simulation loads."""
 
@@ -122,7 +135,9 @@ class Host(Files):
     qemu: Any
     """QEMU's own word that it takes the plugin."""
     sst: Any = ()
+    devices: Any = ()
+    """OwnDevices of the machine."""
 
     @property
     def for_simulation(self):
-        return [self.plugin, self.library, self.qemu, self.sst]
+        return [self.plugin, self.library, self.qemu, self.sst, self.devices]

@@ -128,6 +128,7 @@ def resolve_machine(env):
     env["SST_CONFIG"] = [str(machine.sst_config)] if machine.sst_config else []
     env["MACHINE_VIEW"] = env.Value(machine.compile_view())
     env["CPU"] = machine.cpu
+    env["OWN_DEVICES"] = [device for device in machine.devices if device.own]
     env["HAS_COMPUTE"] = machine.device("compute") is not None
     is_default = machine.path.resolve() == find_machine("default").resolve()
     env["BUILD"] = variant_folder(machine.name, is_default, env["ENGINE"], env["PRECISION"])

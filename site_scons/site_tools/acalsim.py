@@ -171,6 +171,7 @@ def Simulate(env, model, elf, placement, host):
 def simulation(env, model, host, folder):
     """The arguments of a simulation that leaves its files in `folder` of the model's own."""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
+    given += [("device", f"{own.name}={own.library}") for own in host.devices]
     options = [
         Word(f"{model.folder}/{folder}"),
         *MACHINE,

@@ -10,7 +10,9 @@ import shutil
 from acalsim_backend import watch
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.host import engine, qemu
+from acalsim_backend.host import own as own_host
 from acalsim_backend.host import sst as sst_host
+from acalsim_backend.machine import headers
 from acalsim_build import products
 from acalsim_build.commands import words
 
@@ -31,13 +33,15 @@ def exists(env):
 
 def HostTools(env):
     """The watcher, QEMU's plugin, the embedded engine, and QEMU's own word that it takes the plugin."""
-    for header in ("registers", "tables"):
-        env.Room("machine.headers", header, f"{HOST}/{header}.h", [], header, "$TARGET")
+    for header in ("registers", "tables", "interface"):
+        sources = headers.AGREED if header == "interface" else ()
+        env.Room("machine.headers", header, f"{HOST}/{header}.h", map(str, sources), header, "$TARGET")
     plugin, library = build_plugin(env), build_engine(env)
     answer = env.Room("host.qemu", "check", f"{HOST}/qemu.json", plugin, "check", "$SOURCE", "$TARGET")
     env.Depends(answer, qemu_binary(env))
     env.Clean(answer, env.fs.Dir(HOST))
-    return products.Host(build_watch(env), plugin, library, answer, build_sst_library(env))
+    devices = build_devices(env)
+    return products.Host(build_watch(env), plugin, library, answer, build_sst_library(env), devices)
 
 
 def qemu_binary(env):
@@ -92,6 +96,21 @@ def build_sst_library(env):
     )
     env.Clean(library, env.fs.Dir(HOST_SST))
     return library
+
+
+def build_devices(env):
+    """The machine's own devices: a library each."""
+    made = []
+    for device in env["OWN_DEVICES"]:
+        own, target = device.own, f"{env['BUILD']}/devices/{device.name}.so"
+        reads = [str(path) for path in own.reads]
+        sources = [reads, [str(path) for path in (*own_host.SOURCES, *own_host.HEADERS)]]
+        sources += [env.Value(own_host.baked(device, own))]
+        library = env.Room("host.own", device.name, target, sources, "$MACHINE_FILE", device.name, "$TARGET")
+        env.NoCache(library)  # it knows where the source lies
+        env.Clean(library, env.fs.Dir(f"{env['BUILD']}/devices"))
+        made.append(products.OwnDevice(library, env.Nodes(reads)))
+    return made
 
 
 def link(env, target, compiled, subject, command):

@@ -9,23 +9,17 @@ that neither CMake nor a second library is needed.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
 import sysconfig
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nanobind
 
 from ..errors import ServeError, ToolchainError, run_room
 from ..files import StrPath, short_digest, write_if_changed
-from ..machine.headers import registers_header, tables_header
+from ..machine.headers import interface_header, registers_header, tables_header
 from ..paths import KERNELS, ROOT, SIM, cache_folder
+from .compiler import CXX, MODEL_CXXFLAGS, compile_all, make
 from .library import LIBRARY_NAME, find_library
-
-CXX = os.environ.get("CXX", "g++")
 
 ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("embedded/*.cc")))
 """All of sim/model and sim/embedded: a new device model is compiled without being named here."""
@@ -33,20 +27,7 @@ ENGINE_SOURCES = tuple(sorted(SIM.glob("model/*.cc"))) + tuple(sorted(SIM.glob("
 INCLUDED = (*sorted(SIM.glob("*/*.hh")), *sorted(KERNELS.glob("*.h")))
 """Headers that the sources may include: the vector unit computes by the functions of the CPU's kernels."""
 
-ENGINE_CXXFLAGS = (
-    "-std=c++17",
-    "-O3",
-    # Products and sums are rounded one by one, even where the host could fuse them: results are the same
-    # on every host.
-    "-ffp-contract=off",
-    # No model reads errno or the floating-point exceptions, and loops vectorise.
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-Wall",
-    "-Wextra",
-)
+ENGINE_CXXFLAGS = MODEL_CXXFLAGS
 NANOBIND_CXXFLAGS = (
     "-std=c++17",
     "-O2",
@@ -83,7 +64,7 @@ def cxxflags(source: Path) -> tuple[str, ...]:
 
 
 def compile_command(source: Path, target: Path, headers: Path) -> list[str]:
-    """The command that compiles one source to one object. `headers` holds registers.h and tables.h."""
+    """The command that compiles one source to one object. `headers` holds those that are generated."""
     includes = [
         f"-I{SIM}",
         f"-I{ROOT}",
@@ -113,13 +94,14 @@ def build(folder: StrPath) -> Path:
     Raises ToolchainError with the compiler's first error.
     """
     folder = Path(folder).absolute()
-    headers = _write_headers(folder)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(lambda source: _compile(source, folder, headers), sources()))
+    headers = write_headers(folder)
+    objects = compile_all(
+        sources(), folder, headers, lambda source, out: compile_command(source, out, folder)
+    )
     library = folder / short_digest(*objects) / LIBRARY_NAME
     if not library.exists():
         library.parent.mkdir(exist_ok=True)
-        _make(library, lambda temporary: link_command(objects, temporary))
+        make(library, lambda temporary: link_command(objects, temporary))
     return library
 
 
@@ -129,46 +111,30 @@ def build_program(folder: StrPath, source: Path, flags: tuple[str, ...]) -> Path
     Raises ToolchainError with the compiler's first error.
     """
     folder = Path(folder).absolute()
-    headers = _write_headers(folder)
     models = tuple(path for path in ENGINE_SOURCES if path.parent.name == "model")
     engine = tuple(SIM / "embedded" / name for name in ("engine.cc", "guest_ram.cc"))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = pool.map(lambda each: _compile(each, folder, headers, flags), (source, *models, *engine))
-        objects = list(made)
+    objects = compile_all(
+        (source, *models, *engine),
+        folder,
+        write_headers(folder),
+        lambda each, out: [*compile_command(each, out, folder), *flags],
+    )
     program = folder / f"{source.stem}-{short_digest(*objects)}"
     if not program.exists():
-        _make(program, lambda temporary: [CXX, *flags, *map(str, objects), "-o", str(temporary)])
+        make(program, lambda out: [CXX, *flags, *map(str, objects), "-o", str(out)])
     return program
 
 
-def _write_headers(folder: Path) -> str:
+def write_headers(folder: Path) -> str:
     """Write the generated headers; return a digest of these and of all others."""
-    write_if_changed(folder / "registers.h", registers_header())
-    write_if_changed(folder / "tables.h", tables_header())
-    return short_digest(folder / "registers.h", folder / "tables.h", *INCLUDED)
-
-
-def _compile(source: Path, folder: Path, headers: str, flags: tuple[str, ...] = ()) -> Path:
-    compiled = lambda target: [*compile_command(source, target, folder), *flags]  # noqa: E731
-    command = " ".join(compiled(folder))
-    key = hashlib.sha256(f"{short_digest(source)} {headers} {command}".encode()).hexdigest()[:16]
-    target = folder / f"{source.stem}-{key}.o"
-    if not target.exists():
-        _make(target, compiled)
-    return target
-
-
-def _make(target: Path, command: Callable[[Path], list[str]]) -> None:
-    """Make `target` by `command` of a temporary path: it appears whole or not at all."""
-    temporary = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        done = subprocess.run(command(temporary), capture_output=True, text=True)
-    except FileNotFoundError:
-        raise ToolchainError(f"no C++ compiler '{CXX}' (Debian's package is g++)") from None
-    if done.returncode:
-        complaint = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
-        raise ToolchainError(f"{target.name} cannot be built: {complaint.strip()}")
-    os.replace(temporary, target)
+    texts = {
+        "registers.h": registers_header(),
+        "tables.h": tables_header(),
+        "interface.h": interface_header(),
+    }
+    for name, text in texts.items():
+        write_if_changed(folder / name, text)
+    return short_digest(*(folder / name for name in texts), *INCLUDED)
 
 
 def main(arguments: list[str]) -> int:

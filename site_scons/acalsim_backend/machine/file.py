@@ -15,7 +15,8 @@ from ..errors import MachineError, UnknownKeyError
 from ..paths import MACHINES
 from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
 from .machine import Cpu, Device, Machine, Ram, hex_range
-from .models import DEVICE_MODELS
+from .models import DEFAULT_BASES, DEVICE_MODELS
+from .own import LANGUAGES, Own, read_own
 from .registers import WINDOW_BYTES
 from .rows import COMPLETION, ENERGY, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
 
@@ -24,6 +25,8 @@ MOST_ALIKE = 64
 """Devices of one table."""
 SPACING_BYTES = 0x10_0000
 """Of address space from one of them to the next."""
+FIRST_OWN_BASE = max(DEFAULT_BASES.values()) + SPACING_BYTES
+"""Where the first device of the user's lies, if the file does not say; the next one SPACING_BYTES behind."""
 
 
 def find_machine(name_or_path: str) -> Path:
@@ -157,8 +160,9 @@ class _Reader:
         return path
 
     def devices(self, table: dict[str, Any]) -> tuple[Device, ...]:
+        tables = {name: self.table(table, name, "devices.") for name in table}
         devices = [
-            device for name in table for device in self.alike(name, self.table(table, name, "devices."))
+            device for name, own in self.with_bases(tables).items() for device in self.alike(name, own)
         ]
         for one, other in pairwise(sorted(devices, key=lambda device: device.name)):
             if one.name == other.name:
@@ -169,6 +173,40 @@ class _Reader:
         if sum(device.model == "echo" for device in devices) != 1:
             raise self.fail('a machine has exactly one device with model = "echo"; it ends the simulation')
         return self.with_interrupts(sorted(devices, key=lambda device: device.base))
+
+    def with_bases(self, tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The devices' tables, each of an own device with a base: what the file says, else the next free."""
+        taken = {
+            own["base"] + index * SPACING_BYTES
+            for own in tables.values()
+            for index in range(count_of(own))
+            if isinstance(own.get("base"), int)
+        }
+        placed = {}
+        for name, own in tables.items():
+            if "base" not in own and self.is_own(own.get("model", name)):
+                base, count = FIRST_OWN_BASE, count_of(own)
+                while taken & (windows := {base + index * SPACING_BYTES for index in range(count)}):
+                    base += SPACING_BYTES
+                taken |= windows
+                own = {**own, "base": base}
+            placed[name] = own
+        return placed
+
+    def is_own(self, model: Any) -> bool:
+        """Whether a device's model is a file of the user's: it has a suffix."""
+        return isinstance(model, str) and bool(Path(model).suffix)
+
+    def own(self, model: str, where: str) -> Own:
+        """The user's device that `model` names, by its path from the machine file."""
+        path = (self.path.parent / model).resolve()
+        if path.suffix not in LANGUAGES:
+            raise self.fail(
+                f"{where}model is {model!r}; a device's own file ends with {', '.join(LANGUAGES)}"
+            )
+        if not path.is_file():
+            raise self.fail(f"{where}model is {model!r}; there is no file '{path}'")
+        return read_own(path)
 
     def with_interrupts(self, devices: list[Device]) -> tuple[Device, ...]:
         """The devices, each with an interrupt source of its own: what the file says, else the next free."""
@@ -212,18 +250,23 @@ class _Reader:
         where = f"devices.{name}."
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise self.fail(f"device name '{name}' is not lower-case letters, digits and _")
-        model = DEVICE_MODELS.get(table.get("model", name))
-        if model is None:
+        model = table.get("model", name)
+        is_own = self.is_own(model)
+        if not is_own and model not in DEVICE_MODELS:
             known = ", ".join(DEVICE_MODELS)
-            raise self.fail(f"{where}model is {table.get('model', name)!r}; known are {known}")
+            raise self.fail(f"{where}model is {model!r}; known are {known}")
         if "base" not in table:
             raise self.fail(f"{where}base is missing: the address of the device's registers")
         base = self.number(table, Parameter("base", 0, 0, RAM_ORIGIN - WINDOW_BYTES, ""), where)
-        own = {key: value for key, value in table.items() if key not in ("model", "base")}
-        parameters = self.numbers(own, model.parameters, where)
-        if complaint := model.complaint(parameters):
+        base = self.multiple(base, WINDOW_BYTES, f"{where}base")
+        given = {key: value for key, value in table.items() if key not in ("model", "base")}
+        if is_own:
+            own = self.own(model, where)
+            return Device(name, model, base, self.numbers(given, own.parameters, where), own=own)
+        parameters = self.numbers(given, DEVICE_MODELS[model].parameters, where)
+        if complaint := DEVICE_MODELS[model].complaint(parameters):
             raise self.fail(f"{where}{complaint}")
-        return Device(name, model.name, self.multiple(base, WINDOW_BYTES, f"{where}base"), parameters)
+        return Device(name, model, base, parameters)
 
     def refuse_overlaps(self, devices: tuple[Device, ...], ram: Ram) -> None:
         windows = [(d.base, d.size_bytes, f"device '{d.name}'") for d in devices]
@@ -283,3 +326,9 @@ class _Reader:
         if value % step:
             raise self.fail(f"{key} is {value:#x}; it is a multiple of {step:#x}")
         return value
+
+
+def count_of(table: Mapping[str, Any]) -> int:
+    """How many devices a table says, as far as that can be told before it is checked."""
+    count = table.get("count", 1)
+    return count if isinstance(count, int) and 1 <= count <= MOST_ALIKE else 1

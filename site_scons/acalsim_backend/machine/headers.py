@@ -3,20 +3,29 @@
 
 python -m acalsim_backend.machine.headers registers OUT    for firmware, plugin and simulator alike
 python -m acalsim_backend.machine.headers tables OUT       for the simulator: rows that its code walks
+python -m acalsim_backend.machine.headers interface OUT    for the simulator and what it loads: do they fit?
 python -m acalsim_backend.machine.headers machine NAME OUT for the firmware of one machine
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from ..errors import AcalsimError, run_room
 from ..files import write_atomic
+from ..paths import SIM
 from . import commands, functions, models, protocol, registers
 from .board import RAM_ORIGIN
 from .file import load_machine
-from .machine import Machine
+from .machine import Device, Machine
+from .own import Own
 from .rows import COMPLETION, LATENCIES, RAM_TIMING, Parameter
+
+AGREED = tuple(
+    SIM / f"model/{name}.hh" for name in ("device", "host", "stages", "span_log", "registry", "library")
+)
+"""Headers that say how an engine and a device that it loads reach each other."""
 
 BANNER = (
     "/* SPDX-License-Identifier: Apache-2.0 */\n"
@@ -32,7 +41,7 @@ def registers_header() -> str:
             *_defines(
                 "REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in registers.REGISTERS)
             ),
-            *_register_table(),
+            *_register_table("registers", registers.REGISTERS),
             f"#define DEVICE_WINDOW_BYTES {registers.WINDOW_BYTES:#x}",
             f"#define COMMAND_BYTES {commands.COMMAND_BYTES:#x}",
             f"#define COMMAND_LIST_ALIGNMENT_BYTES {commands.COMMAND_LIST_ALIGNMENT_BYTES:#x}",
@@ -128,8 +137,49 @@ def machine_header(machine: Machine) -> str:
     guard = "ACALSIM_MACHINE_H"
     lines = [BANNER.format(what=f"machine {machine.name}") + f"#ifndef {guard}\n#define {guard}\n"]
     lines += [f"#define {d.name.upper()}_DEVICE_BASE {d.base:#x}" for d in machine.devices]
+    lines += [line for device in machine.devices if device.own for line in _own(device, device.own)]
     lines += ["", *_completion(machine)]
     return "\n".join([*lines, "\n#endif\n"])
+
+
+def _own(device: Device, own: Own) -> list[str]:
+    """Parameters and registers of a device of the user's."""
+    name = device.name.upper()
+    parameters = ((row.name.upper(), device.parameters[row.name], row.description) for row in own.parameters)
+    registers = ((row.name, row.offset, f"{row.access:2} {row.description}") for row in own.registers)
+    return [*_defines(f"{name}_DEVICE_", parameters), *_defines(f"{name}_REG_", registers)]
+
+
+def declared_header(own: Own) -> str:
+    """What the user's device declares, for what is compiled with it: its registers, and where its source is."""
+    return "\n".join(
+        [
+            BANNER.format(what=f"declared of {own.source.name}")
+            + "#ifndef ACALSIM_DECLARED_H\n#define ACALSIM_DECLARED_H",
+            *_defines("REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in own.registers)),
+            *_register_table("own_registers", own.registers),
+            f"#define ACALSIM_REGISTER_BYTES {max(r.offset + r.size_bytes for r in (*registers.REGISTERS, *own.registers)):#x}",
+            f"#define ACALSIM_SOURCE {_c_string(str(own.source))}",
+            "\n#endif\n",
+        ]
+    )
+
+
+def interface_header() -> str:
+    """A digest of what a device compiled by itself and the engine that loads it have to agree about."""
+    text = registers_header() + "".join(path.read_text() for path in AGREED)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return "\n".join(
+        [
+            BANNER.format(what="interface") + "#ifndef ACALSIM_INTERFACE_H\n#define ACALSIM_INTERFACE_H\n",
+            f'#define ACALSIM_INTERFACE "{digest}"',
+            "\n#endif\n",
+        ]
+    )
+
+
+def _c_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _completion(machine: Machine) -> list[str]:
@@ -194,13 +244,10 @@ def _asserts() -> list[str]:
     return lines
 
 
-def _register_table() -> list[str]:
+def _register_table(name: str, table: tuple[registers.Register, ...]) -> list[str]:
     """All registers as one macro, so that a model can walk them: name, offset, readable, writable."""
-    rows = [
-        f"    ROW({r.name}, {r.offset:#x}, {int('R' in r.access)}, {int('W' in r.access)})"
-        for r in registers.REGISTERS
-    ]
-    return ["\n#define ACALSIM_REGISTERS(ROW) \\", " \\\n".join(rows), ""]
+    rows = [f"{r.name}, {r.offset:#x}, {int('R' in r.access)}, {int('W' in r.access)}" for r in table]
+    return ["", _rows(name, rows), ""]
 
 
 def _command() -> list[str]:
@@ -216,10 +263,12 @@ def main(arguments: list[str]) -> int:
             write_atomic(out, registers_header())
         case ["tables", out]:
             write_atomic(out, tables_header())
+        case ["interface", out]:
+            write_atomic(out, interface_header())
         case ["machine", name, out]:
             write_atomic(out, machine_header(load_machine(name)))
         case _:
-            raise AcalsimError("usage: headers registers OUT | headers tables OUT | headers machine NAME OUT")
+            raise AcalsimError("usage: headers registers|tables|interface OUT | headers machine NAME OUT")
     return 0
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import MachineError
 from .machine import Machine
-from .models import DEVICE_MODELS
 
 Value = int | str
 
@@ -51,6 +50,6 @@ def _numbers(table: Mapping[str, Any], machine: Machine) -> Iterator[tuple[str, 
         device = next(each for each in machine.devices if each.name == name)
         if device.model != "echo":
             yield f"devices.{name}.count", own.get("count", 1)
-        for row in DEVICE_MODELS[device.model].parameters:
+        for row in device.declared:
             if not row.choices and row.name != "interrupt":
                 yield f"devices.{name}.{row.name}", device.parameters[row.name]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .board import RAM_ORIGIN
-from .models import product_rates
+from .models import DEVICE_MODELS, product_rates
+from .own import Own
 from .registers import WINDOW_BYTES
-from .rows import L1D
+from .rows import L1D, Parameter
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,24 @@ class Ram:
 
 @dataclass(frozen=True)
 class Device:
-    """One device: its `model` is a row of DEVICE_MODELS, `parameters` are complete."""
+    """One device: its `model` is a row of DEVICE_MODELS or the path of an `own` one, `parameters` are complete."""
 
     name: str
     model: str
     base: int
     parameters: Mapping[str, int]
     size_bytes: int = WINDOW_BYTES
+    own: Own | None = None
+
+    @property
+    def declared(self) -> tuple[Parameter, ...]:
+        """What its model's parameters are."""
+        return self.own.parameters if self.own else DEVICE_MODELS[self.model].parameters
+
+    @property
+    def replays(self) -> bool:
+        """As the DeviceModel says; of a device of the user's nothing is known."""
+        return not self.own and DEVICE_MODELS[self.model].replays
 
     @property
     def range(self) -> str:
@@ -117,6 +129,7 @@ class Machine:
                 if d.model == "compute"
                 else f" {d.parameters['interrupt']}"
             )
+            parameters += own_view(d.own, d.parameters) if d.own else ""
             lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
         return "\n".join(lines) + "\n"
 
@@ -128,6 +141,12 @@ class Machine:
         for name, cache in self.cpu.caches.items():
             lines.append(f"cache {name} " + " ".join(str(cache.get(row.name, 0)) for row in L1D))
         return "\n".join(lines) + "\n"
+
+
+def own_view(own: Own, parameters: Mapping[str, int]) -> str:
+    """What firmware may know of a device of the user's."""
+    registers = ", ".join(f"{row} {row.access}" for row in own.registers)
+    return f" {dict(parameters)} [{registers}]"
 
 
 def hex_range(base: int, size_bytes: int) -> str:

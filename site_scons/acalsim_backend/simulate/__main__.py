@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--engine", default="embedded")
     parser.add_argument("--sst-options", help="more options for `sst`")
     parser.add_argument("--sst-launcher", help="what starts `sst`")
+    parser.add_argument("--device", action="append", default=[], help="NAME=FILE.so: an own device's library")
     parser.add_argument("--plugin", type=Path, required=True)
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument(
@@ -59,7 +60,11 @@ def main(arguments: list[str]) -> int:
         debugger=partial(invite, options.elf, options.run) if options.debug else None,
         engine_options=[
             f"--{name}={value}"
-            for name, value in (("sst-options", options.sst_options), ("sst-launcher", options.sst_launcher))
+            for name, value in (
+                ("sst-options", options.sst_options),
+                ("sst-launcher", options.sst_launcher),
+                *(("device", text) for text in options.device),
+            )
             if value
         ],
     )

@@ -17,7 +17,6 @@ from typing import Any
 from .. import doors
 from ..errors import SimulateError
 from ..machine.machine import Machine
-from ..machine.models import DEVICE_MODELS
 from .run_file import Account, EngineCounters, Guest, Statistics
 
 
@@ -41,7 +40,7 @@ class Replayed:
 def can_replay(statistics: Statistics, machine: Machine) -> bool:
     """Whether nothing in the run can depend on time or values in ways that no recording has."""
     guest = statistics.guest or {}
-    return not guest.get("clock_reads") and all(DEVICE_MODELS[d.model].replays for d in machine.devices)
+    return not guest.get("clock_reads") and all(device.replays for device in machine.devices)
 
 
 def cpu_view(machine: Machine) -> str:
