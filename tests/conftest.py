@@ -27,6 +27,7 @@ pytest_plugins = [
     "driver_fixtures",
     "kernel_fixtures",
     "offload_fixtures",
+    "own_fixtures",
     "pipeline_fixtures",
     "qemu_fixtures",
     "simulator_fixtures",

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.quick
 
 PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
-    ("errors",),
+    ("errors", "device"),
     ("files", "paths", "alignment", "cli", "processes"),
     ("doors", "watch", "arena", "mapped"),
     ("ir",),
@@ -26,7 +26,7 @@ FLOORS = (
     ("codegen",),
     ("simulate",),
     ("report",),
-    ("pipeline", "serve", "timing", "frames", "compare", "baseline", "doctor"),
+    ("pipeline", "serve", "timing", "frames", "compare", "baseline", "doctor", "own"),
     ("sweep",),
     ("backend", "compiler"),
     ("__init__",),

@@ -1,42 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices of the user's in C++: compiled by themselves, loaded by the engine, refused in a line."""
 
+import re
+
 import pytest
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.host import own
 from acalsim_backend.machine.file import load_machine
+from conftest import ROOT
 from simulator_fixtures import DATA_IN, DATA_OUT, RESULT
 
 SECOND = 0x18
-ADDER = """\
-//@ parameter latency_cycles = 5 in 1..1000: from DATA_IN to RESULT
-//@ register SECOND at 0x18 W: what is added
-#include "declared.h"
-#include "model/registry.hh"
-
-namespace acalsim {
-
-class Adder : public Device {
-public:
-    explicit Adder(const Slot& slot) : Device(slot), latency_(slot.parameter("latency_cycles")) {}
-
-private:
-    void write(std::uint32_t offset, std::uint32_t value) override {
-        Device::write(offset, value);
-        if (offset != REG_DATA_IN) return;
-        become(STATUS_BUSY);
-        after(latency_, [this] {
-            at(REG_RESULT) = at(REG_DATA_IN) + at(REG_SECOND);
-            become(STATUS_DATA_READY);
-        });
-    }
-    const Cycle latency_;
-};
-
-const Registered<Adder> registered("adder");
-
-}  // namespace acalsim
-"""
+ADDER = re.search(r"```cpp\n(.*?)```", (ROOT / "docs/own_device.md").read_text(), re.DOTALL)[1]
+"""The page's own listing."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +32,7 @@ def simulator(embedded, adder):
     machine, libraries = adder
     simulator = embedded.Engine(**machine.ram.timing)
     for device in machine.devices:
-        model = libraries.get(device.name, device.model)
+        model = own.models(machine, libraries)[device.name]
         simulator.add_device(model, device.name, device.base, dict(device.parameters))
     return simulator
 
@@ -83,7 +59,11 @@ def test_a_device_that_has_not_changed_is_not_compiled_again(adder, monkeypatch)
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("become(STATUS_BUSY);", "become(STATUS_BUSY)", r"^'mine': .*adder\.cc:16:28: error: expected ';'"),
+        (
+            "become(STATUS_BUSY);",
+            "become(STATUS_BUSY)",
+            r"^'mine': .*adder\.cc:17:9: error: expected ';' before 'after'",
+        ),
         ("Cycle latency_;", "Cycle latency_; void more();\n    virtual void read() { more(); }", "undefined"),
         ('slot.parameter("latency', 'lost("latency', r"adder\.cc:10:\d+: error: 'lost' was not declared"),
     ],
@@ -103,14 +83,14 @@ def test_a_source_without_a_device_is_refused_when_it_is_loaded(tmp_path, embedd
     with pytest.raises(
         ValueError, match="device 'mine': its source registers 0 models; it has one `const Reg"
     ):
-        embedded.Engine(**machine.ram.timing).add_device(path, "mine", 0x10400000, {"access_cycles": 1})
+        embedded.Engine(**machine.ram.timing).add_device(str(path), "mine", 0x10400000, {"access_cycles": 1})
 
 
 def test_a_library_of_another_interface_is_refused(tmp_path, embedded, monkeypatch):
     monkeypatch.setattr(own, "interface_header", lambda: '#define ACALSIM_INTERFACE "older"\n')
     path = own.libraries(with_source(tmp_path, ADDER), {})["mine"]
     with pytest.raises(ValueError, match="device 'mine': device library .* was compiled for interface older"):
-        embedded.Engine(20, 8).add_device(path, "mine", 0x10400000, {"access_cycles": 1})
+        embedded.Engine(20, 8).add_device(str(path), "mine", 0x10400000, {"access_cycles": 1})
 
 
 def test_without_a_compiler_there_is_one_line(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def test_the_firmware_knows_parameters_and_registers(load):
 
 def test_what_is_compiled_with_the_device_knows_its_registers(load):
     header = declared_header(load().devices[1].own)
-    assert "ROW(SCALE, 0x20, 1, 1)" in header and "#define ACALSIM_REGISTER_BYTES 0x24" in header
+    assert "ROW(SCALE, 0x20, 1, 1)" in header and "#define REG_SCALE 0x20 /* RW factor */" in header
 
 
 def test_the_compiler_sees_parameters_and_registers_and_not_the_source(load):

@@ -98,7 +98,7 @@ def test_a_python_device_reaches_guest_ram(embedded, simulator, tmp_path):
     simulator.write(MINE + DATA_IN, A)
     assert simulator.read(MINE + RESULT) == (True, 0, 2 * (DMA_LATENCY + 1))
     assert bytes(matrices.get(A, 4, np.uint8)) == b"dcba"
-    with pytest.raises(IndexError, match="outside guest RAM"):
+    with pytest.raises(embedded.SimulationError, match="outside guest RAM"):
         simulator.write(MINE + DATA_IN, 0x1000)
 
 

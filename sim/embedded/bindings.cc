@@ -253,6 +253,9 @@ void bind_engine(nb::module_& module) {
         .def("result", [](const PythonEngine& engine) { return result_of(engine); })
         .def("tell", &PythonEngine::tell, "told"_a,
              "Calls told(cycle) now and then while it works.")
+        .def(
+            "place", [](const PythonEngine& engine) { return engine.place(); },
+            "Where the simulation is, in words; any thread may ask.")
         .def("keep_spans", &PythonEngine::keep_spans, "From now on, what happens is kept.")
         .def("spans", &spans_of, "What the devices did, as in a run's spans.bin.")
         .def_prop_ro(

@@ -21,6 +21,12 @@ std::string hex(std::uint64_t value) {
     return text;
 }
 
+// What a device that can tell waits for.
+std::string work_of(const Device& device) {
+    const std::string work = device.waits_for();
+    return work.empty() ? work : "; it waits for " + work;
+}
+
 }  // namespace
 
 // The engine as one device sees it.
@@ -140,6 +146,7 @@ Response Engine::access(const Access& access) {
     const Cycle begin = this->begin(access);
     ++transactions_;
     answered_ = false;
+    present_ = &access;
     route(access);
     while (!answered_) {
         if (!next_until(std::numeric_limits<Cycle>::max())) deadlock(access);
@@ -147,6 +154,7 @@ Response Engine::access(const Access& access) {
     }
     // A device that answers at once would let a client poll without time ever passing.
     run_until(std::max(now_, begin + 1));
+    present_ = nullptr;
     response_.stall_cycles = now_ - begin;
     response_.interrupted = interrupts_.any();
     return response_;
@@ -198,8 +206,8 @@ Device* Engine::device_at(std::uint64_t address, std::uint64_t& base) const {
 
 // Checked at once, so that whoever asks for what is not there is told.
 void Engine::ask(Transfer transfer) {
-    if (!ram_.range().contains(transfer.block.address, transfer.block.extent()))
-        throw std::out_of_range("DMA outside guest RAM");
+    std::uint64_t base = 0;
+    ram_.refuse_outside(device_at(transfer.base, base)->name(), transfer.block);
     transfer.place = queue_.reserve();
     asked_.push_back(std::move(transfer));
 }
@@ -257,9 +265,26 @@ void Engine::run_next() {
 
 void Engine::deadlock(const Access& access) const {
     std::uint64_t base = 0;
-    throw SimulationError("device '" + device_at(access.address, base)->name() +
-                          "' never answers the " + describe(access) +
-                          ": nothing is left to happen after cycle " + std::to_string(now_));
+    const Device* device = device_at(access.address, base);
+    throw SimulationError("device '" + device->name() + "' never answers the " + describe(access) +
+                          ": nothing is left to happen after cycle " + std::to_string(now_) +
+                          work_of(*device));
+}
+
+std::string Engine::place() const {
+    const std::string cycle = "cycle " + std::to_string(now_);
+    const Access* const access = present_;
+    std::uint64_t base = 0;
+    const Device* device = access ? device_at(access->address, base) : nullptr;
+    if (device)
+        return cycle + ": device '" + device->name() + "' has not answered the " +
+               describe(*access) + work_of(*device);
+    std::string text = cycle;
+    for (const Plugged& plugged : devices_) {
+        const std::string work = plugged.device->waits_for();
+        if (!work.empty()) text += "; device '" + plugged.device->name() + "' waits for " + work;
+    }
+    return text;
 }
 
 std::map<std::uint64_t, Stages> Engine::stages() const {

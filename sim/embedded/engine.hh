@@ -49,6 +49,10 @@ public:
     // SimulationError if nothing is left that could.
     Response sleep(const Access& access);
 
+    // Where it is and what the CPU waits for, in words. May be asked while it works, by another
+    // thread.
+    std::string place() const;
+
     Cycle now() const { return now_; }
     bool ended() const { return ended_; }
     // Whether a device has taken any value for one that it would have needed for its time.
@@ -114,6 +118,7 @@ private:
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;
+    const Access* present_ = nullptr;  // that the CPU waits for
     bool answered_ = false;
     Response response_{};
 };

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -79,6 +81,16 @@ GuestRam& GuestRam::operator=(GuestRam&& other) noexcept {
     std::swap(has_values_, other.has_values_);
     std::swap(lists_, other.lists_);
     return *this;
+}
+
+void GuestRam::refuse_outside(const std::string& device, const Block& block) const {
+    if (range_.contains(block.address, block.extent())) return;
+    char text[128];
+    std::snprintf(text, sizeof text,
+                  "DMA of %" PRIu64 " bytes at 0x%08" PRIx64 " lies outside guest RAM 0x%08" PRIx64
+                  "..0x%08" PRIx64,
+                  block.extent(), block.address, range_.origin, range_.origin + range_.size_bytes);
+    throw SimulationError("device '" + device + "': " + text);
 }
 
 std::uint8_t* GuestRam::at(std::uint64_t address, std::uint64_t bytes) const {

@@ -26,6 +26,9 @@ public:
     const MemoryRange& range() const { return range_; }
     bool has_values() const { return has_values_; }
 
+    // What to throw when DMA asks for a block that lies elsewhere than in RAM: SimulationError.
+    void refuse_outside(const std::string& device, const Block& block) const;
+
     // The host's pointer to `bytes` bytes of guest memory. Throws std::out_of_range.
     std::uint8_t* at(std::uint64_t address, std::uint64_t bytes) const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/device.hh"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
@@ -15,14 +16,13 @@
 #include "declared.h"
 #else
 #define ACALSIM_OWN_REGISTERS(ROW)
-#define ACALSIM_REGISTER_BYTES sizeof(DeviceRegisters)
 #endif
 
 namespace acalsim {
 
 namespace {
 
-constexpr DeclaredRegister kRegisters[] = {
+const DeclaredRegister kRegisters[] = {
 #define ROW(name, offset, readable, writable) {#name, offset, readable != 0, writable != 0},
     ACALSIM_REGISTERS(ROW) ACALSIM_OWN_REGISTERS(ROW)
 #undef ROW
@@ -50,17 +50,21 @@ std::uint64_t Slot::parameter(const std::string& key) const {
     throw std::invalid_argument("device '" + name + "' lacks its parameter '" + key + "'");
 }
 
-Device::Device(const Slot& slot)
+Device::Device(const Slot& slot, const std::vector<DeclaredRegister>& more)
     : host_(slot.host),
       name_(slot.name),
       access_cycles_(slot.parameter("access_cycles")),
       interrupt_(slot.parameters.count("interrupt") ? slot.parameter("interrupt") : 0),
-      declared_{kRegisters, std::end(kRegisters)},
-      registers_(ACALSIM_REGISTER_BYTES / sizeof(std::uint32_t)) {}
+      declared_(std::begin(kRegisters), std::end(kRegisters)) {
+    declared_.insert(declared_.end(), more.begin(), more.end());
+    std::uint32_t last = 0;
+    for (const DeclaredRegister& row : declared_) last = std::max(last, row.offset);
+    registers_.resize(last / sizeof(std::uint32_t) + 1);
+}
 
 const DeclaredRegister* Device::declared(const Request& request) const {
-    for (const DeclaredRegister* row = declared_.begin; row != declared_.end; ++row) {
-        if (row->offset == request.offset) return row;
+    for (const DeclaredRegister& row : declared_) {
+        if (row.offset == request.offset) return &row;
     }
     return nullptr;
 }
@@ -74,7 +78,7 @@ bool Device::allowed(const Request& request) const {
 
 const char* Device::register_name(const Request& request) const {
     const DeclaredRegister* row = declared(request);
-    return row ? row->name : "?";
+    return row ? row->name.c_str() : "?";
 }
 
 void Device::access(const Request& request, Respond respond) {
@@ -172,6 +176,14 @@ Statistics Device::statistics() const {
                              {"transactions", transactions_}};
     count(statistics);
     return statistics;
+}
+
+Stages Device::stages() const {
+    Stages stages;
+#ifdef ACALSIM_OWN
+    stages.at(0, Stage::compute) = busy_cycles_ + (busy() ? host_.now() - busy_since_ : 0);
+#endif
+    return stages;
 }
 
 void Device::after(Cycle delay, std::function<void()> action) {

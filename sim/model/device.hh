@@ -30,26 +30,28 @@ using Respond = std::function<void(bool success, std::uint64_t data, const Stage
 using Parameters = std::map<std::string, std::uint64_t>;
 using Statistics = std::vector<std::pair<std::string, std::uint64_t>>;
 
-// A row of a device's registers, which a library of its own declares more of than others.
+// A row of a device's registers. A device of the user's declares more than all have.
 struct DeclaredRegister {
-    const char* name;
+    std::string name;
     std::uint32_t offset;
     bool readable;
     bool writable;
 };
 
-// The place that a device is plugged into. `parameters` are the machine file's, complete.
+// The place that a device is plugged into. `parameters` are the machine file's, complete. `told` is
+// what else a library of the user's devices is told, where it serves several.
 struct Slot {
     Host& host;
     std::string name;
     Parameters parameters;
+    std::string told = {};
 
     std::uint64_t parameter(const std::string& key) const;
 };
 
 class Device {
 public:
-    explicit Device(const Slot& slot);
+    explicit Device(const Slot& slot, const std::vector<DeclaredRegister>& more = {});
     virtual ~Device() = default;
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
@@ -66,8 +68,12 @@ public:
     const std::string& name() const { return name_; }
     Statistics statistics() const;
 
-    // The busy cycles so far, by stage, of a model that tells its stages apart.
-    virtual Stages stages() const { return {}; }
+    // The busy cycles so far, by stage, of a model that tells its stages apart; of a user's that
+    // does not, all of them count as computing.
+    virtual Stages stages() const;
+
+    // What its work waits for, in words for whoever asks why it does not answer.
+    virtual std::string waits_for() const { return {}; }
 
     // Bytes of scratchpad that peers may write; 0 for a model that takes no messages.
     virtual std::uint64_t peer_bytes() const { return 0; }
@@ -128,9 +134,7 @@ private:
     const std::string name_;
     const Cycle access_cycles_;
     const std::uint64_t interrupt_;  // source, or 0: there is no line
-    const struct {
-        const DeclaredRegister *begin, *end;
-    } declared_;
+    std::vector<DeclaredRegister> declared_;
     std::vector<std::uint32_t> registers_;
     std::deque<Access> stalled_;
     bool interrupts_ = false;  // at each end of work

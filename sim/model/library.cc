@@ -37,13 +37,19 @@ std::function<std::unique_ptr<Device>(const Slot&)> maker_of(const std::string& 
     if (found != models().end()) return found->second;
     if (model.find('/') == std::string::npos)
         throw std::invalid_argument("there is no model '" + model + "'");
-    void* const library = load(model);
-    const std::string interface = function_of<const char*()>(library, model, "acalsim_interface")();
+    const std::size_t end = model.find('\n');
+    const std::string path = model.substr(0, end);
+    const std::string told = end == std::string::npos ? "" : model.substr(end + 1);
+    void* const library = load(path);
+    const std::string interface = function_of<const char*()>(library, path, "acalsim_interface")();
     if (interface != ACALSIM_INTERFACE)
-        refuse(model, "was compiled for interface " + interface + "; this engine has " +
-                          ACALSIM_INTERFACE + ": compile it again");
-    auto* const make = function_of<Device*(const Slot&)>(library, model, "acalsim_make_device");
-    return [make](const Slot& slot) { return std::unique_ptr<Device>(make(slot)); };
+        refuse(path, "was compiled for interface " + interface + "; this engine has " +
+                         ACALSIM_INTERFACE + ": compile it again");
+    auto* const make = function_of<Device*(const Slot&)>(library, path, "acalsim_make_device");
+    return [make, told](Slot slot) {
+        slot.told = told;
+        return std::unique_ptr<Device>(make(slot));
+    };
 }
 
 }  // namespace acalsim

@@ -11,7 +11,8 @@
 
 namespace acalsim {
 
-// Makes a model's device. Throws std::invalid_argument where there is no such model, and where a
+// Makes a model's device: NAME or LIBRARY.so, behind which after a line's end may come what the
+// library is told. Throws std::invalid_argument where there is no such model, and where a
 // library cannot be loaded, has no device or was compiled for another engine.
 std::function<std::unique_ptr<Device>(const Slot&)> maker_of(const std::string& model);
 

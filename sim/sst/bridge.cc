@@ -250,7 +250,7 @@ void QEMUBinary::on_device(SST::Event* event, std::size_t port) {
 }
 
 void QEMUBinary::ask(DmaEvent* transfer) {
-    ram_.at(transfer->block.address, transfer->block.extent());
+    ram_.refuse_outside(devices_[transfer->port].name, transfer->block);
     dma_bytes_->addData(transfer->block.bytes());
     if (asked_.empty()) send_at(book_link_, cycle_now(), kBookTick);
     asked_.push_back(transfer);

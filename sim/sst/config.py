@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import sst  # noqa: E402
 from acalsim_backend.errors import AcalsimError  # noqa: E402
+from acalsim_backend.host.own import recipe_of  # noqa: E402
 from acalsim_backend.machine.file import load_machine  # noqa: E402
 
 STATISTICS = {
@@ -87,13 +88,14 @@ def component_of(device):
 
 def own_parameters(device, options):
     """What the component of a device of the user's takes: its library, and all that the device is to know."""
-    libraries = dict(text.split("=", 1) for text in options.device)
-    if device.name not in libraries:
+    given = dict(text.split("=", 1) for text in options.device)
+    if device.name not in given:
         sys.exit(
             f"acalsim: device '{device.name}' is an own one; give its library: --device {device.name}=FILE.so"
         )
     told = " ".join(f"{name}={value}" for name, value in device.parameters.items())
-    return {"library": libraries[device.name], "parameters": told}
+    library = given[device.name] + recipe_of(device.own).told(device.own)
+    return {"library": library, "parameters": told}
 
 
 def linked(latency):

@@ -105,7 +105,7 @@ def run_program(
         machine=machine,
         plan=plan,
         placement=program.placement,
-        provenance=provenance(program.origin, program.elf, machine.path, *versions),
+        provenance=provenance(program.origin, program.elf, machine, *versions),
     )
     check = compare(outputs, references, producers(plan), tolerance)
     return outputs, build_report(subject, RunFile(engine, run.statistics), check, happened)

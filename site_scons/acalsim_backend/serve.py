@@ -21,6 +21,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from .cli import Parser
 from .errors import ServeError, ToolchainError, run_room
 from .files import write_atomic
 from .host.library import find_library, load
-from .host.own import libraries
+from .host.own import libraries, models
 from .host.sst import CONFIG, find_sst, find_sst_library
 from .machine.file import load_machine
 from .machine.machine import Machine
@@ -64,21 +65,25 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
     if options.clock:
         simulator.tell(lambda cycle: Path(options.clock).write_text(str(cycle)))
     own = libraries(machine, given_libraries(options))
+    known = models(machine, own)
     for device in machine.devices:
-        model = own.get(device.name, device.model)
         try:
-            simulator.add_device(model, device.name, device.base, dict(device.parameters))
+            simulator.add_device(known[device.name], device.name, device.base, dict(device.parameters))
         except ValueError as error:
             raise ServeError(f"{machine.path}: {error}") from None
 
     def serve(path: str) -> Statistics:
-        with listening(path) as listener, ending_in_time(path):
+        with listening(path) as listener, ending_in_time(path, simulator.place):
             print(f"listening on {path}", flush=True)
             try:
                 description, records = machine.description_text(), options.record is not None
                 served = simulator.serve(listener.fileno(), description, records)
             except library.SimulationError as error:
                 raise ServeError(str(error)) from None
+            except (RuntimeError, LookupError, ValueError) as error:  # of a device of the user's, in C++
+                if not own:
+                    raise
+                raise ServeError(f"{simulator.place()}: {error}") from None
         if options.spans:
             write_atomic(options.spans, served.pop("spans"))
         if records:
@@ -223,19 +228,22 @@ def listening(path: str) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def ending_in_time(path: str) -> Iterator[None]:
-    """Let a signal end the process also while the engine computes, which may be for hours: it notices signals where
+def ending_in_time(path: str, place: Callable[[], str]) -> Iterator[None]:
+    """Let SIGUSR1 print the simulation's `place`, and a signal end the process also while the engine computes, which may be for hours: it notices signals where
     it waits. Who has not noticed after GRACE_S is left, and the socket at `path` removed."""
     heard, tell = os.pipe()
     os.set_blocking(tell, False)
     over = threading.Event()
 
     def leave() -> None:
-        if os.read(heard, 1) and not over.wait(GRACE_S):
+        while (number := os.read(heard, 1)) == bytes([signal.SIGUSR1]):
+            print(f"serve: {place()}", file=sys.stderr, flush=True)
+        if number and not over.wait(GRACE_S):
             Path(path).unlink(missing_ok=True)
             os._exit(130)
 
     before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # so that it is heard
     threading.Thread(target=leave, daemon=True).start()
     try:
         yield

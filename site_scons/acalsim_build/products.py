@@ -135,9 +135,7 @@ class Host(Files):
     qemu: Any
     """QEMU's own word that it takes the plugin."""
     sst: Any = ()
-    devices: Any = ()
-    """OwnDevices of the machine."""
 
     @property
     def for_simulation(self):
-        return [self.plugin, self.library, self.qemu, self.sst, self.devices]
+        return [self.plugin, self.library, self.qemu, self.sst]

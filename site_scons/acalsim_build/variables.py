@@ -35,6 +35,8 @@ Builds PyTorch models into simulation reports.
   scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower
   scons sweep-mlp SWEEP=my.toml         a model on many machines -> build/sweeps/my/mlp.csv, .html
   scons advise-mlp                      what each key of the machine, doubled and halved, is worth
+  scons new-device mine LANGUAGE=cc     begin a device of your own in a folder mine/
+  scons MACHINE=my.toml test-device-x   hold the machine's own device x to what every device promises
   scons list, scons doctor              models and machines; tools, versions and what is missing
   scons --cache-dir=DIR ...             share what was built with other trees
   scons -n ... / scons -c ...           say what would be done / remove what was built
@@ -79,6 +81,7 @@ def user_variables():
     variables.Add("SWEEP", "sweep, sweep-NAME: the file that says which machines", "")
     variables.Add("SEARCH", "sweep, sweep-NAME: optuna proposes the points of [sample]", "")
     variables.Add("SCHEDULER", "sweep, sweep-NAME, advise-NAME: address of a Dask scheduler", "")
+    variables.Add("LANGUAGE", "new-device: what the device is written in, py, cc or sv", "py")
     variables.Add("PARQUET", "1: sweep, sweep-NAME: the table as a Parquet file, too", "0")
     variables.Add("TIMEOUT", "wall-clock limit of one simulation, in seconds", "600")
     variables.Add(
@@ -128,7 +131,7 @@ def resolve_machine(env):
     env["SST_CONFIG"] = [str(machine.sst_config)] if machine.sst_config else []
     env["MACHINE_VIEW"] = env.Value(machine.compile_view())
     env["CPU"] = machine.cpu
-    env["OWN_DEVICES"] = [device for device in machine.devices if device.own]
+    env["OWN_DEVICES"], env["OWN_LIBRARIES"] = [device for device in machine.devices if device.own], None
     env["HAS_COMPUTE"] = machine.device("compute") is not None
     is_default = machine.path.resolve() == find_machine("default").resolve()
     env["BUILD"] = variant_folder(machine.name, is_default, env["ENGINE"], env["PRECISION"])

@@ -161,7 +161,7 @@ def Placement(env, model, elf, code):
 
 def Simulate(env, model, elf, placement, host):
     made = products.Run.at(f"{model.folder}/run")
-    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation]
+    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation, env.OwnDevices()]
     options = simulation(env, model, host, "run")
     run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
     env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
@@ -171,7 +171,7 @@ def Simulate(env, model, elf, placement, host):
 def simulation(env, model, host, folder):
     """The arguments of a simulation that leaves its files in `folder` of the model's own."""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
-    given += [("device", f"{own.name}={own.library}") for own in host.devices]
+    given += [("device", f"{own.name}={own.library}") for own in env.OwnDevices()]
     options = [
         Word(f"{model.folder}/{folder}"),
         *MACHINE,
@@ -189,7 +189,7 @@ def simulation(env, model, host, folder):
 def Debug(env, model, elf, placement, host):
     """debug-NAME: the simulation, but gdb is waited for before the first instruction."""
     name = f"debug-{model.name}"
-    sources = [elf.elf, placement, host.for_simulation]
+    sources = [elf.elf, placement, host.for_simulation, env.OwnDevices()]
     command = ["$(", "$PYTHON", "$)", "-m", "acalsim_backend.simulate", "$SOURCE"]
     command += [*simulation(env, model, host, "debug"), "--debug"]
     made = env.Run("debug", model.name, f"{model.folder}/debug/run.json", sources, command)
@@ -207,6 +207,7 @@ def Report(env, model, captured, elf, code, placement, run, host):
     }
     sources = [run.statistics, run.spans, run.outputs, run.times, captured.outputs, captured.index]
     sources += [elf.elf, code.plan, placement, host.qemu, list(known.values()), env.Glob(PAGE_ASSETS)]
+    sources += [own.reads for own in env.OwnDevices()]
     options = [
         "--times",
         "${TARGETS[1]}",

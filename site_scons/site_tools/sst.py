@@ -10,7 +10,6 @@ import shutil
 from acalsim_backend import watch
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.host import engine, qemu
-from acalsim_backend.host import own as own_host
 from acalsim_backend.host import sst as sst_host
 from acalsim_backend.machine import headers
 from acalsim_build import products
@@ -22,8 +21,10 @@ HOST_SST = "build/host-sst"
 
 def generate(env):
     env["HOST_CC"], env["HOST_CXX"] = os.environ.get("CC", "gcc"), engine.CXX
+    env["SST_LIBRARY"] = None
     env["WATCH"] = f"{HOST}/{watch.NAME}"
     env.AddMethod(HostTools)
+    env.AddMethod(SstLibrary)
     env.AddMethod(host_object)
 
 
@@ -40,8 +41,8 @@ def HostTools(env):
     answer = env.Room("host.qemu", "check", f"{HOST}/qemu.json", plugin, "check", "$SOURCE", "$TARGET")
     env.Depends(answer, qemu_binary(env))
     env.Clean(answer, env.fs.Dir(HOST))
-    devices = build_devices(env)
-    return products.Host(build_watch(env), plugin, library, answer, build_sst_library(env), devices)
+    sst = env.SstLibrary() if env["ENGINE"] == "sst" else ()
+    return products.Host(build_watch(env), plugin, library, answer, sst)
 
 
 def qemu_binary(env):
@@ -77,10 +78,16 @@ def build_engine(env):
     return link(env, target, compiled, "embedded engine", ["$HOST_CXX", *engine.ENGINE_LINKFLAGS])
 
 
+def SstLibrary(env):
+    """The element library, for who has SST; who has not is told when simulating."""
+    if env["SST_LIBRARY"] is None:
+        env["SST_LIBRARY"] = build_sst_library(env)
+    return env["SST_LIBRARY"]
+
+
 def build_sst_library(env):
-    """The element library, for who asked for SST and has it; who has not is told when simulating."""
     config = shutil.which("sst-config")
-    if env["ENGINE"] != "sst" or not config:
+    if not config:
         return ()
     try:
         compiler, linker = sst_host.compiler().split(), sst_host.linker().split()
@@ -96,21 +103,6 @@ def build_sst_library(env):
     )
     env.Clean(library, env.fs.Dir(HOST_SST))
     return library
-
-
-def build_devices(env):
-    """The machine's own devices: a library each."""
-    made = []
-    for device in env["OWN_DEVICES"]:
-        own, target = device.own, f"{env['BUILD']}/devices/{device.name}.so"
-        reads = [str(path) for path in own.reads]
-        sources = [reads, [str(path) for path in (*own_host.SOURCES, *own_host.HEADERS)]]
-        sources += [env.Value(own_host.baked(device, own))]
-        library = env.Room("host.own", device.name, target, sources, "$MACHINE_FILE", device.name, "$TARGET")
-        env.NoCache(library)  # it knows where the source lies
-        env.Clean(library, env.fs.Dir(f"{env['BUILD']}/devices"))
-        made.append(products.OwnDevice(library, env.Nodes(reads)))
-    return made
 
 
 def link(env, target, compiled, subject, command):

@@ -56,7 +56,7 @@ def make(target: Path, command: Callable[[Path], list[str]]) -> None:
     temporary = target.with_name(f".{os.getpid()}-{target.name}")
     words = command(temporary)
     try:
-        done = subprocess.run(words, capture_output=True, text=True)
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     except FileNotFoundError:
         raise ToolchainError(f"no C++ compiler '{words[0]}' (Debian's package is g++)") from None
     if done.returncode:

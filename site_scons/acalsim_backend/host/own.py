@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,14 @@ from pathlib import Path
 from ..errors import DeviceError, ToolchainError, run_room
 from ..files import short_digest, write_if_changed
 from ..machine.file import load_machine
-from ..machine.headers import declared_header, interface_header, registers_header
+from ..machine.headers import c_string, declared_header, interface_header, registers_header
 from ..machine.machine import Device, Machine
 from ..machine.own import Own
-from ..paths import KERNELS, ROOT, SIM, cache_folder
+from ..paths import KERNELS, PYTHONPATH, ROOT, SIM, cache_folder
 from .compiler import CXX, MODEL_CXXFLAGS, compile_all, make
 
 SOURCES = (SIM / "model/device.cc", SIM / "model/span_log.cc", SIM / "own/entry.cc")
+PYTHON_SOURCES = (SIM / "own/python_device.cc",)
 HEADERS = (*sorted(SIM.glob("*/*.hh")), *sorted(KERNELS.glob("*.h")))
 LINKFLAGS = ("-shared", "-Wl,--gc-sections", "-Wl,-z,defs")
 
@@ -38,14 +41,47 @@ class Recipe:
     includes: Callable[[Own], tuple[Path, ...]] = lambda own: ()
     cxxflags: tuple[str, ...] = ()
     linkflags: tuple[str, ...] = ()
+    ours: tuple[Path, ...] = ()
+    """Sources of this project among them."""
     headers: tuple[Path, ...] = ()
     """Those that the sources include beside HEADERS."""
+    compiles_source: bool = True
+    """Whether the library is another one when the source changes."""
     bakes_parameters: bool = False
     """Whether the library is another one for other parameters."""
 
+    def inputs(self, device: Device, own: Own) -> tuple[tuple[Path, ...], str]:
+        """What of the user's the library is made from: files, and text."""
+        if not self.compiles_source:
+            return (), ""
+        return own.reads, declared_header(own) + str(dict(device.parameters)) * self.bakes_parameters
+
+    def told(self, own: Own) -> str:
+        """What a library that serves every device of the language is told of this one, by lines."""
+        rows = (f"{row.name} {row.offset} {row.access}" for row in own.registers)
+        return "" if self.compiles_source else "\n".join(["", str(own.source), *rows])
+
+
+def _cc_sources(own: Own, parameters: Mapping[str, int], folder: Path) -> tuple[Path, ...]:
+    return (own.source, *own.uses)
+
+
+def _py_sources(own: Own, parameters: Mapping[str, int], folder: Path) -> tuple[Path, ...]:
+    """The source is read when the device runs. SST's Python is told where this one finds its modules."""
+    places = ":".join(os.path.abspath(place) for place in (str(PYTHONPATH), *sys.path) if place)
+    write_if_changed(folder / "python_path.h", f"#define ACALSIM_PYTHON_PATH {c_string(places)}\n")
+    return PYTHON_SOURCES
+
 
 RECIPES: dict[str, Recipe] = {
-    "cc": Recipe(lambda own, parameters, folder: (own.source, *own.uses)),
+    "cc": Recipe(_cc_sources),
+    "py": Recipe(
+        _py_sources,
+        lambda own: (Path(sysconfig.get_path("include")),),
+        ours=PYTHON_SOURCES,
+        linkflags=("-Wl,-z,undefs",),  # Python is there already: this process, or SST's
+        compiles_source=False,
+    ),
 }
 """By language. A device in another one needs a row here."""
 
@@ -55,12 +91,23 @@ def library_of(device: Device, own: Own) -> Path:
     return build(device, own, cache_folder() / "devices")
 
 
-def libraries(machine: Machine, given: Mapping[str, Path]) -> dict[str, str]:
+def libraries(machine: Machine, given: Mapping[str, Path]) -> dict[str, Path]:
     """The library of each own device of the machine by the device's name: the given one, or one that is built."""
     return {
-        device.name: str(given.get(device.name) or library_of(device, device.own))
+        device.name: given.get(device.name) or library_of(device, device.own)
         for device in machine.devices
         if device.own
+    }
+
+
+def models(machine: Machine, libraries: Mapping[str, Path]) -> dict[str, str]:
+    """What an engine takes for the model of each device, by the device's name: a built-in one's name, or a library
+    and what that is told."""
+    return {
+        device.name: f"{libraries[device.name]}{recipe_of(device.own).told(device.own)}"
+        if device.own
+        else device.model
+        for device in machine.devices
     }
 
 
@@ -69,13 +116,12 @@ def build(device: Device, own: Own, folder: Path) -> Path:
 
     Raises DeviceError with the compiler's first complaint.
     """
-    recipe = RECIPES.get(own.language)
-    if recipe is None:
-        raise DeviceError(f"{own.source}: devices in this language cannot be built: {own.language}")
+    recipe = recipe_of(own)
     folder = folder.absolute()
-    headers = written_headers(own, folder)
-    seen = short_digest(*sorted(headers.iterdir()), *HEADERS, *recipe.headers, *own.reads)
+    headers = written_headers(own if recipe.compiles_source else None, folder)
     sources = (*recipe.sources(own, device.parameters, headers), *SOURCES)
+    files, _ = recipe.inputs(device, own)
+    seen = short_digest(*sorted(headers.iterdir()), *HEADERS, *recipe.headers, *files)
     includes = [f"-I{path}" for path in (SIM, ROOT, headers, own.source.parent)]
     includes += [f"-isystem{path}" for path in recipe.includes(own)]
     flags = [*MODEL_CXXFLAGS, *recipe.cxxflags, "-DACALSIM_OWN", *includes]
@@ -83,7 +129,8 @@ def build(device: Device, own: Own, folder: Path) -> Path:
         objects = compile_all(
             sources, folder, seen, lambda source, out: [CXX, *flags, "-c", str(source), "-o", str(out)]
         )
-        library = folder / f"{own.source.stem}-{short_digest(*objects)}.so"
+        stem = own.source.stem if recipe.compiles_source else own.language
+        library = folder / f"{stem}-{short_digest(*objects)}.so"
         if not library.exists():
             linking = [CXX, *LINKFLAGS, *map(str, objects), *recipe.linkflags]
             make(library, lambda out: [*linking, "-o", str(out)])
@@ -92,13 +139,14 @@ def build(device: Device, own: Own, folder: Path) -> Path:
     return library
 
 
-def baked(device: Device, own: Own) -> str:
-    """What of the machine file the device's library is made from, as text."""
-    recipe = RECIPES.get(own.language)
-    return str(dict(device.parameters)) if recipe and recipe.bakes_parameters else ""
+def recipe_of(own: Own) -> Recipe:
+    """How the device is built. Raises DeviceError for a language without a recipe."""
+    if own.language not in RECIPES:
+        raise DeviceError(f"{own.source}: there is no way yet to build a device in this language")
+    return RECIPES[own.language]
 
 
-def written_headers(own: Own, folder: Path) -> Path:
+def written_headers(own: Own | None, folder: Path) -> Path:
     """A folder with the headers that are generated, named by what they hold."""
     texts = {
         "registers.h": registers_header(),

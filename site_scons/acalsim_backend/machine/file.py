@@ -184,7 +184,7 @@ class _Reader:
         }
         placed = {}
         for name, own in tables.items():
-            if "base" not in own and self.is_own(own.get("model", name)):
+            if "base" not in own and is_own(own.get("model", name)):
                 base, count = FIRST_OWN_BASE, count_of(own)
                 while taken & (windows := {base + index * SPACING_BYTES for index in range(count)}):
                     base += SPACING_BYTES
@@ -192,10 +192,6 @@ class _Reader:
                 own = {**own, "base": base}
             placed[name] = own
         return placed
-
-    def is_own(self, model: Any) -> bool:
-        """Whether a device's model is a file of the user's: it has a suffix."""
-        return isinstance(model, str) and bool(Path(model).suffix)
 
     def own(self, model: str, where: str) -> Own:
         """The user's device that `model` names, by its path from the machine file."""
@@ -251,8 +247,7 @@ class _Reader:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise self.fail(f"device name '{name}' is not lower-case letters, digits and _")
         model = table.get("model", name)
-        is_own = self.is_own(model)
-        if not is_own and model not in DEVICE_MODELS:
+        if not is_own(model) and model not in DEVICE_MODELS:
             known = ", ".join(DEVICE_MODELS)
             raise self.fail(f"{where}model is {model!r}; known are {known}")
         if "base" not in table:
@@ -260,7 +255,7 @@ class _Reader:
         base = self.number(table, Parameter("base", 0, 0, RAM_ORIGIN - WINDOW_BYTES, ""), where)
         base = self.multiple(base, WINDOW_BYTES, f"{where}base")
         given = {key: value for key, value in table.items() if key not in ("model", "base")}
-        if is_own:
+        if is_own(model):
             own = self.own(model, where)
             return Device(name, model, base, self.numbers(given, own.parameters, where), own=own)
         parameters = self.numbers(given, DEVICE_MODELS[model].parameters, where)
@@ -326,6 +321,22 @@ class _Reader:
         if value % step:
             raise self.fail(f"{key} is {value:#x}; it is a multiple of {step:#x}")
         return value
+
+
+def rooted(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The table of the machine file at `path` as one that may lie elsewhere: its devices' files have whole paths."""
+    devices = {
+        name: {**own, "model": str((path.parent / own["model"]).resolve())}
+        if isinstance(own, dict) and is_own(own.get("model", name))
+        else own
+        for name, own in table.get("devices", {}).items()
+    }
+    return {**table, "devices": devices}
+
+
+def is_own(model: Any) -> bool:
+    """Whether a device's model is a file of the user's: it has a suffix."""
+    return isinstance(model, str) and bool(Path(model).suffix)
 
 
 def count_of(table: Mapping[str, Any]) -> int:

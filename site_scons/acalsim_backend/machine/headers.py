@@ -150,16 +150,14 @@ def _own(device: Device, own: Own) -> list[str]:
     return [*_defines(f"{name}_DEVICE_", parameters), *_defines(f"{name}_REG_", registers)]
 
 
-def declared_header(own: Own) -> str:
-    """What the user's device declares, for what is compiled with it: its registers, and where its source is."""
+def declared_header(own: Own | None) -> str:
+    """The registers that a user's device declares, for what is compiled with it; without one, none."""
+    rows = own.registers if own else ()
     return "\n".join(
         [
-            BANNER.format(what=f"declared of {own.source.name}")
-            + "#ifndef ACALSIM_DECLARED_H\n#define ACALSIM_DECLARED_H",
-            *_defines("REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in own.registers)),
-            *_register_table("own_registers", own.registers),
-            f"#define ACALSIM_REGISTER_BYTES {max(r.offset + r.size_bytes for r in (*registers.REGISTERS, *own.registers)):#x}",
-            f"#define ACALSIM_SOURCE {_c_string(str(own.source))}",
+            BANNER.format(what="declared") + "#ifndef ACALSIM_DECLARED_H\n#define ACALSIM_DECLARED_H",
+            *_defines("REG_", ((r.name, r.offset, f"{r.access:2} {r.description}") for r in rows)),
+            *_register_table("own_registers", rows),
             "\n#endif\n",
         ]
     )
@@ -178,7 +176,8 @@ def interface_header() -> str:
     )
 
 
-def _c_string(text: str) -> str:
+def c_string(text: str) -> str:
+    """The text as C writes it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

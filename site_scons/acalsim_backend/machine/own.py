@@ -8,6 +8,7 @@ In C++ and SystemVerilog, declarations are comments of a line each:
     //@ register SCALE at 0x20 RW: factor of every element
     //@ uses exp_table.sv
     //@ sketch softmax_unit.py
+    //@ job SOURCE = @0x1000, ROWS = 1..6, COLUMNS = 4..64 step 4: f4
 
 In Python they are attributes of the class, see own_python.py.
 """
@@ -16,11 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DeviceError
+from ..files import short_digest
 from .models import ACCESS, INTERRUPT
+from .own_job import Job, parse_job
 from .own_python import class_lines, imported
 from .registers import REGISTERS, Register, refuse_overlaps
 from .rows import Parameter, choice
@@ -43,9 +46,10 @@ PARAMETER = re.compile(
 CHOICE = re.compile(r"parameter (?P<name>\w+) = (?P<default>\w+) of (?P<words>\w+(?:, *\w+)*): (?P<text>.+)")
 REGISTER = re.compile(rf"register (?P<name>\w+) at (?P<offset>{NUMBER}) (?P<access>\w+): (?P<text>.+)")
 FILE = re.compile(r"(?P<what>uses|sketch) (?P<path>\S.*)")
+JOB = re.compile(r"job (?P<text>.+)")
 KNOWN = (
     "parameter NAME = DEFAULT in LOW..HIGH: TEXT, parameter NAME = WORD of WORD, WORD...: TEXT, "
-    "register NAME at OFFSET R|W|RW: TEXT, uses FILE and sketch FILE"
+    "register NAME at OFFSET R|W|RW: TEXT, uses FILE, sketch FILE and job NAME = VALUE, ...: TYPE"
 )
 
 
@@ -60,8 +64,12 @@ class Own:
     """Files that are compiled with the source, in their order."""
     sketch: Path | None = None
     """A device in Python whose values this one's are held to."""
-    reads: tuple[Path, ...] = field(default=(), compare=False)
+    job: Job | None = None
+    """What it can be tried with."""
+    reads: tuple[Path, ...] = ()
     """Every file that the device is made from, its own first."""
+    digest: str = ""
+    """Of what these hold."""
 
     @property
     def language(self) -> str:
@@ -116,20 +124,33 @@ class _Declared:
         self.registers: dict[str, Register] = {}
         self.uses: list[Path] = []
         self.sketch: Path | None = None
+        self.job: tuple[int, str] | None = None
 
     def fail(self, line: int, text: str) -> DeviceError:
         return DeviceError(f"{self.source}:{line}: {text}")
 
     def own(self, reads: tuple[Path, ...]) -> Own:
         registers = tuple(self.registers.values())
+        parameters, uses = tuple(self.parameters.values()), tuple(self.uses)
+        job = self.parsed_job((*REGISTERS, *registers))
         return Own(
-            self.source, tuple(self.parameters.values()), registers, tuple(self.uses), self.sketch, reads
+            self.source, parameters, registers, uses, self.sketch, job, reads, digest=short_digest(*reads)
         )
+
+    def parsed_job(self, registers: tuple[Register, ...]) -> Job | None:
+        """Last, because it names registers."""
+        if self.job is None:
+            return None
+        line, text = self.job
+        try:
+            return parse_job(text, registers)
+        except ValueError as error:
+            raise self.fail(line, str(error)) from None
 
     def take_comment(self, line: int, said: str) -> None:
         if found := PARAMETER.fullmatch(said):
-            numbers = (int(found[key], 0) for key in ("default", "low", "high"))
-            self.parameter(line, Parameter(found["name"], *numbers, found["text"]))
+            default, low, high = (int(found[key], 0) for key in ("default", "low", "high"))
+            self.parameter(line, Parameter(found["name"], default, low, high, found["text"]))
         elif found := CHOICE.fullmatch(said):
             words = tuple(word.strip() for word in found["words"].split(","))
             self.choice(line, found["name"], words, found["default"], found["text"])
@@ -137,6 +158,8 @@ class _Declared:
             self.register(
                 line, Register(found["name"], int(found["offset"], 0), found["access"], found["text"])
             )
+        elif found := JOB.fullmatch(said):
+            self.job = line, found["text"]
         elif found := FILE.fullmatch(said):
             self.file(line, found["what"], found["path"])
         else:
@@ -150,10 +173,14 @@ class _Declared:
                 self.choice(line, name, words, default, text)
             case "Register", (int(offset), str(access), str(text)):
                 self.register(line, Register(name, offset, access, text))
+            case "job", (str(text),):
+                self.job = line, text
             case "Parameter", _:
                 raise self.fail(line, f"{name} is no Parameter(DEFAULT, LOW, HIGH, TEXT)")
             case "Choice", _:
                 raise self.fail(line, f"{name} is no Choice(WORD, (WORD, WORD...), TEXT)")
+            case "job", _:
+                raise self.fail(line, "job is no text")
             case _:
                 raise self.fail(line, f"{name} is no Register(OFFSET, ACCESS, TEXT)")
 

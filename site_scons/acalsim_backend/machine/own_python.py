@@ -5,6 +5,7 @@ class SoftmaxUnit(Device):
     lanes = Parameter(16, 1, 1024, "elements a cycle")
     order = Choice("row", ("row", "column"), "what is read first")
     SCALE = Register(0x20, "RW", "factor of every element")
+        job = "SOURCE = @0x1000, ROWS = 1..6, COLUMNS = 4..64 step 4: f4"
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def class_lines(source: Path, text: str) -> Iterator[tuple[int, str, str, tuple[
         match statement:
             case ast.Assign([ast.Name(name)], ast.Call() as call) if called(call) in FIELDS:
                 yield statement.lineno, called(call), name, _values(source, called(call), call)
+            case ast.Assign([ast.Name("job")], value):
+                yield statement.lineno, "job", "job", (_constant(source, value),)
 
 
 def device_class(source: Path, text: str) -> ast.ClassDef:

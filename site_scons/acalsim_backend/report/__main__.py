@@ -85,7 +85,7 @@ def report_of_files(
         provenance=provenance(
             capture.origin,
             options.elf,
-            machine.path,
+            machine,
             doors.read(options.qemu, QemuFile, ReportError).version,
             compiler_version(machine.cpu.isa),
         ),

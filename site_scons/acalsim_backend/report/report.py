@@ -182,14 +182,16 @@ def producers(plan: PlanFile) -> list[str]:
     return [row.op or row.name for row in plan.outputs]
 
 
-def provenance(origin: Origin, elf: Path, machine: Path, qemu: str, compiler: str) -> Provenance:
+def provenance(origin: Origin, elf: Path, machine: Machine, qemu: str, compiler: str) -> Provenance:
     """Of an ELF on a machine; `qemu` and `compiler` are versions."""
+    devices = {device.name: device.own.digest for device in machine.devices if device.own}
     return Provenance(
         model_sha256=origin.model_sha256,
         weights_sha256=origin.weights_sha256,
         elf_sha256=sha256(elf),
-        machine_sha256=sha256(machine),
+        machine_sha256=sha256(machine.path),
         torch=origin.torch,
         compiler=compiler,
         qemu=qemu,
+        devices=devices or None,
     )

@@ -122,6 +122,8 @@ class Provenance:
     torch: str
     compiler: str
     qemu: str
+    devices: Mapping[str, str] | None = None
+    """Of the user's own devices, the digest of what each is made from."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -220,9 +220,21 @@ class _Session:
         pc = guest_pc(self.folder / "monitor", GRACE_S)
         where = self.firmware.place(pc) if pc is not None else "an access that the simulator does not answer"
         return (
-            f"the guest had not ended after {timeout_s:g} s; it is in {where}; "
+            f"the guest had not ended after {timeout_s:g} s; it is in {where}{self.simulators_place()}; "
             "a larger limit is TIMEOUT=SECONDS"
         )
+
+    def simulators_place(self) -> str:
+        """What the simulator says of where it is, if it says something."""
+        assert self.simulator is not None
+        before = self.said("simulator")
+        self.simulator.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + GRACE_S
+        while self.said("simulator") == before and time.monotonic() < deadline:
+            if wait_any([self.simulator], 0.01):
+                return ""
+        said = self.said("simulator").removeprefix("serve: ")
+        return f", at {said}" if said != before else ""
 
     def killed(self, name: str, status: int) -> str:
         last_words = self.said(name)

@@ -27,7 +27,7 @@ from ..host.toolchain import compiler_version
 from ..host.tools import Tools
 from ..ir.graph import ACALSimIR
 from ..ir.text import parse
-from ..machine.file import machine_of
+from ..machine.file import machine_of, rooted
 from ..machine.machine import Machine
 from ..mapped import tensors
 from ..offload.tiling_file import read_choices
@@ -140,7 +140,7 @@ class Workbench:
         """Build, check and simulate the program; where energy is counted, what happened when as well."""
         elf, placement = self.build(program, machine)
         file, accesses = self.folder / f"{machine.name}.toml", self.folder / "accesses"
-        write_atomic(file, tomli_w.dumps(job.table))
+        write_atomic(file, tomli_w.dumps(rooted(job.table, Path(job.machine))))
         options = [f"--record={accesses}"]
         run = simulate(
             elf,
