@@ -18,6 +18,7 @@ FLOORS = (
     ("ir",),
     ("machine",),
     ("cost",),
+    ("rules",),
     ("host",),
     ("capture",),
     ("offload",),

@@ -66,7 +66,7 @@ def test_the_passes_run_in_order_and_are_watched():
     make_plan(graph(), load_machine("cpu"), watch=lambda name, plan: seen.append(name))
     assert (
         seen
-        == ["living", "transposed", "fuse", "elide", "vector", "attention", "teams", "memory"]
+        == ["living", "claim", "transposed", "fuse", "elide", "vector", "attention", "teams", "memory"]
         == [each.name for each in PASSES]
     )
 
@@ -76,14 +76,14 @@ def test_what_each_pass_leaves_is_text_for_a_person(tmp_path):
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert sorted(texts) == [f"{number}_{each.name}.txt" for number, each in enumerate(PASSES, 1)]
     assert "neg_2" not in texts["1_living.txt"]
-    assert "matmul_0 on cpu" in texts["3_fuse.txt"] and "positive = RELU(product)" in texts["3_fuse.txt"]
-    assert "positive [2, 3] in y, strides [7, 1]" in texts["4_elide.txt"]
-    assert "0: matmul_0" in texts["7_teams.txt"]
-    assert ".outputs: 64 bytes" in texts["8_memory.txt"]
+    assert "matmul_0 on cpu" in texts["4_fuse.txt"] and "positive = RELU(product)" in texts["4_fuse.txt"]
+    assert "positive [2, 3] in y, strides [7, 1]" in texts["5_elide.txt"]
+    assert "0: matmul_0" in texts["8_teams.txt"]
+    assert ".outputs: 64 bytes" in texts["9_memory.txt"]
 
 
 def test_a_pass_that_leaves_nonsense_dies_by_name(plan):
-    broken = Pass("break", lambda plan: replace(plan, kernels=()), PASSES[2].verify)
+    broken = Pass("break", lambda plan: replace(plan, kernels=()), PASSES[3].verify)
     with pytest.raises(PlanError, match=r"graph_0: after pass 'break': op 'matmul_0' is in 0 kernels"):
         run_passes(plan, (broken,))
 
@@ -106,7 +106,7 @@ def test_an_op_in_two_kernels_is_noticed(plan):
 
 
 def test_a_kernel_before_the_one_that_it_reads_is_noticed():
-    fused = run_passes(_start(), PASSES[:3])
+    fused = run_passes(_start(), PASSES[:4])
     backwards = replace(fused, kernels=fused.kernels[::-1])
     assert "reads 'positive' before 'positive' is in memory" in refused("fuse", backwards)
 
@@ -124,8 +124,8 @@ def test_a_storage_that_is_written_in_part_is_noticed(plan):
 
 
 def test_a_step_before_its_data_is_noticed():
-    staged = run_passes(_start(), PASSES[:3])
-    staged = run_passes(replace(staged, storages=dict(staged.ir.tensors)), (PASSES[6],))
+    staged = run_passes(_start(), PASSES[:4])
+    staged = run_passes(replace(staged, storages=dict(staged.ir.tensors)), (PASSES[7],))
     backwards = replace(staged, teams=replace(staged.teams, steps=staged.teams.steps[::-1]))
     assert "kernel 'cat_3' reads 'positive' before it is written" in refused("teams", backwards)
 

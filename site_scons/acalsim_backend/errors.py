@@ -28,6 +28,12 @@ class DeviceError(AcalsimError):
     room = "device"
 
 
+class RuleError(AcalsimError):
+    """A user's rule, or the file that has it."""
+
+    room = "rule"
+
+
 class CaptureError(AcalsimError):
     room = "capture"
 

@@ -7,6 +7,7 @@ Compilers say in a thousand lines that a disk is full; what they say is held bac
 """
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -22,6 +23,8 @@ LEAST_BYTES = 1 << 16
 """A disk with less room than this is full."""
 FIRST_WORD_S = 2
 """What takes longer is said to be running."""
+OF_A_RULE = re.compile(rb"^.*\.py:\d+:\d+: (?:fatal )?error: .*$", re.MULTILINE)
+"""A compiler's complaint about C that a Python file of the user's has given; the first of them is all that is said."""
 GRACE_S = 5.0
 """How long an interrupted command has to clean up."""
 
@@ -93,6 +96,8 @@ def tell(command, status, said):
         text = (
             f"{os.path.basename(command)}: no space left on the disk of {os.path.abspath('build')}\n".encode()
         )
+    if status and (complaint := OF_A_RULE.search(text)):
+        text = b"compile: " + complaint[0] + b"\n"
     if status != 128 + signal.SIGTERM:
         os.write(sys.stderr.fileno(), text)
 

@@ -16,6 +16,7 @@ from ..offload.run import Run
 from ..schedule.plan import Plan
 from ..schedule.plan_file import PlanFile
 from .banner import banner
+from .driver import Driver, register_names, resumed, watched_call, watched_tensors
 from .printers import PRINTERS
 from .printers.pointwise import pointwise
 from .site import Site
@@ -57,7 +58,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
     """The program: one function a kernel, called in order by graph_0_forward."""
     program = _Program(plan)
     upper = ir.name.upper()
-    return "\n".join(
+    text = "\n".join(
         [
             banner(ir.name, "program"),
             "#include <math.h>\n#include <string.h>\n",
@@ -71,7 +72,9 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
                     *sorted(program.headers),
                 )
             ),
+            *(line for device in sorted(program.driven) for line in register_names(device)),
             '\n#define OP static NOINLINE __attribute__((section(".text.graph")))\n',
+            *program.declarations,
             *program.kernel_functions(),
             # Tensors are macros, so what does not name them comes before.
             f'#include "{ir.name}.h"\n',
@@ -81,6 +84,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
                 for kind in ("buffers", "outputs")
             ),
             "",
+            *(watched_tensors(plan) if program.driven and plan.keep_all else []),
             *program.op_functions(),
             *_init(ir, machine),
             *_forward(ir, program.calls(), upper),
@@ -91,6 +95,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
             f"    {ir.name}_cleanup();\n    return 0;\n}}\n",
         ]
     )
+    return resumed(text, f"{ir.name}.c")
 
 
 def c_weights(ir: ACALSimIR, plan: PlanFile) -> str:
@@ -118,7 +123,12 @@ class _Program:
         self.headers: set[str] = set()
         self.texts: dict[str, str] = {}
         self.kernels: list[tuple[Kernel, str, list[str]]] = []
+        self.driven: set[str] = set()
+        self.declarations: dict[str, None] = {}
         for kernel in self.plan.kernels:
+            if kernel.driven:
+                self._drive(kernel, kernel.driven)
+                continue
             if kernel.device:
                 self.kernels.append((kernel, "", []))
                 continue
@@ -127,6 +137,15 @@ class _Program:
             function = self.texts.setdefault(text, f"kernel_{kernel.name}")
             self.kernels.append((kernel, function, site.arguments()))
             self.headers |= site.headers | ({kernel.row.header} if kernel.row.header else set())
+
+    def _drive(self, kernel: Kernel, device: str) -> None:
+        """A kernel that is a rule's."""
+        driver = Driver(self.plan, kernel)
+        function = self.texts.setdefault(driver.function, f"kernel_{kernel.name}")
+        self.kernels.append((kernel, function, list(driver.arguments())))
+        self.headers.add("rule.h")
+        self.driven.add(device)
+        self.declarations |= dict.fromkeys(filter(None, [driver.declarations]))
 
     @staticmethod
     def _text(site: Site) -> str:
@@ -172,10 +191,13 @@ class _Program:
             lines += [
                 *self._comment(kernel),
                 f"OP void op_{kernel.name}(void)\n{{",
-                f"    {function}({', '.join(arguments)});",
+                *self._call(kernel, f"    {function}({', '.join(arguments)});"),
                 "}\n",
             ]
         return lines
+
+    def _call(self, kernel: Kernel, call: str) -> list[str]:
+        return watched_call(self.plan, kernel, call) if kernel.driven else [call]
 
     def _run_function(self, run: Run) -> list[str]:
         """The one list of a run, and the function that starts it and waits, named after the first op."""

@@ -17,7 +17,9 @@ class Kernel:
     `anchor` is the op that decides how the kernel walks through memory. `before` are the pointwise ops that
     compute its operand, `after` the pointwise ops on its result. Of all their results only `results` are
     written to memory. `device` names the device that computes the kernel; it is None for the CPU, and then
-    `reason` may say why no device does.
+    `reason` may say why no device does. `driven` names the device that the kernel's own C drives on the CPU,
+    where a rule of the user's has taken the ops: then nothing else is computed with them, and of their results
+    only the last one's exists.
     """
 
     anchor: ACALSimOp
@@ -26,6 +28,7 @@ class Kernel:
     results: tuple[str, ...] = ()
     device: str | None = None
     reason: str = ""
+    driven: str | None = None
 
     @property
     def row(self) -> Row:
@@ -53,15 +56,20 @@ class Kernel:
     def is_in_passing(self, op: ACALSimOp) -> bool:
         """Whether the result of `op` can never be written to memory.
 
-        That is so for an int8 residual that a device converts to float32 within the addition itself.
+        That is so for an int8 residual that a device converts to float32 within the addition itself, and for
+        what a rule's driver computes on the way.
         """
+        if self.driven:
+            return op is not self.ops[-1]
         return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
 
     @property
     def keeps_rows(self) -> bool:
         """Whether it needs memory for a float32 value of every element of its anchor's result."""
+        if self.driven:
+            return False
         return self.row.row_memory == "always" or bool(self.before) and self.row.row_memory == "computed"
 
     @property
     def is_pointwise(self) -> bool:
-        return self.row.is_elementwise
+        return self.row.is_elementwise and not self.driven

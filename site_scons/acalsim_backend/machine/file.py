@@ -19,6 +19,7 @@ from .models import DEFAULT_BASES, DEVICE_MODELS
 from .own import LANGUAGES, Own, read_own
 from .registers import WINDOW_BYTES
 from .rows import COMPLETION, ENERGY, ISAS, L1D, L1I, LATENCIES, RAM_SIZE, RAM_TIMING, Parameter
+from .rule_file import RuleFile, read_rule_file
 
 MOST_DEVICES = 200
 MOST_ALIKE = 64
@@ -88,6 +89,7 @@ class _Reader:
             completion=COMPLETION.choices[self.choice(firmware, COMPLETION, "firmware.")],
             sst_config=self.sst_config(self.table(table, "sst", "")),
             energy=self.energy(self.table(table, "energy", "")) if "energy" in table else None,
+            rules=self.rules(self.table(table, "devices", "")),
         )
         self.refuse_overlaps(machine.devices, ram)
         if len(machine.devices) > MOST_DEVICES:
@@ -159,6 +161,18 @@ class _Reader:
             raise self.fail(f"sst.config is {table['config']!r}; there is no file '{path}'")
         return path
 
+    def rules(self, devices: dict[str, Any]) -> tuple[RuleFile, ...]:
+        """The files that give ops to devices, in the order of the devices' tables."""
+        found = []
+        for name, table in devices.items():
+            if (said := table.get("rules")) is None:
+                continue
+            path = self.path.parent / str(said)
+            if not isinstance(said, str) or not path.is_file():
+                raise self.fail(f"devices.{name}.rules is {said!r}; there is no file '{path}'")
+            found.append(read_rule_file(name, said, path.resolve()))
+        return tuple(found)
+
     def devices(self, table: dict[str, Any]) -> tuple[Device, ...]:
         tables = {name: self.table(table, name, "devices.") for name in table}
         devices = [
@@ -228,7 +242,8 @@ class _Reader:
         """The `count` devices of one table: NAME, NAME1, NAME2..., SPACING_BYTES apart."""
         where = f"devices.{name}."
         count = self.number(table, Parameter("count", 1, 1, MOST_ALIKE, ""), where)
-        first = self.device(name, {key: value for key, value in table.items() if key != "count"})
+        own = {key: value for key, value in table.items() if key not in ("count", "rules")}
+        first = self.device(name, own)
         if count > 1 and first.parameters["interrupt"]:
             raise self.fail(
                 f"{where}interrupt is {first.parameters['interrupt']} and count is {count}; "

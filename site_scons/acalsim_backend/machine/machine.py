@@ -12,6 +12,7 @@ from .models import DEVICE_MODELS, product_rates
 from .own import Own
 from .registers import WINDOW_BYTES
 from .rows import L1D, Parameter
+from .rule_file import RuleFile
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Machine:
     sst_config: Path | None = None
     energy: Mapping[str, int] | None = None
     """In femtojoules a value for each row of ENERGY, where the file has that table."""
+    rules: tuple[RuleFile, ...] = ()
+    """The files that give ops to devices, in the order of the machine file."""
 
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
@@ -131,6 +134,7 @@ class Machine:
             )
             parameters += own_view(d.own, d.parameters) if d.own else ""
             lines += [f"device {d.name} {d.model} {d.base:#x}{parameters}"]
+        lines += [f"rules of {each.device} {each.said} {each.digest}" for each in self.rules]
         return "\n".join(lines) + "\n"
 
     def description_text(self) -> str:

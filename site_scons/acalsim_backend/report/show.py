@@ -167,9 +167,9 @@ def _facts(report: Report) -> Table:
         for line in _device(device, total):
             table.add_row(name, line)
             name = ""
-    for reason, names in _reasons(report).items():
+    for (where, reason), names in _reasons(report).items():
         table.add_row(
-            "on the CPU",
+            where,
             f"{reason}: {', '.join(names[:SHOWN_NAMES])}"
             + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""),
         )
@@ -212,13 +212,14 @@ def _device(counters: Mapping[str, int], total: int) -> list[str]:
     ]
 
 
-def _reasons(report: Report) -> dict[str, list[str]]:
-    """Why ops stayed on the CPU, where there was a choice: the ops by reason."""
-    reasons: dict[str, list[str]] = defaultdict(list)
-    if any(counters.get("peak_macs_per_cycle") for counters in report.devices.values()):
-        for op in report.ops:
-            if op.reason:
-                reasons[op.reason].append(op.name)
+def _reasons(report: Report) -> dict[tuple[str, str], list[str]]:
+    """Why ops are where they are, where there was a choice: the ops by place and reason."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    has_choice = any(counters.get("peak_macs_per_cycle") for counters in report.devices.values())
+    for op in report.ops:
+        on_cpu = op.placed_on == "cpu"
+        if op.reason and (has_choice or not on_cpu):
+            reasons["on the CPU" if on_cpu else f"on {op.placed_on}", op.reason].append(op.name)
     return reasons
 
 

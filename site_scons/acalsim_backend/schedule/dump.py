@@ -35,7 +35,7 @@ def _kernels(plan: Plan) -> Iterator[str]:
 
 
 def _kernel(plan: Plan, kernel: Kernel) -> Iterator[str]:
-    where = kernel.device or "cpu"
+    where = kernel.driven or kernel.device or "cpu"
     yield f"{kernel.name} on {where}{f' ({kernel.reason})' if kernel.reason else ''}"
     for op in kernel.ops:
         yield f"  {'> ' if op is kernel.anchor else '  '}{op}"
@@ -88,8 +88,15 @@ def _places(plan: Plan) -> Iterator[str]:
                 yield f"  {offset:#10x} {place.size_bytes:>10} {name}"
 
 
+def _claims(plan: Plan) -> Iterator[str]:
+    for name, claim in plan.claims.of.items():
+        yield f"{name} to {claim.device} by {claim.by.title}{f' ({claim.reason})' if claim.reason else ''}"
+    yield from (f"{name} goes where it went ({why})" for name, why in plan.claims.lost.items())
+
+
 TEXTS: dict[str, Callable[[Plan], Iterator[str]]] = {
     "living": _graph,
+    "claim": _claims,
     "transposed": _graph,
     "fuse": _kernels,
     "elide": _accesses,

@@ -15,6 +15,8 @@ from ..ir.strides import Access
 from ..ir.views import read_once
 from ..offload.decide import Target
 from ..offload.product import Lowering
+from ..rules.claim import Claims
+from .driven import can_drive
 from .plan import Plan
 
 T = ACALSimOpType
@@ -22,9 +24,9 @@ T = ACALSimOpType
 
 def elide(plan: Plan) -> Plan:
     """Moves all that can be moved, last copies first; drops the copies that have nothing left to do."""
-    elider = _Elider(plan.ir, plan.kernels, dict(plan.access), plan.target)
+    elider = _Elider(plan.ir, plan.kernels, dict(plan.access), plan.target, plan.claims)
     for kernel in reversed(plan.kernels):
-        if kernel.row.joins and not kernel.after:
+        if kernel.row.joins and not kernel.after and not kernel.driven:
             for index in range(len(kernel.anchor.inputs)):
                 elider.bring(kernel.anchor, index)
     ir, access = plan.ir, elider.access
@@ -37,7 +39,7 @@ def elide(plan: Plan) -> Plan:
 
 def _has_work(ir: ACALSimIR, kernel: Kernel, access: Mapping[str, Access]) -> bool:
     """A copy has none if its operands lie where it would bring them; a padding always has its border."""
-    if not kernel.row.joins or kernel.after or kernel.anchor.op_type is T.PAD:
+    if kernel.driven or not kernel.row.joins or kernel.after or kernel.anchor.op_type is T.PAD:
         return bool(kernel.results)
     return bool(left_to_copy(ir, kernel.anchor, access))
 
@@ -85,8 +87,15 @@ def destination(ir: ACALSimIR, op: ACALSimOp, index: int, result: Access) -> Acc
 
 
 class _Elider:
-    def __init__(self, ir: ACALSimIR, kernels: Sequence[Kernel], access: dict[str, Access], target: Target):
-        self.ir, self.access, self.target = ir, access, target
+    def __init__(
+        self,
+        ir: ACALSimIR,
+        kernels: Sequence[Kernel],
+        access: dict[str, Access],
+        target: Target,
+        claims: Claims,
+    ):
+        self.ir, self.access, self.target, self.claims = ir, access, target, claims.of
         self.producer = ir.producers()
         self.lowering = Lowering(ir, self.producer, access, read_once(ir), target.has_vector_unit)
         self.writer = {name: kernel for kernel in kernels for name in kernel.results}
@@ -152,9 +161,15 @@ class _Elider:
         """Whether a device's kernel reaches all that it touches with some of it moved."""
         return self.target.takes(self.lowering.moved(moved), kernel)
 
+    def _driver_can(self, kernel: Kernel, moved: Mapping[str, Access]) -> bool:
+        """Whether a rule takes its ops with some of what they touch moved."""
+        return can_drive(self.claims[kernel.name], self.ir, kernel.ops, {**self.access, **moved})
+
     def _writes(self, kernel: Kernel, name: str, target: Access, moved: Mapping[str, Access]) -> bool:
         if kernel.device:
             return self._device_can(kernel, moved)
+        if kernel.driven:
+            return self._driver_can(kernel, moved)
         if kernel.row.writes is None or not kernel.row.writes(target):
             return False
         if kernel.row.movement:
@@ -172,6 +187,10 @@ class _Elider:
             row = ROWS[op.op_type]
             if kernel.device:
                 if not self._device_can(kernel, moved):
+                    return False
+                continue
+            if kernel.driven:
+                if not self._driver_can(kernel, moved):
                     return False
                 continue
             if not row.reads(index, moved[name], op.attrs):

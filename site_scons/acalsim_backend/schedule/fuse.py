@@ -8,7 +8,6 @@ lies is copied or padded first.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,10 @@ from ..ir.strides import Access
 from ..ir.views import is_view, read_once, source_of
 from ..offload.decide import Target
 from ..offload.product import CONVOLUTIONS, PRODUCTS, Lowering
+from ..rules.claim import Claim, Claims
+from .driven import driven
 from .plan import Plan
+from .results import with_results
 
 T = ACALSimOpType
 MOST_ABSORBED = 8
@@ -30,36 +32,18 @@ MOST_ABSORBED = 8
 
 def fuse(plan: Plan) -> Plan:
     """Adds the kernels in order of execution, every tensor's access, and copies and paddings to the graph."""
-    fuser = _Fuser(plan.ir, plan.target)
+    fuser = _Fuser(plan.ir, plan.target, plan.claims)
     for op in plan.ir.ops:
         fuser.add(op)
-    kernels = _with_results(fuser.ir, fuser.kernels, fuser.access, plan.keep_all)
+    kernels = with_results(fuser.ir, fuser.kernels, fuser.access, plan.keep_all)
     return replace(plan, ir=fuser.ir, kernels=kernels, access=fuser.access)
-
-
-def _with_results(
-    ir: ACALSimIR, kernels: list[Kernel], access: Mapping[str, Access], keep_all: bool
-) -> tuple[Kernel, ...]:
-    """The kernels with what each leaves in memory: what others read, outputs, with `keep_all` everything."""
-    needed = {access[name].storage for name in ir.outputs}
-    for kernel in kernels:
-        needed |= {access[name].storage for name in kernel.read} - kernel.written
-
-    def results(kernel: Kernel) -> tuple[str, ...]:
-        kept = {op.outputs[0] for op in kernel.ops if keep_all and not kernel.is_in_passing(op)} | needed
-        floats = [op.outputs[0] for op in (kernel.anchor, *kernel.after) if op.outputs[0] in kept]
-        if kernel.keeps_rows and all(ir.tensors[name].dtype != "float32" for name in floats):
-            kept.add(kernel.anchor.outputs[0])
-        return tuple(op.outputs[0] for op in kernel.ops if op.outputs[0] in kept)
-
-    return tuple(replace(kernel, results=results(kernel)) for kernel in kernels)
 
 
 class _Fuser:
     """Walks the ops in order; every op sees the kernels that are there so far."""
 
-    def __init__(self, ir: ACALSimIR, target: Target):
-        self.target = target
+    def __init__(self, ir: ACALSimIR, target: Target, claims: Claims):
+        self.target, self.claims = target, claims.of
         self.ir = ir.copy()
         self.ir.ops = []
         given = [name for name, desc in ir.tensors.items() if desc.is_input or desc.is_param]
@@ -72,6 +56,10 @@ class _Fuser:
 
     def add(self, op: ACALSimOp) -> None:
         row = ROWS[op.op_type]
+        if claim := self.claims.get(op.name):
+            if op.name == claim.chain.last.name:
+                self._claimed(claim)
+            return
         if row.movement and self._move(op, row):
             self.ir.add_op(op)
             return
@@ -178,6 +166,17 @@ class _Fuser:
 
     # --- kernels
 
+    def _claimed(self, claim: Claim) -> None:
+        """The ops that a rule has taken, when the last one's turn has come."""
+        for op in claim.chain.span:
+            self._place_tentatively(op)
+            if op not in claim.chain.ops:
+                self._move(op, ROWS[op.op_type])
+        kernel, ops = driven(claim, self.ir, self.access, self._with_copy)
+        self.ir.ops += ops
+        self.kernels.append(kernel)
+        self._write(kernel)
+
     def _refusal(self, op: ACALSimOp) -> str:
         """Why an op stays on the CPU; empty if a device computes it."""
         self._place_tentatively(op)
@@ -278,6 +277,8 @@ class _Fuser:
         self._change(kernel, *kernel.after, *(other.anchor for other in more), op)
 
     def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
+        if kernel.driven:
+            return False
         if kernel.device:
             if not self._device_takes(kernel, op):
                 return False
@@ -324,6 +325,7 @@ class _Fuser:
             other
             for other in feeding
             if other
+            and not other.driven
             and other.anchor.op_type is T.DEQUANTIZE
             and len(other.ops) == 1
             and self._is_before(other.anchor.inputs[0], place)

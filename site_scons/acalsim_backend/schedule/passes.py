@@ -17,6 +17,7 @@ from ..offload.tiling_file import Choices
 from ..offload.timer import ListTimer
 from . import verify
 from .attention import attention
+from .claim import claim
 from .elide import elide
 from .fuse import fuse
 from .living import living
@@ -34,6 +35,11 @@ class Pass:
     name: str
     run: Callable[[Plan], Plan]
     verify: Callable[[Plan], None]
+
+
+def claimed(plan: Plan) -> Plan:
+    """Pass `claim`: what the user's rules take, beside what becomes of it without them."""
+    return claim(plan, lambda ir: run_passes(Plan(ir, plan.target), PLACING))
 
 
 def teams(plan: Plan) -> Plan:
@@ -59,14 +65,19 @@ def _offloaded(plan: Plan, kernel: Kernel, team: Team) -> Offloaded:
     return plan.target.offloaded(plan.lowering, kernel, team)
 
 
-PASSES = (
-    Pass("living", living, verify.graph_is_whole),
+PLACING = (
     Pass("transposed", transposed, verify.graph_is_whole),
     Pass("fuse", fuse, verify.kernels_compute_every_op_once),
     Pass("elide", elide, verify.accesses_stay_inside),
     Pass("vector", vector, verify.accesses_stay_inside),
     Pass("attention", attention, verify.accesses_stay_inside),
     Pass("teams", teams, verify.steps_follow_the_data),
+)
+"""What decides where ops are computed."""
+PASSES = (
+    Pass("living", living, verify.graph_is_whole),
+    Pass("claim", claimed, verify.graph_is_whole),
+    *PLACING,
     Pass("memory", memory, verify.nothing_live_overlaps),
 )
 

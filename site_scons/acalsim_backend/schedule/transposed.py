@@ -25,7 +25,7 @@ def transposed(plan: Plan) -> Plan:
     ir = plan.ir.copy()
     ops, ir.ops = ir.ops, []
     for op in ops:
-        if _is_tiling(op) and _does_not_overlap(ir, op):
+        if _is_tiling(op) and op.name not in plan.claims.of and _does_not_overlap(ir, op):
             _expand(ir, op)
         else:
             ir.add_op(op)

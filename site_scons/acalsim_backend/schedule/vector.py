@@ -22,7 +22,7 @@ def vector(plan: Plan) -> Plan:
         return plan
     kernels, parts = [], {}
     for kernel in plan.kernels:
-        found = None if kernel.device else _parts(plan, kernel)
+        found = None if kernel.device or kernel.driven else _parts(plan, kernel)
         if isinstance(found, str):
             kernel = replace(kernel, reason=kernel.reason if kernel.anchor.op_type in PRODUCTS else found)
         elif found is not None:
