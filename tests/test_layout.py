@@ -13,7 +13,7 @@ pytestmark = pytest.mark.quick
 PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
     ("errors", "device"),
-    ("files", "paths", "alignment", "cli", "processes"),
+    ("files", "paths", "alignment", "cli", "processes", "toml"),
     ("doors", "watch", "arena", "mapped"),
     ("ir",),
     ("machine",),

@@ -12,7 +12,7 @@ from acalsim_backend.paths import MACHINES
 from SCons.Script import Help, Variables
 
 from .commands import Word
-from .models import APART, RESERVED, model_files
+from .models import APART, RESERVED, SUFFIXES_OF_FIRMWARE, model_files
 
 ENGINES = ("embedded", "sst")
 PRECISIONS = ("float32", "int8")
@@ -134,19 +134,51 @@ def resolve_machine(env):
     env["OWN_DEVICES"], env["OWN_LIBRARIES"] = [device for device in machine.devices if device.own], None
     env["HAS_COMPUTE"] = machine.device("compute") is not None
     is_default = machine.path.resolve() == find_machine("default").resolve()
-    env["BUILD"] = variant_folder(machine.name, is_default, env["ENGINE"], env["PRECISION"])
+    models = [name for name, _ in model_files(env["MODEL_FOLDER"])]
+    env["BUILD"] = variant_folder(machine.name, is_default, env["ENGINE"], env["PRECISION"], models)
 
 
-def variant_folder(machine, is_default, engine, precision):
-    """build/, or build/MACHINE[-ENGINE][-PRECISION]; a machine whose name looks like more than that stays apart."""
+def variant_folder(machine, is_default, engine, precision, models=()):
+    """build/, or build/MACHINE[-ENGINE][-PRECISION]; a machine whose name looks like more than that stays apart.
+
+    So does one that is called as a model's folder, or firmware, in build/.
+    """
     variant = "" if engine == "embedded" else f"-{engine}"
     variant += "" if precision == "float32" else f"-{precision}"
     if is_default and not variant:
         return "build"
-    looks_like_more = machine in RESERVED or machine.endswith(
-        tuple(f"-{word}" for word in (*ENGINES, *PRECISIONS))
-    )
+    ends = tuple(f"-{word}" for word in (*ENGINES, *PRECISIONS))
+    taken = {f"{model}{suffix}" for model in models for suffix in ("", *SUFFIXES_OF_FIRMWARE)}
+    looks_like_more = machine in RESERVED or machine.endswith(ends) or f"{machine}{variant}" in taken
     return f"build/{machine}{APART * looks_like_more}{variant}"
+
+
+def note_machine(env):
+    """Say so where a machine file's folder holds what another file of the same name gave.
+
+    The folder is used all the same, as what is made of each file is told apart by its content.
+    """
+    note, path = f"{env['BUILD']}/.machine", os.path.realpath(str(env["MACHINE_FILE"]))
+    if env["BUILD"] == "build":
+        return
+    try:
+        with open(note) as file:
+            before = file.read()
+    except OSError:
+        before = ""
+    if before == path:
+        return
+    if os.path.exists(before):
+        print(
+            printable(f"scons: {env['BUILD']} held what '{before}' gave; '{path}' of the same name replaces it"),
+            file=sys.stderr,
+        )
+    try:
+        os.makedirs(env["BUILD"], exist_ok=True)
+        with open(note, "w") as file:
+            file.write(path)
+    except OSError as error:
+        stop(env, f"cannot write {env['BUILD']}/: {error.strerror}")
 
 
 def lock_build(env):

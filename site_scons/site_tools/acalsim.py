@@ -46,6 +46,7 @@ def generate(env):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not is_dry():
         variables.lock_build(env)
+        variables.note_machine(env)
     for method in (
         Room,
         Models,

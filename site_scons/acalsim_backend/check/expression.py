@@ -38,16 +38,24 @@ class Scope:
     provided: Mapping[str, Expr] = field(default_factory=dict)
     regions: Mapping[str, tuple[Expr, Expr]] = field(default_factory=dict)
     symbols: Mapping[str, int] = field(default_factory=dict)
+    _found: dict[int, int] = field(default_factory=dict)
+    """Values of what names stand for, by the expression's id: each is computed once, however often it is named."""
 
     def value_of(self, name: str, where: str) -> int:
         """The value of a name. Raises CheckError, with `where`, if it has none."""
         if name in self.assigned:
-            return evaluate(self.assigned[name], self)
+            return self.once(self.assigned[name])
         if name in self.symbols:
             return self.symbols[name]
         if name in self.provided:
-            return evaluate(self.provided[name], self)
+            return self.once(self.provided[name])
         raise CheckError(f"{where}: symbol '{name}' has a value neither in the script nor in the ELF")
+
+    def once(self, expr: Expr) -> int:
+        """The value of an expression of the script's that has a name."""
+        if id(expr) not in self._found:
+            self._found[id(expr)] = evaluate(expr, self)
+        return self._found[id(expr)]
 
     def defines(self, name: str) -> bool:
         """What DEFINED(name) says."""
@@ -58,7 +66,7 @@ def evaluate(expr: Expr, scope: Scope) -> int:
     """The value of `expr`. Raises CheckError naming file, line and column of what has no value."""
     match expr.operation:
         case "number":
-            return number(expr.text)
+            return _literal(expr)
         case "symbol":
             return scope.value_of(expr.text, expr.where)
         case "?":
@@ -74,6 +82,13 @@ def evaluate(expr: Expr, scope: Scope) -> int:
         return int(function(*values)) & WORD_MASK
     except ZeroDivisionError:
         raise CheckError(f"{expr.where}: division by zero") from None
+
+
+def _literal(expr: Expr) -> int:
+    try:
+        return number(expr.text)
+    except ValueError:  # Python reads no more than some thousand digits
+        raise CheckError(f"{expr.where}: a number of {len(expr.text)} digits") from None
 
 
 def number(text: str) -> int:
@@ -93,7 +108,7 @@ def _call(name: str, arguments: Sequence[Expr], where: str, scope: Scope) -> int
         region = _only_name(name, arguments, where)
         if region not in scope.regions:
             raise CheckError(f"{where}: {name} of region '{region}', which the script does not declare")
-        return evaluate(scope.regions[region][name == "LENGTH"], scope)
+        return scope.once(scope.regions[region][name == "LENGTH"])
     if name == "DEFINED":
         return int(scope.defines(_only_name(name, arguments, where)))
     if name not in _FUNCTIONS:

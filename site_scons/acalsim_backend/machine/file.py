@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import MachineError, UnknownKeyError
 from ..paths import MACHINES
+from ..toml import read_toml
 from .board import BOARD_WINDOWS, FIRST_INTERRUPT, LAST_INTERRUPT, RAM_ORIGIN
 from .machine import Cpu, Device, Machine, Ram, hex_range
 from .models import DEFAULT_BASES, DEVICE_MODELS
@@ -52,10 +53,7 @@ def load_machine(name_or_path: str) -> Machine:
 
 def read_table(path: Path) -> dict[str, Any]:
     """What a machine file says. Raises MachineError where it is no TOML."""
-    try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MachineError(f"{path}: not valid TOML: {error}") from None
+    return read_toml(path, MachineError)
 
 
 def machine_of(table: Mapping[str, Any], path: Path) -> Machine:
@@ -157,7 +155,7 @@ class _Reader:
         if not table:
             return None
         path = self.path.parent / str(table["config"])
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise self.fail(f"sst.config is {table['config']!r}; there is no file '{path}'")
         return path
 
@@ -259,10 +257,10 @@ class _Reader:
 
     def device(self, name: str, table: dict[str, Any]) -> Device:
         where = f"devices.{name}."
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise self.fail(f"device name '{name}' is not lower-case letters, digits and _")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            raise self.fail(f"device name '{name}' is not at most 64 lower-case letters, digits and _")
         model = table.get("model", name)
-        if not is_own(model) and model not in DEVICE_MODELS:
+        if not is_own(model) and not (isinstance(model, str) and model in DEVICE_MODELS):
             known = ", ".join(DEVICE_MODELS)
             raise self.fail(f"{where}model is {model!r}; known are {known}")
         if "base" not in table:

@@ -13,12 +13,12 @@ What is not said is searched. A tiling that is given puts the op on the device e
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from ..errors import PlanError
+from ..toml import read_toml
 from .tile import Tiling
 
 Choices = Mapping[str, Mapping[str, int | str]]
@@ -32,10 +32,7 @@ def read_choices(path: Path | None, machine: str) -> Choices:
     """Those for one machine; none without a file. Raises PlanError naming the file, the op and the key."""
     if path is None:
         return {}
-    try:
-        tables = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise PlanError(f"{path}: {error}") from None
+    tables = read_toml(path, PlanError)
     for name, table in tables.items():
         if not isinstance(table, dict) or not all(isinstance(each, dict) for each in table.values()):
             raise PlanError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from ..errors import AcalsimError, SweepError, UnknownKeyError
 from ..machine.file import find_machine, load_machine, machine_of, read_table
 from ..machine.keys import Value, with_keys
+from ..toml import read_toml
 
 PRECISIONS = ("float32", "int8")
 MOST_POINTS = 100_000
@@ -87,16 +87,7 @@ def read_sweep(given: str | Path, default_machine: str = "default", searches: bo
     Raises SweepError naming file and key, also for a key that the machine does not know.
     """
     path = Path(given)
-    return _Reader(path).sweep(_table(path), default_machine, searches)
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SweepError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SweepError(f"{path}: not valid TOML: {error}") from None
+    return _Reader(path).sweep(read_toml(path, SweepError), default_machine, searches)
 
 
 class _Reader:
