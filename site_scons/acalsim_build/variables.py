@@ -170,7 +170,9 @@ def note_machine(env):
         return
     if os.path.exists(before):
         print(
-            printable(f"scons: {env['BUILD']} held what '{before}' gave; '{path}' of the same name replaces it"),
+            printable(
+                f"scons: {env['BUILD']} held what '{before}' gave; '{path}' of the same name replaces it"
+            ),
             file=sys.stderr,
         )
     try:

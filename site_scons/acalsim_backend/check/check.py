@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckError
+from ..errors import CheckError, printable
 from .elf import read_elf
 from .layout import Layout, Violation, find_stack
 from .placement_file import RegionRow, SectionRow
@@ -57,7 +57,7 @@ def check(elf_path: str | Path, script_path: str | Path, plan: Mapping[str, Any]
 
 
 def _lines(found: list[Violation]) -> list[str]:
-    lines = [violation.text for violation in found[:MAX_LINES]]
+    lines = [printable(violation.text) for violation in found[:MAX_LINES]]
     return lines + [f"{len(found) - MAX_LINES} more lines like these"] * (len(found) > MAX_LINES)
 
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from elftools.elf.constants import E_FLAGS, P_FLAGS, SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section as PlainSection
 from elftools.elf.sections import SymbolTableSection
 
-from ..errors import CheckError
+from ..errors import CheckError, printable
 
 MAX_SECTIONS = 4096
 MAX_SEGMENTS = 256
@@ -174,17 +175,26 @@ def read_elf(path: str | Path, elf_class: int = 64) -> Elf:
 
 def _read(path: str | Path, stream: BinaryIO, file_bytes: int, elf_class: int) -> Elf:
     try:
-        elf = ELFFile(stream)
+        elf = _Headers(stream)
         _refuse_other_machines(elf, elf_class)
         _refuse_bad_tables(elf, file_bytes)
         sections = tuple(_sections(elf, file_bytes))
         segments = tuple(_segments(elf, file_bytes))
         return Elf(elf["e_flags"], elf["e_entry"], sections, segments, _symbols(elf), _code(elf))
     except CheckError as error:
-        raise CheckError(f"{path}: {error}") from None
+        raise CheckError(f"{path}: {printable(str(error))}") from None
     except Exception as error:  # a damaged file can make pyelftools raise a dozen types
-        detail = " ".join(str(error).split())[:100]
+        detail = printable(" ".join(str(error).split())[:100])
         raise CheckError(f"{path}: damaged ELF file ({type(error).__name__}: {detail})") from None
+
+
+class _Headers(ELFFile):  # type: ignore[misc]  # pyelftools has no types
+    """Does not read what sections hold that no rule looks at: damage there is not ours to find."""
+
+    def _make_section(self, section_header: Any) -> PlainSection:
+        if section_header["sh_type"] in ("SHT_SYMTAB", "SHT_STRTAB"):
+            return super()._make_section(section_header)
+        return PlainSection(section_header, self._get_section_name(section_header), self)
 
 
 def _refuse_other_machines(elf: ELFFile, elf_class: int) -> None:
@@ -256,18 +266,18 @@ def _code(elf: ELFFile) -> dict[int, bytes]:
 
 def _symbols(elf: ELFFile) -> dict[str, Symbol]:
     """The symbols by name. In the table local ones come first, so that global ones replace them here."""
-    table = elf.get_section_by_name(".symtab")
+    table = next((each for each in elf.iter_sections() if each["sh_type"] == "SHT_SYMTAB"), None)
     if not isinstance(table, SymbolTableSection):
         return {}
     if table["sh_entsize"] != _SYMENTSIZE:
-        raise CheckError(f"'.symtab' has sh_entsize {table['sh_entsize']}, expected {_SYMENTSIZE}")
-    names = [section.name for section in elf.iter_sections()]
+        raise CheckError(f"'{table.name}' has sh_entsize {table['sh_entsize']}, expected {_SYMENTSIZE}")
+    names = dict(enumerate(section.name for section in elf.iter_sections()))
     return {
         symbol.name: Symbol(
             symbol.name,
             symbol["st_value"],
             symbol["st_size"],
-            names[symbol["st_shndx"]] if isinstance(symbol["st_shndx"], int) else None,
+            names.get(symbol["st_shndx"]),
         )
         for symbol in table.iter_symbols()
         if symbol.name and symbol["st_info"]["type"] != "STT_FILE" and symbol["st_shndx"] != "SHN_UNDEF"

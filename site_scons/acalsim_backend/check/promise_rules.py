@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from elftools.elf.constants import SH_FLAGS
+
 from .layout import Layout, Violation, find_stack, span
 from .plan import PlannedSymbol, Promises
 
@@ -71,6 +73,23 @@ def stack_stays_off_data(layout: Layout, promises: Promises) -> Iterator[Violati
             yield Violation(stack[0], f"stack at {span(*stack)} reaches {name} at {span(start, end)}")
 
 
+def cleared_memory_is_the_bss(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    """What the reset code sets to zero, __bss_start to __bss_end, holds all of .bss and nothing else."""
+    start, end = layout.elf.value("__bss_start"), layout.elf.value("__bss_end")
+    if start is None or end is None:
+        return
+    subject = f"__bss_start..__bss_end at {span(start, end)}"
+    if end < start:
+        yield Violation(start, f"{subject} ends before it begins")
+        return
+    for section in layout.elf.occupying:
+        where = f"section '{section.name}' at {span(section.sh_addr, section.end)}"
+        if section.name == ".bss" and not start <= section.sh_addr <= section.end <= end:
+            yield Violation(start, f"{subject} does not hold {where}")
+        if section.has_content and section.sh_addr < end and start < section.end:
+            yield Violation(start, f"{subject}, which is set to zero, reaches {where}")
+
+
 def symbols_are_as_planned(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for planned in promises.symbols or ():
         symbol = layout.elf.symbols.get(planned.name)
@@ -95,6 +114,8 @@ def _differences(layout: Layout, planned: PlannedSymbol) -> Iterator[str]:
     if start % planned.alignment:
         yield f"is at 0x{start:x}, planned is a multiple of 0x{planned.alignment:x}"
     home = next((section for section in layout.elf.sections if section.name == symbol.section), None)
+    if home and not home.sh_flags & SH_FLAGS.SHF_ALLOC:
+        yield f"at {span(start, end)} is in section '{home.name}', which no memory holds (without SHF_ALLOC)"
     if home and not home.sh_addr <= start <= end <= home.end:
         yield f"at {span(start, end)} reaches out of section '{home.name}' at {span(home.sh_addr, home.end)}"
 

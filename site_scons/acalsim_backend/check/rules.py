@@ -25,11 +25,13 @@ RULES: tuple[Rule, ...] = (
     segment_rules.sections_lie_in_one_segment,
     segment_rules.segments_hold_their_sections,
     segment_rules.segments_lie_in_regions,
+    segment_rules.segments_never_overlap,
     segment_rules.segment_flags_follow_the_script,
     segment_rules.writable_is_never_executable,
     promise_rules.stack_fits,
     promise_rules.stack_stays_off_data,
     stack_rules.stack_cannot_jump_its_guard,
+    promise_rules.cleared_memory_is_the_bss,
     promise_rules.symbols_are_as_planned,
     promise_rules.sections_stay_off_devices,
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from elftools.elf.constants import P_FLAGS, SH_FLAGS
 
@@ -12,6 +13,7 @@ from .layout import Layout, Violation, misaligned, span
 from .plan import Promises
 from .script import Script
 
+_RWX = P_FLAGS.PF_R | P_FLAGS.PF_W | P_FLAGS.PF_X
 _WX = P_FLAGS.PF_W | P_FLAGS.PF_X
 
 
@@ -104,6 +106,26 @@ def segments_lie_in_regions(layout: Layout, promises: Promises) -> Iterator[Viol
                 )
 
 
+def segments_never_overlap(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    """The zeros behind a segment's p_filesz count: what loads it would clear what the next one brought."""
+    loads = sorted(layout.elf.loads, key=lambda segment: (segment.p_vaddr, segment.end))
+    for low, high in pairwise(segment for segment in loads if segment.p_memsz):
+        if high.p_vaddr < low.end and not _share_an_overlay(layout, low, high):
+            yield Violation(
+                high.p_vaddr,
+                f"PT_LOAD segments {low.index} at {span(low.p_vaddr, low.end)} "
+                f"and {high.index} at {span(high.p_vaddr, high.end)} overlap",
+            )
+
+
+def _share_an_overlay(layout: Layout, low: Segment, high: Segment) -> bool:
+    overlays = [
+        {layout.overlay(section) for section in layout.elf.occupying if segment in layout.covering(section)}
+        for segment in (low, high)
+    ]
+    return bool((overlays[0] & overlays[1]) - {None})
+
+
 def _first_outside(start: int, end: int, script: Script) -> int | None:
     """The first address of start..end that is in no region, if there is one. Adjacent regions are one."""
     for region in sorted(script.regions.values(), key=lambda region: region.origin):
@@ -115,7 +137,7 @@ def _first_outside(start: int, end: int, script: Script) -> int | None:
 def segment_flags_follow_the_script(layout: Layout, promises: Promises) -> Iterator[Violation]:
     for segment in layout.elf.loads:
         header = layout.header(segment)
-        if header and header.p_flags is not None and header.p_flags != segment.p_flags:
+        if header and header.p_flags is not None and (header.p_flags ^ segment.p_flags) & _RWX:
             yield Violation(
                 segment.p_vaddr,
                 f"PT_LOAD segment {segment.index} has p_flags {segment.flag_letters}, "
