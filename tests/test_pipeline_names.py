@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from acalsim_backend.paths import MACHINES
 from acalsim_build.models import ModelsError, find_models
 from acalsim_build.products import Code, Data
 from acalsim_build.variables import variant_folder
@@ -53,6 +54,27 @@ def test_no_machine_shares_a_folder_with_a_variant():
     assert not {f"build/{name}" for name in ("capture", "capture-int8", "host", "host-sst", "reports")} & set(
         folders
     )
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["mlp", "mlp.elf", "reports", "capture", "cpu-int8"])
+def test_a_machine_that_is_called_as_a_folder_of_models_lies_apart(name):
+    assert variant_folder(name, False, "embedded", "float32", ["mlp"]) == f"build/{name}+"
+    assert variant_folder("wide", False, "embedded", "float32", ["mlp"]) == "build/wide"
+    assert variant_folder("mlp", False, "sst", "float32", ["mlp"]) == "build/mlp-sst"
+
+
+def test_a_machine_file_that_replaces_another_of_its_name_is_said_to(host_tree, tmp_path):
+    model_file(tmp_path, "t")
+    files = [tmp_path / place / "wide.toml" for place in ("one", "other")]
+    for file in files:
+        file.parent.mkdir()
+        shutil.copyfile(MACHINES / "default.toml", file)
+    first, second, again = (
+        host_tree.scons(f"MODELS={tmp_path}", f"MACHINE={file}", "list").stderr for file in (*files, files[1])
+    )
+    assert first == again == ""
+    assert second == f"scons: build/wide held what '{files[0]}' gave; '{files[1]}' of the same name replaces it\n"
 
 
 @pytest.mark.quick

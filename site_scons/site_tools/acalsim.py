@@ -46,7 +46,8 @@ def generate(env):
         env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
     if not is_dry():
         variables.lock_build(env)
-        variables.note_machine(env)
+        if not GetOption("clean"):
+            variables.note_machine(env)
     for method in (
         Room,
         Models,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.report.read import read_report
 from acalsim_build.variables import machine_names, resolve_machine, stop
 from SCons.Script import COMMAND_LINE_TARGETS, Action
 
@@ -132,6 +131,8 @@ def compared_models(env, sides):
     """The models named by MODEL, else a given report's own, else all."""
     reports = [each.report for each in sides if each.report]
     if len(reports) == 1 and not env["MODEL"]:
+        from acalsim_backend.report.read import read_report  # which no other build needs to load
+
         try:
             return [known_model(env, read_report(Path(reports[0])).model, reports[0])]
         except AcalsimError as error:

@@ -6,7 +6,6 @@
 import os
 
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.sweep.space import read_sweep
 from acalsim_build import products
 from acalsim_build.commands import Word, words
 from acalsim_build.models import captures_of
@@ -59,6 +58,8 @@ def swept(env):
         stop(
             env, f"ENGINE is '{env['ENGINE']}'; sweeps have the embedded engine, which gives the same cycles"
         )
+    from acalsim_backend.sweep.space import read_sweep  # which no other build needs to load
+
     try:
         return read_sweep(os.path.expanduser(env["SWEEP"]), str(env["MACHINE_FILE"]), bool(env["SEARCH"]))
     except AcalsimError as error:
