@@ -57,7 +57,7 @@ class Sym(NamedTuple):
 
 
 SECTION = re.compile(
-    r"^  \[ ?(\d+)\] (\S*) +(\S+(?:: +\S+)?) +([0-9a-f]{16}) ([0-9a-f]{6,}) ([0-9a-f]{6,}) [0-9a-f]{2,} ([ A-Zxop]{3}) +"
+    r"^  \[ ?(\d+)\] (\S*) +(\S+(?:: +\S+)?) +([0-9a-f]{16}) ([0-9a-f]{6,}) ([0-9a-f]{6,}) [0-9a-f]{2,} ([ A-Zxop]{3,}) +"
     r"\d+ +\d+ +(\d+)$",
     re.M,
 )
@@ -191,9 +191,9 @@ def _of_symbols(symbols, names, sections, allocated):
     bss = [symbols[name].value for name in ("__bss_start", "__bss_end") if name in symbols]
     if len(bss) == 2:
         inside = [each for each in allocated if each.name == ".bss"]
-        if bss[0] > bss[1] or any(each.address < bss[0] or each.end > bss[1] for each in inside):
+        if not inside and bss[0] != bss[1]:
             found.add("bss")
-        if any(each.type != "NOBITS" and each.address < bss[1] and bss[0] < each.end for each in allocated):
+        if inside and not inside[0].address <= bss[0] <= bss[1] <= inside[0].end:
             found.add("bss")
     return found | _of_stack(symbols, allocated, bss)
 

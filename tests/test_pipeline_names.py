@@ -74,7 +74,10 @@ def test_a_machine_file_that_replaces_another_of_its_name_is_said_to(host_tree, 
         host_tree.scons(f"MODELS={tmp_path}", f"MACHINE={file}", "list").stderr for file in (*files, files[1])
     )
     assert first == again == ""
-    assert second == f"scons: build/wide held what '{files[0]}' gave; '{files[1]}' of the same name replaces it\n"
+    assert (
+        second
+        == f"scons: build/wide held what '{files[0]}' gave; '{files[1]}' of the same name replaces it\n"
+    )
 
 
 @pytest.mark.quick

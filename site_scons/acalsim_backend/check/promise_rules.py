@@ -73,21 +73,17 @@ def stack_stays_off_data(layout: Layout, promises: Promises) -> Iterator[Violati
             yield Violation(stack[0], f"stack at {span(*stack)} reaches {name} at {span(start, end)}")
 
 
-def cleared_memory_is_the_bss(layout: Layout, promises: Promises) -> Iterator[Violation]:
-    """What the reset code sets to zero, __bss_start to __bss_end, holds all of .bss and nothing else."""
+def cleared_memory_is_bss(layout: Layout, promises: Promises) -> Iterator[Violation]:
+    """What the reset code sets to zero, __bss_start to __bss_end, lies in .bss. What .bss has besides is not cleared."""
     start, end = layout.elf.value("__bss_start"), layout.elf.value("__bss_end")
-    if start is None or end is None:
+    homes = [section for section in layout.elf.occupying if section.name in (".bss", ".sbss")]
+    if start is None or end is None or (start == end and not homes):
         return
-    subject = f"__bss_start..__bss_end at {span(start, end)}"
-    if end < start:
-        yield Violation(start, f"{subject} ends before it begins")
-        return
-    for section in layout.elf.occupying:
-        where = f"section '{section.name}' at {span(section.sh_addr, section.end)}"
-        if section.name == ".bss" and not start <= section.sh_addr <= section.end <= end:
-            yield Violation(start, f"{subject} does not hold {where}")
-        if section.has_content and section.sh_addr < end and start < section.end:
-            yield Violation(start, f"{subject}, which is set to zero, reaches {where}")
+    low = min((section.sh_addr for section in homes), default=0)
+    high = max((section.end for section in homes), default=0)
+    if not low <= start <= end <= high:
+        home = f"in .bss at {span(low, high)}" if homes else "in .bss, which is empty"
+        yield Violation(start, f"__bss_start..__bss_end at {span(start, end)} should lie {home}")
 
 
 def symbols_are_as_planned(layout: Layout, promises: Promises) -> Iterator[Violation]:

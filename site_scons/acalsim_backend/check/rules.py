@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
     promise_rules.stack_fits,
     promise_rules.stack_stays_off_data,
     stack_rules.stack_cannot_jump_its_guard,
-    promise_rules.cleared_memory_is_the_bss,
+    promise_rules.cleared_memory_is_bss,
     promise_rules.symbols_are_as_planned,
     promise_rules.sections_stay_off_devices,
 )
