@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of real size: nothing is held more often than it must be, and tied weights lie in memory once."""
 
+import struct
 import tracemalloc
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -13,11 +14,13 @@ from acalsim_backend.capture.capture_file import CaptureFile
 from acalsim_backend.capture.model import Captured
 from acalsim_backend.capture.store import write_capture
 from acalsim_backend.codegen.values import captured_data
+from acalsim_backend.errors import SimulateError
 from acalsim_backend.files import sha256, write_files
 from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_rows import plan_file
+from acalsim_backend.simulate.firmware import Firmware
 from host_fixtures import captured_function, run_on_host
 from test_int8 import captured_int8
 from torch import nn
@@ -105,3 +108,37 @@ def test_what_lies_otherwise_in_memory_is_not_mistaken(tmp_path, turn):
     captured = captured_function(Both(), (torch.randn(2, 6),))
     (found,) = run_on_host(captured, tmp_path)
     assert np.allclose(found, captured.references[0], atol=1e-5)
+
+
+def elf_with_segment(path, address, size):
+    """An ELF file of nothing but one segment."""
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        b"\x7fELF\x02\x01\x01" + bytes(9),
+        2,
+        243,
+        1,
+        address,
+        64,
+        0,
+        0,
+        64,
+        56,
+        1,
+        64,
+        0,
+        0,
+    )
+    path.write_bytes(header + struct.pack("<IIQQQQQQ", 1, 4, 0, address, address, 0, size, 64))
+    return Firmware(path)
+
+
+def test_a_program_that_reaches_the_boards_device_tree_is_refused_before_qemu_starts(tmp_path):
+    roomy = load_machine("roomy")
+    elf_with_segment(tmp_path / "below.elf", 0x80000000, 0x3FE00000).refuse_collision(roomy)
+    over = elf_with_segment(tmp_path / "over.elf", 0x80000000, 0x3FE00001)
+    over.refuse_collision(load_machine("default"))
+    with pytest.raises(
+        SimulateError, match="0x3fe00001 bytes at 0x80000000.*0xbfe00000..0xc0000000.*0x3fe00000"
+    ):
+        over.refuse_collision(roomy)

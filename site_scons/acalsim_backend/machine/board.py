@@ -18,5 +18,8 @@ BOARD_WINDOWS = {
 }
 """(base, bytes) of what QEMU's virt board already has below RAM; devices must stay clear of it."""
 
+DEVICE_TREE_END, DEVICE_TREE_BYTES = 0xC000_0000, 0x20_0000
+"""Where RAM reaches so far, QEMU puts the board's device tree into the bytes before that address."""
+
 FIRST_INTERRUPT, LAST_INTERRUPT = 36, 95
 """Sources of the board's interrupt controller that the board itself has no use for."""

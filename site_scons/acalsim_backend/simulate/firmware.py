@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from ..errors import SimulateError
+from ..machine.board import DEVICE_TREE_BYTES, DEVICE_TREE_END
 from ..machine.machine import Machine
 
 
@@ -79,6 +80,22 @@ class Firmware:
                 and section["sh_flags"] == SH_FLAGS.SHF_ALLOC
                 and section.name != ".weights"
             ]
+
+    def refuse_collision(self, machine: Machine) -> None:
+        """Raise SimulateError where a segment lies where QEMU puts the board's device tree."""
+        first = DEVICE_TREE_END - DEVICE_TREE_BYTES
+        if machine.ram.end < DEVICE_TREE_END:
+            return
+        with open(self.path, "rb") as stream:
+            loads = [each.header for each in ELFFile(stream).iter_segments("PT_LOAD")]
+        for each in loads:
+            begin, end = each["p_paddr"], each["p_paddr"] + each["p_memsz"]
+            if begin < DEVICE_TREE_END and first < end:
+                raise SimulateError(
+                    f"{self.path}: a segment of {end - begin:#x} bytes at {begin:#x}..{end:#x} lies where QEMU puts "
+                    f"the board's device tree, {first:#x}..{DEVICE_TREE_END:#x}; a program has to end below that, "
+                    f"with at most {first - machine.ram.origin:#x} bytes in all"
+                )
 
     def output_block(self, ram: Path, origin: int) -> bytes:
         """The `.outputs` section's bytes as the guest left them in its RAM file."""

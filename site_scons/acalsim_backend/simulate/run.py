@@ -80,6 +80,7 @@ def simulate(
     cycle the run is. Raises SimulateError with one line when the guest traps, never ends, or either side dies.
     """
     firmware = Firmware(elf)
+    firmware.refuse_collision(machine)
     with private_folder(machine.ram.size_bytes) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
