@@ -26,6 +26,7 @@ from .tiling import Search
 from .tiling_file import Choices, told
 from .timer import ListTimer
 from .vector.program import Parts, commands
+from .vector.steps import Unfit
 
 TIMED = 8
 """Tilings of a product that the device's own model times; the estimate ranks them."""
@@ -91,7 +92,7 @@ class Target:
 
     @property
     def has_vector_unit(self) -> bool:
-        return bool(self.devices) and self.devices[0].parameters.get("lanes", 0) > 0
+        return bool(self.devices) and has_lanes(self.devices[0])
 
     @property
     def makes_runs(self) -> bool:
@@ -233,6 +234,14 @@ class Target:
             self._timed[key] = self.timer.cycles(devices, [packed(each, place) for _, each in lists])
         return self._timed[key]
 
+    def timed(self, offloaded: Offloaded) -> int:
+        """The cycles of what a team does, with the driver's for each list."""
+        devices = [device for device, _ in offloaded.lists]
+        storages = {each.dram.storage for _, commands in offloaded.lists for each in commands if each.dram}
+        place = spread(storages, self.machine.ram.origin).__getitem__
+        lists = [packed(commands, place) for _, commands in offloaded.lists]
+        return self.timer.cycles(devices, lists) + DRIVER_CYCLES * len(lists)
+
     def computed(self, parts: Parts, team: Team) -> Offloaded:
         """The lists of what the vector units of a team compute."""
         size = team[0].parameters["scratchpad_bytes"]
@@ -245,7 +254,8 @@ class Target:
         parameters = team[0].parameters
         room = Room(parameters["scratchpad_bytes"], parameters["accumulator_bytes"])
         chosen = self.attention.choose(attention, {}, team, room)
-        assert chosen, "an attention was given to a device that cannot compute it"
+        if chosen is None:
+            raise Unfit("no tile of it fits the device's memories")
         tiling, cycles = chosen
         shares = (
             (device, tuple(attention_commands(attention, tiling, {}, share=(number, len(team)))))
@@ -262,6 +272,10 @@ class Target:
         tiling, cycles = chosen
         product, moved = with_packed(product, tiling)
         return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
+
+
+def has_lanes(device: Device) -> bool:
+    return device.parameters.get("lanes", 0) > 0
 
 
 def spread(storages: Iterable[str], origin: int) -> dict[str, int]:

@@ -8,16 +8,20 @@ model says that this is faster than one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..ir.kernel import Kernel
 from ..machine.machine import Device
-from .decide import Target, Team
+from .decide import Offloaded, Target, Team, has_lanes
 from .product import Lowering, Product
+from .vector.steps import Unfit
 
 Uses = tuple[set[str], set[str]]
 """The storages that a kernel reads and those that it writes."""
+Offload = Callable[[Team], Offloaded]
+"""What a team does of a kernel."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ def form_teams(
     uses: Sequence[Uses],
     lowering: Lowering,
     target: Target,
-    vector: Collection[str] = (),
+    others: Mapping[str, Offload] = MappingProxyType({}),
 ) -> Teams:
-    """The steps in order. `uses` are those of the kernels; those called in `vector` are no products."""
+    """The steps in order. `uses` are those of the kernels; of those that are no products `others` makes lists."""
     if len(target.devices) < 2:
         return Teams(
             tuple((kernel,) for kernel in kernels),
@@ -48,10 +52,10 @@ def form_teams(
         )
     steps: list[tuple[Kernel, ...]] = []
     teams: dict[str, Team] = {}
-    for run in _runs(kernels, uses, vector):
-        if run[0].name in vector:
+    for run in _runs(kernels, uses, others):
+        if run[0].name in others:
             steps.append(tuple(run))
-            teams[run[0].name] = _alike(target.devices)[0]
+            teams[run[0].name] = _fastest(others[run[0].name], target)
             continue
         products = {
             kernel.name: product
@@ -66,6 +70,28 @@ def form_teams(
             steps.append(tuple(by_name[name] for name in chosen))
             teams |= {name: team for name, team in chosen.items() if team}
     return Teams(tuple(steps), teams)
+
+
+def _fastest(offload: Offload, target: Target) -> Team:
+    """Of all teams that have a vector unit and memories for it; the first device's alone where it has them."""
+    best: tuple[int, Team] | None = None
+    for group in _alike(target.devices):
+        for team in _halves(group) if has_lanes(group[0]) else []:
+            try:
+                cycles = target.timed(offload(team))
+            except Unfit:
+                continue
+            if best is None or cycles < best[0]:
+                best = cycles, team
+    return best[1] if best else target.devices[:1]
+
+
+def _halves(group: Team) -> list[Team]:
+    """All of them, half of these, a quarter..."""
+    sizes = [len(group)]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
+    return [group[:size] for size in sizes]
 
 
 def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses], vector: Collection[str]) -> list[list[Kernel]]:
@@ -122,13 +148,12 @@ def _shares(devices: Team, count: int) -> list[Team]:
 def _best_team(kernel: Kernel, product: Product, devices: Team, target: Target) -> tuple[int, Team] | None:
     """The fastest of all alike of the devices, half of these, a quarter...; None if the product fits none."""
     best: tuple[int, Team] | None = None
+    activates = any(result.epilogue.function for result in product.results)
     for group in _alike(devices):
-        size = len(group)
-        while size:
-            chosen = target.choose(product, kernel.name, group[:size])
+        for team in _halves(group) if has_lanes(group[0]) or not activates else []:
+            chosen = target.choose(product, kernel.name, team)
             if chosen and (best is None or chosen[1] < best[0]):
-                best = (chosen[1], group[:size])
-            size //= 2
+                best = (chosen[1], team)
     return best
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..errors import PlanError
 from ..ir.graph import ACALSimIR
@@ -45,7 +46,12 @@ def claimed(plan: Plan) -> Plan:
 def teams(plan: Plan) -> Plan:
     """Pass `teams`: which kernels run at the same time, and what devices do of each."""
     no_products = plan.parts.keys() | plan.attentions.keys()
-    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, no_products)
+    others = {
+        kernel.name: partial(_offloaded, plan, kernel)
+        for kernel in plan.kernels
+        if kernel.name in no_products
+    }
+    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, others)
     plan = replace(plan, teams=formed)
     if plan.target.makes_runs:
         return runs(plan)

@@ -136,7 +136,9 @@ def pool_commands(
     while True:
         slots = 1 if planes == count else 2
         used = slots * (aligned(planes * in_bytes) + aligned(planes * out_bytes))
-        if used <= size and (planes <= -(-count // 4) or not in_bytes + out_bytes or planes == 1):
+        if used <= size and (
+            planes <= -(-count // (4 * share[1])) or not in_bytes + out_bytes or planes == 1
+        ):
             break
         if planes == 1:
             raise Unfit(f"a plane of {in_bytes + out_bytes} bytes does not fit {size} bytes of scratchpad")

@@ -53,7 +53,7 @@ def commands(
         if isinstance(part, Pooling):
             more, taken = pool_commands(part, homes, base, size, share)
         else:
-            walk = _Program(part, homes, base, size)
+            walk = _Program(part, homes, base, size, share[1])
             more, taken = walk.write(share), walk.bytes
         found += more
         used = max(used, taken)
@@ -61,8 +61,8 @@ def commands(
 
 
 class _Program:
-    def __init__(self, part: Part, homes: Homes, base: int, size: int):
-        self.part, self.homes, self.base, self.size = part, homes, base, size
+    def __init__(self, part: Part, homes: Homes, base: int, size: int, devices: int):
+        self.part, self.homes, self.base, self.size, self.devices = part, homes, base, size, devices
         self.first_step = len(part.loads)
         self.rowwise = {
             self.first_step + number
@@ -90,7 +90,9 @@ class _Program:
         moves = any(
             walk.storage not in self.homes for walk in (*part.loads, *(walk for _, walk in part.stores))
         )
-        target = max(LEAST_ELEMENTS, -(-math.prod(block) // TILES)) if moves else math.prod(block)
+        target = max(LEAST_ELEMENTS, -(-math.prod(block) // TILES)) // self.devices
+        if not moves:
+            target = math.prod(block)
         while True:
             offsets, slot, fixed = self._arranged(block)
             fits = fixed + slot * (1 if self._tiles_of(block) == 1 else 2) <= self.size
