@@ -164,6 +164,22 @@ def test_two_devices_share_its_tiles():
     assert min(macs_of) > 0
 
 
+@pytest.mark.parametrize("lanes, name", [(64, "other"), (4, "compute")])
+def test_of_devices_that_differ_the_fastest_computes(lanes, name, tmp_path):
+    text = (ROOT / "sim/machines/default.toml").read_text()
+    table = text[text.index("[devices.compute]") :]
+    for old, new in (
+        ("compute]", "other]"),
+        ("0x10300000", "0x10400000"),
+        ("lanes = 16", f"lanes = {lanes}"),
+    ):
+        table = table.replace(old, new)
+    table = re.sub("special_lanes = 4", f"special_lanes = {lanes // 4}", table)
+    (tmp_path / "two.toml").write_text(f"{text}\n{table}")
+    plan = planned(lambda q, k, v: attend(q, k, v).exp(), HEADS, str(tmp_path / "two.toml"))
+    assert {each.placed_on for each in plan.offloaded.values()} == {name}
+
+
 def everything(q, k, v, kg, vg, mask, hides, one):
     return (
         attend(q, k, v),

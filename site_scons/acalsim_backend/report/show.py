@@ -198,7 +198,7 @@ def _device(counters: Mapping[str, int], total: int) -> list[str]:
         ]
     busy, macs = counters["busy_cycles"], counters["macs"]
     if not busy:
-        return ["idle"]
+        return ["not used: no op would be faster there"]
     peak = counters["peak_macs_per_cycle"]
     units = ", ".join(
         f"{unit} {_percent(counters[f'{unit}_busy_cycles'], busy)}" for unit in units_of(counters)
