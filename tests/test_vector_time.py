@@ -12,6 +12,7 @@ from compute_fixtures import (
     A,
     B,
     C,
+    command,
     load,
     matmul,
     store,
@@ -93,6 +94,23 @@ def test_a_norm_takes_its_passes(device, function, passes):
     one = rows(function, array(7, 33), ((7, 33), FLOAT))
     expected = 7 * passes * over(33, LANES) + (passes - 1) * tree(33) + SPECIAL_LATENCY
     assert device().cycles(one) == DECODER + expected
+
+
+def test_a_narrow_port_sets_the_pace_of_rows(device):
+    one = rows("LAYER_NORM", array(7, 33), ((7, 33), FLOAT))
+    work = 7 * over(33 * (3 * 4 + 4), 10)
+    assert device(vector_bytes_per_cycle=10).cycles(one) == DECODER + work + 2 * tree(33) + SPECIAL_LATENCY
+
+
+def test_a_window_takes_a_lane_for_each_of_its_elements(device):
+    one = command(
+        "POOL", k=NUMBERS["MAX"], c=0x10000, planes=3, m=8, n=8, a_inner_stride=32, a_outer_stride=256,
+        k_middle=2, k_inner=2, pool_stride=2, c_row_stride=16, dram_plane_stride=64,
+    )  # fmt: skip
+    results, taps = 3 * 4 * 4, 2 * 2
+    assert device().cycles(one) == DECODER + over(results * taps, LANES) + LATENCY
+    narrow = over(results * (4 * taps + 4), 10)
+    assert device(vector_bytes_per_cycle=10).cycles(one) == DECODER + narrow + LATENCY
 
 
 def test_reductions_that_are_not_pipelined_take_turns(device):
@@ -211,6 +229,16 @@ def test_an_error_in_a_later_piece_ends_the_list_behind_the_pieces_before(device
     )
     assert not np.array_equal(matrices.get(B, (64,)), np.arange(64))
     assert matrices.run(*good)[0] == 0
+
+
+def test_pieces_that_come_out_of_order_are_taken_in_order(device):
+    """The second piece, of one command, is shorter and has a channel of its own."""
+    matrices = device(list_buffer_bytes=512, ram={"channels": 2, "interleave_bytes": 256})
+    matrices.put(A, np.arange(64, dtype=FLOAT))
+    one, other = load(0, A, (1, 64)), save(C, 0, 256)
+    assert matrices.run(one, other, {**save(B, 0, 256), "dram": 0})[0] == ERRORS["ERROR_ADDRESS"]
+    assert matrices.simulator.read(COMPUTE + DATA_OUT)[1] == 2
+    assert np.array_equal(matrices.get(C, (64,)), np.arange(64))
 
 
 def test_an_error_in_the_first_piece_has_no_effect(device):
