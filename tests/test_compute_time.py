@@ -147,9 +147,9 @@ def test_a_store_releases_its_sums_before_they_are_in_ram(matrices):
 
 @pytest.mark.parametrize("percent", [0, 50, 75, 100])
 def test_a_load_that_shares_the_scratchpads_port_holds_up_the_array(machine, percent):
-    """Both LOADs, of three cycles at the port, are done while the first product streams."""
-    loads = [load(0x4000 + 192 * i, A, (1, 48)) for i in range(2)]
-    products = [matmul(256, 16, 16, b=0x8000), matmul(16, 16, 4, a=0x4000, b=0x8000, c=0x8000)]
+    """LOADs of three cycles at the port are done while the first product streams; the second waits for the last."""
+    loads = [load(0x4000 + 192 * i, A, (1, 48)) for i in range(3)]
+    products = [matmul(256, 16, 16, b=0x8000), matmul(16, 16, 4, a=0x4180, b=0x8000, c=0x8000)]
     alone = machine().cycles(products[0], *loads, products[1])
     shared = machine(load_conflict_percent=percent).cycles(products[0], *loads, products[1])
     assert shared - alone == 2 * beats(192, 64) * percent // 100

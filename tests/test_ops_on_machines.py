@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from acalsim_backend import doors
 from acalsim_backend.capture.capture_file import CaptureFile
+from acalsim_backend.capture.model_file import DEFAULT_TOLERANCE
 from acalsim_backend.errors import ReportError
 from acalsim_backend.mapped import mapped, tensors
 from acalsim_backend.report.compare import compare
 from acalsim_backend.schedule.plan_file import PlanFile
-from op_cases.values import LONG_SUMS
 from pipeline_fixtures import models_option
 
 MODEL = f"""
@@ -62,7 +62,7 @@ def worst_output(build, capture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", ["cpu", "vector", "default", "edge", "large"])
+@pytest.mark.parametrize("machine", ["cpu", "vector", "default", "edge"])
 def test_a_machine_computes_what_pytorch_computes(host_tree, models, machine):
     """Each output by itself: beside those of thousands, one that is small could be quite wrong."""
     host_tree.scons(models, f"MACHINE={machine}", "sim-every", timeout=900)
@@ -70,4 +70,4 @@ def test_a_machine_computes_what_pytorch_computes(host_tree, models, machine):
     report = json.loads((build / "reports/every.json").read_text())
     assert len({op["type"] for op in report["ops"]}) > 100
     error, place = worst_output(build, host_tree / "build/capture")
-    assert error <= 2 * LONG_SUMS, f"output {place}"
+    assert error <= DEFAULT_TOLERANCE, f"output {place}"

@@ -41,7 +41,6 @@ TileTimes ArrayTimeline::issue(Cycle slots, Cycle load_ready, Cycle stream_ready
 }
 
 void ArrayTimeline::hold(Cycle now, Cycle cycles) {
-    if (streamed_ <= now) return;
     for (Cycle* free : {&registers_free_, &streamed_, &unloaded_})
         if (*free > now) *free += cycles;
 }

@@ -61,8 +61,8 @@ public:
     // before the cycles given. A ragged tile takes the time of a full one.
     TileTimes issue(Cycle slots, Cycle load_ready = 0, Cycle stream_ready = 0);
 
-    // The array stands still for so many cycles from `now` on, as far as it has not come to rest: a
-    // tile that is issued later comes so much later. Tiles issued before keep their times.
+    // The array stands still for so many cycles from `now` on: a tile that is issued later comes so
+    // much later, as far as it would have waited for another. Tiles issued before keep their times.
     void hold(Cycle now, Cycle cycles);
 
     // The cycles by which the last tile issued delays a next one that is always ready: two

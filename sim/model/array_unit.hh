@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "model/array.hh"
 #include "model/device.hh"
@@ -34,6 +35,7 @@ public:
     // Columns are outermost, then rows of C (where outputs stay), then K (where weights do): a
     // ragged tile takes the time of a full one, so all of them are alike. Returns the last one's.
     TileTimes issue(const DeviceCommand& command, Cycle now) {
+        hold_until(now);
         const std::uint64_t steps = rates_.steps(command);
         const std::uint64_t high = weights_stay() ? steps : command.m;
         const std::uint64_t tiles = (command.n + array_.columns - 1) / array_.columns *
@@ -48,15 +50,15 @@ public:
     }
 
     // Another unit has had a memory for so many cycles, in `percent` of which the array would have
-    // needed it.
+    // needed it. That holds up what is issued in a later cycle, so that the order of what happens
+    // in one cycle does not matter.
     void share(Cycle now, Cycle cycles, std::uint64_t percent) {
-        lost_hundredths_ += cycles * percent;
-        timeline_->hold(now, lost_hundredths_ / 100);
-        lost_hundredths_ %= 100;
+        if (percent) shared_.push_back({now, cycles * percent});
     }
 
     void clear() {
         timeline_.emplace(array_);
+        shared_.clear();
         lost_hundredths_ = 0;
     }
 
@@ -67,6 +69,21 @@ public:
     }
 
 private:
+    struct Shared {
+        Cycle at, hundredths;
+    };
+
+    void hold_until(Cycle now) {
+        auto each = shared_.begin();
+        for (; each != shared_.end() && each->at < now; ++each) {
+            if (timeline_->streamed() <= each->at) continue;
+            lost_hundredths_ += each->hundredths;
+            timeline_->hold(each->at, lost_hundredths_ / 100);
+            lost_hundredths_ %= 100;
+        }
+        shared_.erase(shared_.begin(), each);
+    }
+
     // A parameter that is one of so many.
     static std::uint64_t choice(const Slot& slot, const char* key, std::uint64_t count) {
         const std::uint64_t value = slot.parameter(key);
@@ -80,8 +97,9 @@ private:
     std::optional<ArrayTimeline> timeline_;
     std::uint64_t macs_ = 0;
     Cycle array_cycles_ = 0;
-    std::uint64_t rate_ = 1;     // the highest of the types multiplied
-    Cycle lost_hundredths_ = 0;  // less than a cycle
+    std::uint64_t rate_ = 1;      // the highest of the types multiplied
+    std::vector<Shared> shared_;  // and what it cost has not been seen to yet
+    Cycle lost_hundredths_ = 0;   // less than a cycle
 };
 
 }  // namespace acalsim
