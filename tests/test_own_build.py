@@ -42,7 +42,7 @@ def test_a_device_in_cpp_has_its_registers_its_time_and_the_stall_rule(simulator
     assert simulator.write(base + SECOND, 40) == (True, 0, 1)
     assert simulator.write(base + DATA_IN, 2) == (True, 0, 1)
     assert simulator.read(base + RESULT) == (True, 42, 7)
-    assert not simulator.read(base + SECOND)[0] and not simulator.write(base + DATA_OUT, 1)[0]
+    assert simulator.read(base + SECOND)[1] == 40 and not simulator.write(base + DATA_OUT, 1)[0]
     assert simulator.result()["devices"]["mine"] == {"busy_cycles": 7, "transactions": 5}
 
 
