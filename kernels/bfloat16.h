@@ -10,21 +10,15 @@
 #include "bits.h"
 #include "inline.h"
 
-typedef struct {
-    uint16_t bits;
-} bfloat16;
+typedef uint16_t bfloat16;
 
-INLINE float value_of_bf16(bfloat16 x) { return float_of((int32_t)((uint32_t)x.bits << 16)); }
+INLINE float value_of_bf16(bfloat16 x) { return float_of((int32_t)((uint32_t)x << 16)); }
 
 /* To nearest, halves to even; too large becomes infinite, and NaN PyTorch's NaN. */
 INLINE bfloat16 bf16_of(float x) {
     const uint32_t bits = (uint32_t)bits_of(x);
     const uint32_t nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-    const bfloat16 result = {(uint16_t)(x == x ? nearest : 0x7FC0)};
-    return result;
+    return (bfloat16)(x == x ? nearest : 0x7FC0);
 }
-
-/* The nearest float32 that a bfloat16 holds. */
-INLINE float rounded_bf16(float x) { return value_of_bf16(bf16_of(x)); }
 
 #endif

@@ -81,15 +81,15 @@ def test_a_product_of_bfloat16_sums_in_float32_by_fused_additions(machine):
 SPECIALS = [0.0, 1 + 2**-8, 1 + 3 * 2**-8, -(1 + 2**-8), 3.4e38, -3.4e38, 1e-40, np.inf, -np.inf, np.nan]
 
 
-def stored(matrices, values, *flags, loads=(), **fields):
-    """The bfloat16 that a STORE makes of sums, which a product with 1 leaves."""
+def stored(matrices, values, *flags, loads=(), type="BFLOAT16", **fields):
+    """What a STORE makes of sums, which a product with 1 leaves."""
     count = values.size
     matrices.put(A, np.ones((1, 1), np.float32))
     matrices.put(B, values)
     product = [load(0, A, (1, 1)), load(0x8000, B, (1, count)), matmul(1, count, 1, b=0x8000), *loads]
-    one = store(1, count, C, *flags, type="BFLOAT16", **fields)
+    one = store(1, count, C, *flags, type=type, **fields)
     assert matrices.run(*product, one)[0] == 0
-    return matrices.get(C, (count,), np.uint16).copy()
+    return matrices.get(C, (count,), {"BFLOAT16": np.uint16, "INT8": np.int8}[type]).copy()
 
 
 def test_a_store_rounds_to_bfloat16_as_pytorch_does(machine):
@@ -98,22 +98,31 @@ def test_a_store_rounds_to_bfloat16_as_pytorch_does(machine):
     assert np.array_equal(found, widened(narrowed(values)), equal_nan=True)
 
 
-def test_a_store_of_bfloat16_rounds_behind_every_op(machine):
-    """Bias, residual and activation as three ops of PyTorch, whose results are bfloat16."""
-    matrices, count = machine(lanes=8, special_lanes=2), 400
+def test_a_store_of_bfloat16_adds_a_residual_of_it_and_rounds_once(machine):
+    matrices, count = machine(), 400
     values, bias, residual = numbers(count), numbers(count, 1), narrowed(numbers(count, 2))
     matrices.put(D, bias)
     matrices.put(D + 0x4000, residual)
     loads = [load(0x10000, D, (1, count)), load(0x20000, D + 0x4000, (1, count), 2)]
     flags = ("BIAS_COLUMNS", "RESIDUAL", "BFLOAT16_RESIDUAL")
     found = stored(matrices, values, *flags, loads=loads, b=0x10000, a=0x20000)
-    biased = widened(narrowed(values + bias))
-    added = widened(narrowed(biased + widened(residual)))
-    assert np.array_equal(found, narrowed(added))
-    assert not np.array_equal(found, narrowed(values + bias + widened(residual)))
-    flags = (*flags, "ACTIVATION")
-    found = stored(matrices, values, *flags, loads=loads, b=0x10000, a=0x20000, k=NUMBERS["TANH"])
-    assert np.allclose(widened(found), np.tanh(added), rtol=2**-8)
+    assert np.array_equal(found, narrowed(values + bias + widened(residual)))
+
+
+@pytest.mark.parametrize("activation", ["RELU", "ACTIVATION"])
+def test_a_store_scales_its_result_behind_the_activation(machine, activation):
+    """As a product does whose result the next one reads as int8."""
+    matrices = machine(lanes=8, special_lanes=2)
+    values = numbers(300) * 3
+    flags = (activation, "SCALE_RESULT")
+    kept = {"k": NUMBERS["TANH"]} if activation == "ACTIVATION" else {}
+    exact = np.tanh(values) if kept else np.maximum(values, 0)
+    found = stored(matrices, values, *flags, type="INT8", high=40.0, **kept)
+    assert np.abs(found - exact * np.float32(40)).max() <= 0.5001
+    matrices.run(store(1, 300, C, *flags, high=0.25, **kept))
+    assert np.allclose(matrices.get(C, (300,)), exact * 0.25, rtol=1e-6)
+    both = store(1, 300, C, "CLAMP", "SCALE_RESULT", low=0.0, high=1.0)
+    assert matrices.run(both)[0] == ERRORS["ERROR_COMMAND"]
 
 
 # --- Machines ----------------------------------------------------------------------------------------

@@ -174,6 +174,32 @@ def test_what_only_an_addition_and_a_product_read_is_held_as_int8_alone():
     assert T.DEQUANTIZE in {op.op_type for op in captured.ir.ops if op.outputs[0] in addition.inputs}
 
 
+class Joined(nn.Module):
+    """Two branches whose results, in another order, are put together for a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(8, 6), nn.Linear(8, 4), nn.Linear(10, 3)
+
+    def forward(self, x):
+        parts = [F.gelu(self.a(x)).transpose(0, 1), torch.tanh(self.b(x)).transpose(0, 1)]
+        return self.c(torch.cat(parts).transpose(0, 1))
+
+
+def test_what_is_moved_and_put_together_is_rounded_before_and_moved_as_int8(tmp_path):
+    torch.manual_seed(2)
+    module, x = Joined(), torch.randn(5, 8)
+    found, captured, _ = computed(module, x, folder=tmp_path)
+    assert 1e-4 < relative_error(found, module(x).detach()) < 0.05
+    tensors = captured.ir.tensors
+    moved = [op for op in captured.ir.ops if op.op_type in (T.PERMUTE, T.CAT)]
+    assert {tensors[op.outputs[0]].dtype for op in moved} == {"int8"}
+    rounding = [op for op in captured.ir.ops if op.op_type is T.QUANTIZE]
+    makers = captured.ir.producers()
+    kinds = [makers[op.inputs[0]].op_type for op in rounding if op.inputs[0] in makers]
+    assert sorted(kind.name for kind in kinds) == ["GELU", "TANH"]
+
+
 def test_products_of_two_activations_stay_float32():
     class Attention(nn.Module):
         def forward(self, q, k):
@@ -245,14 +271,14 @@ def test_a_machine_computes_the_quantised_model(host_tree, models, machine):
 
 
 def test_verify_finds_the_layer_of_a_broken_int8_kernel(tree, models):
-    tree.edit("kernels/int8.h", "values[j] = (float)sums[i][j];", "values[j] = (float)sums[i][j] * 1.5f;")
+    tree.edit("kernels/narrow.h", "values[j] = (float)sums[i][j];", "values[j] = (float)sums[i][j] * 1.5f;")
     done = tree.scons(models, "MACHINE=cpu", "PRECISION=int8", "verify-net", check=False)
     assert done.returncode and "verify: op 'gemm_" in done.stderr and "GEMM_INT8" in done.stderr
 
 
 def test_an_unknown_precision_is_refused(host_tree):
     done = host_tree.scons("PRECISION=fp8", "sim-mlp", check=False)
-    assert done.returncode and "scons: PRECISION is 'fp8'; known are float32, int8" in done.stderr
+    assert done.returncode and "scons: PRECISION is 'fp8'; known are float32, int8, bfloat16" in done.stderr
 
 
 def test_a_model_says_how_far_its_int8_form_may_be_off(host_tree, tmp_path):

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from vector_fixtures import LANES, NUMBERS
 
 pytestmark = pytest.mark.quick
@@ -304,3 +305,31 @@ def test_every_function_is_tested_here():
 def test_powers_of_differences_are_those_of_exp(unit):
     a, b = floats((3, 7)), floats((3, 1), seed=2)
     assert np.array_equal(unit.elements("EXP_DIFFERENCE", a, b=b), unit.elements("EXP", a - b))
+
+
+def bfloat16(array):
+    return torch.from_numpy(array).to(torch.bfloat16)
+
+
+def test_bfloat16_is_read_and_written_as_pytorch_converts_it(unit):
+    a, b = bfloat16(floats(300)), bfloat16(floats(300, 2))
+    narrow = [each.view(torch.uint16).numpy() for each in (a, b)]
+    found = unit.elements("ADD", narrow[0], b=narrow[1], dtype=np.uint16)
+    assert np.array_equal(found, (a + b).view(torch.uint16).numpy())
+    assert np.array_equal(unit.elements("COPY", narrow[0]), a.float().numpy())
+    wide = np.concatenate([X[:-1], floats(50)])
+    assert np.array_equal(
+        unit.elements("COPY", wide, dtype=np.uint16), bfloat16(wide).view(torch.uint16).numpy()
+    )
+
+
+@pytest.mark.parametrize("code", ["VECTOR", "REDUCE", "ROWS"])
+def test_a_result_is_scaled_before_it_is_rounded_to_int8(unit, code):
+    x, scale = floats((4, 16)), np.float32(9.5)
+    function = {"VECTOR": "SIGMOID", "REDUCE": "MAX", "ROWS": "SOFTMAX"}[code]
+    shape = (4,) if code == "REDUCE" else (4, 16)
+    plain = unit.elements(function, x, code=code, shape=shape)
+    found = unit.elements(
+        function, x, "SCALE_RESULT", "ROUND", code=code, shape=shape, dtype=np.int8, high=float(scale)
+    )
+    assert np.array_equal(found, np.clip(np.rint(plain * scale), -128, 127).astype(np.int8))

@@ -9,7 +9,14 @@ from acalsim_backend.machine.functions import FUNCTIONS
 from compute_fixtures import HEAP, TYPES, command, load, machine_of
 
 NUMBERS = {function.name.removeprefix("FUNCTION_"): function.value for function in FUNCTIONS}
-DTYPES = {"FLOAT32": np.float32, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64, "BOOL": np.bool_}
+DTYPES = {
+    "FLOAT32": np.float32,
+    "INT8": np.int8,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "BOOL": np.bool_,
+    "BFLOAT16": np.uint16,
+}
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 LANES, SPECIAL, LATENCY, SPECIAL_LATENCY = 8, 2, 4, 10
 SLOTS = (0, 0x10000, 0x20000)

@@ -14,6 +14,9 @@ namespace {
 struct Bool {
     std::uint8_t byte;
 };
+struct Bfloat16 {
+    bfloat16 bits;
+};
 
 // --- One element ---
 
@@ -21,8 +24,8 @@ template <class Number, class Element>
 Number number_of(Element element) {
     if constexpr (std::is_same_v<Element, Bool>) {
         return Number(element.byte != 0);
-    } else if constexpr (std::is_same_v<Element, bfloat16>) {
-        return number_of<Number>(value_of_bf16(element));
+    } else if constexpr (std::is_same_v<Element, Bfloat16>) {
+        return number_of<Number>(value_of_bf16(element.bits));
     } else if constexpr (std::is_same_v<Element, float> && !std::is_same_v<Number, float>) {
         return whole_of(element);
     } else {
@@ -36,8 +39,8 @@ Element element_of(Number number) {
     constexpr bool is_float = std::is_same_v<Number, float>;
     if constexpr (std::is_same_v<Element, Bool>) {
         return {std::uint8_t(number != 0)};
-    } else if constexpr (std::is_same_v<Element, bfloat16>) {
-        return bf16_of(float(number));
+    } else if constexpr (std::is_same_v<Element, Bfloat16>) {
+        return {bf16_of(float(number))};
     } else if constexpr (!is_float || std::is_same_v<Element, float>) {
         return Element(number);
     } else if constexpr (std::is_same_v<Element, std::int64_t>) {
@@ -60,7 +63,7 @@ void with_type(std::uint32_t type, Visit visit) {
         case TYPE_BOOL:
             return visit(Bool());
         case TYPE_BFLOAT16:
-            return visit(bfloat16());
+            return visit(Bfloat16());
         default:
             return visit(float());
     }
@@ -122,7 +125,11 @@ void Reader<Number>::next(Number* row) {
 }
 
 template <class Number>
-Writer<Number>::Writer(const Operand& operand, bool rounds) : operand_(operand), rounds_(rounds) {
+Writer<Number>::Writer(const Operand& operand, const DeviceCommand& command)
+    : operand_(operand),
+      rounds_(command.flags & FLAG_ROUND),
+      scales_(command.flags & FLAG_SCALE_RESULT),
+      scale_(command.high) {
     bytes_.reserve(operand.elements() * operand.element_bytes());
 }
 
@@ -131,6 +138,11 @@ void Writer<Number>::append(const Number* numbers, std::size_t count) {
     const std::size_t end = bytes_.size();
     bytes_.resize(end + count * operand_.element_bytes());
     if constexpr (std::is_same_v<Number, float>) {
+        if (scales_) {
+            scaled_.resize(count);
+            for (std::size_t i = 0; i < count; ++i) scaled_[i] = numbers[i] * scale_;
+            numbers = scaled_.data();
+        }
         if (rounds_) {
             for (std::size_t i = 0; i < count; ++i)
                 bytes_[end + i] = std::uint8_t(quantise_i8(numbers[i]));

@@ -29,15 +29,18 @@ private:
 template <class Number>
 class Writer {
 public:
-    // `rounds`: floats to the nearest int8, else towards zero.
-    Writer(const Operand& operand, bool rounds);
+    // The command's flags say whether floats are multiplied by its `high` first, and whether they
+    // become the nearest int8 instead of the next one towards zero.
+    Writer(const Operand& operand, const DeviceCommand& command);
 
     void append(const Number* numbers, std::size_t count);
     void write(const Memories& memories) const;
 
 private:
     const Operand operand_;
-    const bool rounds_;
+    const bool rounds_, scales_;
+    const float scale_;
+    std::vector<Number> scaled_;
     Bytes bytes_;
 };
 

@@ -124,13 +124,6 @@ std::int8_t quantised(float value) {
     return std::int8_t(std::rint(std::fmin(std::fmax(value, -128.0f), 127.0f)));
 }
 
-// The results of each op are bfloat16, as in PyTorch: those of product, scale and bias together, of
-// the residual, of the activation.
-void round_to_type(const DeviceCommand& x, std::vector<float>& values) {
-    if (x.type != TYPE_BFLOAT16) return;
-    for (float& value : values) value = rounded_bf16(value);
-}
-
 template <class Convert>
 Bytes bytes_of(const std::vector<float>& values, Convert convert) {
     using Element = decltype(convert(0.0f));
@@ -153,15 +146,14 @@ Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
     std::vector<float> values = x.flags & FLAG_INT32_SUMS
                                     ? scaled<std::int32_t>(x, scratchpad, accumulator)
                                     : scaled<float>(x, scratchpad, accumulator);
-    round_to_type(x, values);
-    if (x.flags & FLAG_RESIDUAL) {
-        add_residual(x, scratchpad, values);
-        round_to_type(x, values);
-    }
+    if (x.flags & FLAG_RESIDUAL) add_residual(x, scratchpad, values);
     for (float& value : values) value = activated(x, value);
     if (x.flags & FLAG_ACTIVATION)
         compute(x.k, values.data(), nullptr, values.data(), values.size());
     if (x.flags & FLAG_POOL) values = pooled(x, values);
+    if (x.flags & FLAG_SCALE_RESULT) {
+        for (float& value : values) value *= x.high;
+    }
     switch (x.type) {
         case TYPE_INT8:
             return bytes_of(values, quantised);

@@ -34,7 +34,7 @@ void compute_pool(const DeviceCommand& x, const Memories& memories) {
     const Operands operands = operands_of(x);
     const Pooling pooling = pooling_of(x);
     Reader<float> reader(operands.a, memories);
-    Writer<float> writer(operands.c, x.flags & FLAG_ROUND);
+    Writer<float> writer(operands.c, x);
     std::vector<float> plane(pooling.rows * pooling.columns);
     for (std::uint64_t i = 0; i < operands.a.counts[0]; ++i) {
         for (std::uint64_t row = 0; row < pooling.rows; ++row)

@@ -124,7 +124,7 @@ template <class Number>
 void find_places(const DeviceCommand& x, const Memories& memories) {
     const Operands operands = operands_of(x);
     Source<Number> source(operands, memories);
-    Writer<std::int64_t> writer(operands.c, false);
+    Writer<std::int64_t> writer(operands.c, x);
     for (std::uint64_t i = 0; i < operands.c.rows(); ++i) {
         const std::vector<Number>& row = source.next();
         const std::int64_t place = place_in(x, row.data(), row.size());
@@ -138,7 +138,7 @@ void reduce(const DeviceCommand& x, std::size_t lanes, const Memories& memories)
     const Operands operands = operands_of(x);
     Source<Number> source(operands, memories);
     Reader<Number> before(operands.c, memories);
-    Writer<Number> writer(operands.c, x.flags & FLAG_ROUND);
+    Writer<Number> writer(operands.c, x);
     for (std::uint64_t i = 0; i < operands.c.rows(); ++i) {
         const std::vector<Number>& row = source.next();
         Number result = result_of(x, row.data(), row.size(), lanes), earlier;

@@ -85,7 +85,7 @@ void compute_rows(const DeviceCommand& x, std::size_t lanes, const Memories& mem
     std::optional<Reader<float>> b;
     if (operands.b) b.emplace(*operands.b, memories);
     if (b && is_norm(x)) b->next(other.data());
-    Writer<float> writer(operands.c, x.flags & FLAG_ROUND);
+    Writer<float> writer(operands.c, x);
     for (std::uint64_t i = 0; i < operands.c.rows(); ++i) {
         a.next(row.data());
         if (is_norm(x)) {

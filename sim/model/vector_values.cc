@@ -32,7 +32,7 @@ void compute_in(const DeviceCommand& x, const Memories& memories) {
     const std::uint64_t batch = std::clamp<std::uint64_t>(kBatch / n, 1, rows);
     Reader<Number> a_reader(operands.a, memories),
         b_reader(operands.b.value_or(operands.a), memories), c_reader(operands.c, memories);
-    Writer<Number> writer(operands.c, x.flags & FLAG_ROUND);
+    Writer<Number> writer(operands.c, x);
     std::vector<Number> a(batch * n), b(batch * n, number_in<Number>(x)), c(batch * n);
     for (std::uint64_t row = 0; row < rows; row += batch) {
         const std::uint64_t some = std::min(batch, rows - row);

@@ -15,7 +15,7 @@ from .commands import Word
 from .models import APART, RESERVED, SUFFIXES_OF_FIRMWARE, model_files
 
 ENGINES = ("embedded", "sst")
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "int8", "bfloat16")
 SEARCHES = ("optuna",)
 
 HELP = """
@@ -68,7 +68,9 @@ def user_variables():
     variables.Add("MACHINE", "name in sim/machines/, or the path of a machine file", "default")
     variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
     variables.Add(
-        "PRECISION", "of products with constant weights: float32, or int8 after quantisation", "float32"
+        "PRECISION",
+        "float32; int8: of products with constant weights, after quantisation; bfloat16: of all products",
+        "float32",
     )
     variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")
     variables.Add("SST_LAUNCHER", "with ENGINE=sst: what starts `sst`, say 'mpirun -n 2'", "")

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--intermediates", action="store_true")
-    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
+    parser.add_argument("--precision", choices=("float32", "int8", "bfloat16"), default="float32")
     parser.add_argument("--watch", metavar="PROGRAM", help="the watcher (watch)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="acalsim-") as folder, open(f"{folder}/reply", "w+b") as reply:

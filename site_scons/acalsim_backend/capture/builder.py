@@ -68,7 +68,7 @@ class Builder:
         name = self.new(node, "param", value, is_param=True)
         self._kept.setdefault((value.data_ptr(), value.dtype), []).append((name, value))
         if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
-            self.ir.constants[name] = value.resolve_conj().resolve_neg().numpy()
+            self.ir.constants[name] = array_of(value.resolve_neg())
         return name
 
     def _turned(self, node: fx.Node, value: torch.Tensor) -> str | None:
@@ -96,6 +96,8 @@ class Builder:
         name = f"{prefix}_{len(self.ir.tensors)}"
         sizes = tuple(size if isinstance(size, int) else 0 for size in shape)
         self.ir.add_tensor(TensorDesc(name, sizes, dtype, **roles))
+        if is_narrow(value):
+            self.ir.narrow.add(name)
         return name
 
     def _known_dtype(self, node: fx.Node, dtype: str) -> str:
@@ -307,7 +309,22 @@ def dtype_of(value: Any) -> str:
         return "int64"
     if isinstance(value, float | torch.SymFloat):
         return "float32"
-    return str(value.dtype).removeprefix("torch.")
+    name = str(value.dtype).removeprefix("torch.")
+    return "float32" if name == NARROW else name
+
+
+NARROW = "bfloat16"
+"""A graph has float32 in its place until all of it is known; see narrow.py."""
+
+
+def is_narrow(value: Any) -> bool:
+    return str(getattr(value, "dtype", "")) == f"torch.{NARROW}"
+
+
+def array_of(tensor: torch.Tensor) -> Any:
+    """Its values as numpy has them: bfloat16 as float32."""
+    tensor = tensor.detach().resolve_conj()
+    return (tensor.float() if is_narrow(tensor) else tensor).contiguous().numpy()
 
 
 def shape_of(value: Any) -> tuple[int | str, ...]:

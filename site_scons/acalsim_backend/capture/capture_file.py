@@ -47,6 +47,13 @@ class Quantised:
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """What was made bfloat16."""
+
+    tensors: tuple[QuantisedTensor, ...]
+
+
+@dataclass(frozen=True)
 class Origin:
     """What a graph came from: digests of the model's source and of its parameters, and PyTorch's version."""
 
@@ -62,6 +69,7 @@ class CaptureFile:
     origin: Origin = field(metadata=FLAT)
     tolerance: float
     quantised: Quantised | None = None
+    narrowed: Narrowed | None = None
     weights: tuple[StoredTensor, ...]
     inputs: tuple[StoredTensor, ...]
     outputs: tuple[StoredTensor, ...]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import ACALSimIR
+from .builder import array_of
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile
@@ -68,7 +69,7 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
     if verbose:
         print(ir, end="")
     return Captured(
-        ir, list(map(_array, tracing.inputs)), list(map(_array, references)), tracing.intermediates
+        ir, list(map(array_of, tracing.inputs)), list(map(array_of, references)), tracing.intermediates
     )
 
 
@@ -97,7 +98,7 @@ class _Tracing:
             if not hasattr(value, "stride"):
                 return
             if self.keep_all and node.name in names:
-                self.intermediates[names[node.name]] = _array(value).copy()
+                self.intermediates[names[node.name]] = array_of(value).copy()
             if node in strided and value.stride() != node.meta["val"].stride():
                 self.lies_otherwise = True
 
@@ -178,7 +179,3 @@ def _unchanged(tensors: Sequence[torch.Tensor], call: Callable[[], Any]) -> Any:
 
 def _position(results: Sequence[torch.Tensor], output: torch.Tensor) -> int:
     return next(position for position, result in enumerate(results) if result is output)
-
-
-def _array(tensor: torch.Tensor) -> Any:
-    return tensor.detach().resolve_conj().contiguous().numpy()

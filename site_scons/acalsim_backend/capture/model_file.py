@@ -5,6 +5,7 @@ def model() -> torch.nn.Module
 def inputs() -> tuple of tensors
 TOLERANCE = 1e-4                   optional
 INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
+BFLOAT16_TOLERANCE = 0.05          optional, with PRECISION=bfloat16 and for models that are bfloat16 themselves
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .imports import FromSource, add_folders
 from .places import is_users
 
 DEFAULT_TOLERANCE = 1e-4
-TOLERANCES = {"TOLERANCE": DEFAULT_TOLERANCE, "INT8_TOLERANCE": 0.1}
+TOLERANCES = {"TOLERANCE": DEFAULT_TOLERANCE, "INT8_TOLERANCE": 0.1, "BFLOAT16_TOLERANCE": 0.05}
 
 
 class ModelFile:
@@ -42,6 +43,10 @@ class ModelFile:
     @property
     def tolerance(self) -> float:
         return float(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE))
+
+    @property
+    def bfloat16_tolerance(self) -> float:
+        return float(getattr(self._module, "BFLOAT16_TOLERANCE", TOLERANCES["BFLOAT16_TOLERANCE"]))
 
     @property
     def int8_tolerance(self) -> float:

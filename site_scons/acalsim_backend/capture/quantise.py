@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.ops import ROWS
 from ..ir.verify import verify
 from .capture_file import Quantised, QuantisedOp, QuantisedTensor
 from .fold import drop_unread
@@ -36,6 +37,7 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     _untied(ir)
     quantiser = _Quantiser(ir, values)
     rows = quantiser.quantise_products()
+    quantiser.round_before_moving()
     quantiser.read_int8()
     quantiser.merge_scales()
     drop_unread(ir)
@@ -60,6 +62,8 @@ class _Quantiser:
         self.ir, self.values = ir, values
         self.scales: dict[str, float] = {}
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
+        self.rounding: dict[str, ACALSimOp] = {}
+        """The QUANTIZE of each tensor that has one."""
         self.forms: dict[str, tuple[str, float]] = {}
         """Tensors that hold another's values divided by a number: by name, the other's name and the number."""
 
@@ -142,6 +146,7 @@ class _Quantiser:
 
     def read_int8(self) -> None:
         """Let additions read a tensor's int8 form where there is one."""
+        self.rounding = {op.inputs[0]: op for op in self.ir.ops if op.op_type is T.QUANTIZE}
         ops = []
         for op in self.ir.ops:
             if op.op_type is T.ADD and len(op.inputs) == 2 and not op.attrs:
@@ -156,20 +161,67 @@ class _Quantiser:
         self.ir.ops = ops
 
     def _is_read_as_int8(self, op: ACALSimOp, name: str) -> bool:
-        return name in self.scales and not self.ir.tensors[name].is_input and op.inputs.count(name) == 1
+        return name in self.rounding and not self.ir.tensors[name].is_input and op.inputs.count(name) == 1
 
     def _dequantised(self, op: ACALSimOp, position: int) -> ACALSimOp:
         name = op.inputs[position]
+        (form,) = self.rounding[name].outputs
         back = self.ir.add_tensor(TensorDesc(f"{op.name}_{name}", self.ir.tensors[name].shape))
         self.forms[back.name] = name, 1.0
         return ACALSimOp(
             T.DEQUANTIZE,
             f"dequantize_{op.name}_{position}",
-            (f"{name}_i8",),
+            (form,),
             (back.name,),
-            {"scale": self.scales[name]},
+            {"scale": self.forms[form][1]},
             source=op.source,
         )
+
+    # --- movement ---------------------------------------------------------------------------------
+
+    def round_before_moving(self) -> None:
+        """Round what is moved, or put together, and move the int8: its producer may do that at once."""
+        makers = self.ir.producers()
+        uses = Counter(name for op in self.ir.ops for name in op.inputs)
+
+        def rounded_first(op: ACALSimOp) -> list[ACALSimOp]:
+            """What takes the place of a QUANTIZE, and of the movement before it, which is dropped."""
+            (name,) = op.inputs
+            moves = makers.get(name)
+            if (
+                moves is None
+                or uses[name] > 1
+                or self.ir.tensors[name].is_output
+                or not self._moves_all(moves)
+            ):
+                return [op]
+            found: list[ACALSimOp] = []
+            parts: list[str] = []
+            for source in moves.inputs:
+                part = self._rounded_part(op, source)
+                found += rounded_first(part)
+                parts += part.outputs
+            gone.append(moves)
+            return [*found, replace(moves, inputs=tuple(parts), outputs=op.outputs)]
+
+        gone: list[ACALSimOp] = []
+        ops = [
+            each for op in self.ir.ops for each in (rounded_first(op) if op.op_type is T.QUANTIZE else [op])
+        ]
+        self.ir.ops = [op for op in ops if not any(op is each for each in gone)]
+
+    def _moves_all(self, op: ACALSimOp) -> bool:
+        """Whether an op only moves elements, each of which there is as often behind it."""
+        tensors = [self.ir.tensors[name] for name in op.inputs]
+        before = sum(desc.elements for desc in tensors if not desc.is_param)
+        moves = ROWS[op.op_type].movement is not None or op.op_type is T.CAT
+        return moves and before == self.ir.tensors[op.outputs[0]].elements
+
+    def _rounded_part(self, op: ACALSimOp, source: str) -> ACALSimOp:
+        """The QUANTIZE of what is moved, with the scale of that of the whole."""
+        part = self.ir.add_tensor(TensorDesc(f"{op.name}_{source}_i8", self.ir.tensors[source].shape, "int8"))
+        self.forms[part.name] = source, self.forms[op.outputs[0]][1]
+        return replace(op, name=f"{op.name}_{source}", inputs=(source,), outputs=(part.name,))
 
     # --- scales that go back --------------------------------------------------------------------
 

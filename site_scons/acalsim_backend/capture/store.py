@@ -13,13 +13,17 @@ from .. import doors
 from ..alignment import aligned
 from ..files import write_atomic
 from ..mapped import aligned_parts, tensor_bytes
-from .capture_file import CaptureFile, IntermediatesFile, Origin, Quantised, StoredTensor
+from .capture_file import CaptureFile, IntermediatesFile, Narrowed, Origin, Quantised, StoredTensor
 from .model import Captured
 from .model_file import ModelFile
 
 
 def write_capture(
-    captured: Captured, file: ModelFile, folder: Path, quantised: Quantised | None = None
+    captured: Captured,
+    file: ModelFile,
+    folder: Path,
+    quantised: Quantised | None = None,
+    narrowed: Narrowed | None = None,
 ) -> None:
     """Write the files of one model, capture.json last: it says that the others are whole."""
     ir = captured.ir
@@ -32,8 +36,12 @@ def write_capture(
     write_atomic(folder / "outputs.bin", packed(captured.references))
     index = CaptureFile(
         origin=_origin(file.source, digest.hexdigest()),
-        tolerance=file.tolerance if quantised is None else file.int8_tolerance,
+        tolerance=max(
+            file.tolerance if quantised is None else file.int8_tolerance,
+            0.0 if narrowed is None else file.bfloat16_tolerance,
+        ),
         quantised=quantised,
+        narrowed=narrowed,
         weights=rows_of(ir.params, weights),
         inputs=rows_of(ir.inputs, captured.inputs),
         outputs=rows_of(ir.outputs, captured.references),

@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import AcalsimError, CaptureError, disk_trouble, run_room
-from .capture_file import Quantised
+from .capture_file import Narrowed, Quantised
 from .imports import watch_imports
 from .model import Captured, capture_model
 from .model_file import ModelFile
+from .narrow import narrow
 from .quantise import quantise
 from .store import write_capture, write_intermediates
 
@@ -25,6 +26,13 @@ def quantised(captured: Captured) -> Quantised:
     return quantise(
         captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
     )
+
+
+def narrowed(captured: Captured, precision: str) -> Narrowed | None:
+    """Turn what was captured into its bfloat16 form, where it has one."""
+    if precision != "bfloat16" and not captured.ir.narrow:
+        return None
+    return Narrowed(narrow(captured.ir, None if precision == "bfloat16" else captured.ir.narrow))
 
 
 def capture(options: argparse.Namespace) -> None:
@@ -38,7 +46,8 @@ def capture(options: argparse.Namespace) -> None:
     if options.intermediates:
         write_intermediates(captured, out)
     else:
-        write_capture(captured, file, out, quantised(captured) if options.precision == "int8" else None)
+        int8 = quantised(captured) if options.precision == "int8" else None
+        write_capture(captured, file, out, int8, narrowed(captured, options.precision))
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +56,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("reply", type=int)
     parser.add_argument("--intermediates", action="store_true")
-    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
+    parser.add_argument("--precision", choices=("float32", "int8", "bfloat16"), default="float32")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="torch")
     watch_imports()

@@ -11,6 +11,9 @@ from ..errors import CheckError
 
 Row = TypeVar("Row")
 
+MOST_VECTOR_BYTES = 1024 // 8
+"""Of the largest vector register that a machine may have."""
+
 
 @dataclass(frozen=True)
 class PlannedElf:
@@ -48,6 +51,8 @@ class Promises:
     stack_bytes: int | None = None
     symbols: tuple[PlannedSymbol, ...] | None = None
     windows: tuple[Window, ...] | None = None
+    vector_bytes: int = MOST_VECTOR_BYTES
+    """Of a vector register; unless it is promised, as many as there may be."""
 
     @property
     def left_out(self) -> list[str]:
@@ -77,6 +82,7 @@ def read_plan(plan: Mapping[str, Any] | None) -> Promises:
         _get(plan, "plan", "stack_bytes", int) if "stack_bytes" in plan else None,
         _rows(plan, "symbols", _symbol),
         _rows(plan, "windows", _window),
+        _get(plan, "plan", "vector_bytes", int) if "vector_bytes" in plan else MOST_VECTOR_BYTES,
     )
 
 

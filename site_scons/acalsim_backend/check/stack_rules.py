@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..paths import KERNELS
+from .constants import Constants
 from .elf import Elf
 from .layout import Layout, Violation
-from .plan import Promises
+from .plan import MOST_VECTOR_BYTES, Promises
 
 RA, SP, T0, S0 = 1, 2, 5, 8
 """Registers by number; a function returns to ra, or to t0 where it saves registers for another one.
@@ -52,7 +53,7 @@ class Function:
 def stack_cannot_jump_its_guard(layout: Layout, promises: Promises) -> Iterator[Violation]:
     if promises.stack_bytes is None:
         return
-    functions = read_functions(layout.elf)
+    functions = read_functions(layout.elf, promises.vector_bytes)
     large = [f for f in functions.values() if f.frame_bytes is None or f.frame_bytes > guard_bytes()]
     if not large:
         return
@@ -98,14 +99,19 @@ class Depths:
         return self._found[address]
 
 
-def read_functions(elf: Elf) -> dict[int, Function]:
-    """The program's functions by address, from its code. What has no symbol belongs to what lies before it."""
+def read_functions(elf: Elf, vector_bytes: int = MOST_VECTOR_BYTES) -> dict[int, Function]:
+    """The program's functions by address, from its code. What has no symbol belongs to what lies before it.
+
+    `vector_bytes` is how large a vector register is.
+    """
     names = {symbol.st_value: name for name, symbol in elf.symbols.items() if symbol.st_size}
     functions: dict[int, Function] = {}
     for address, code in elf.code.items():
         starts = sorted(start for start in names if address <= start < address + len(code))
         for start, end in itertools.pairwise([*starts, address + len(code)]):
-            functions[start] = _Reader(start, code[start - address : end - address]).read(names[start])
+            functions[start] = _Reader(start, code[start - address : end - address], vector_bytes).read(
+                names[start]
+            )
     starts = sorted(functions)
     for function in functions.values():
         owners = {starts[max(bisect_right(starts, target) - 1, 0)] for target in function.calls}
@@ -119,7 +125,8 @@ _JAL_BITS = ((31, 20), *((21 + i, 1 + i) for i in range(10)), (20, 11), *((12 + 
 class _Reader:
     """Goes through a function's instructions and notes those that move the stack pointer or leave the function."""
 
-    def __init__(self, start: int, code: bytes):
+    def __init__(self, start: int, code: bytes, vector_bytes: int):
+        self._constants = Constants(vector_bytes)
         self._start, self._code = start, code
         self._function = Function("")
         self._pointers: dict[int, int] = {}  # what auipc has set, in the instruction before
@@ -132,9 +139,12 @@ class _Reader:
             (half,) = struct.unpack_from("<H", self._code, at)
             if half & 3 != 3:
                 self._short(self._start + at, half)
+                self._constants.short(half)
                 at += 2
             elif at + 4 <= len(self._code):
-                self._long(self._start + at, *struct.unpack_from("<I", self._code, at))
+                (word,) = struct.unpack_from("<I", self._code, at)
+                self._long(self._start + at, word)
+                self._constants.long(word)
                 at += 4
             else:
                 break
@@ -171,7 +181,9 @@ class _Reader:
             self._call(register, 0)
         elif half & 0xFFFF == 0x8122:  # c.mv sp, s0: back to where the frame pointer is
             return
-        elif half & 0xEF83 == 0x8102 and half >> 2 & 31:  # c.mv or c.add to sp
+        elif half & 0xFF83 == 0x9102 and half >> 2 & 31:  # c.add sp
+            self._move(self._constants[half >> 2 & 31])
+        elif half & 0xFF83 == 0x8102 and half >> 2 & 31:  # c.mv to sp
             self._function.frame_bytes = None
 
     def _long(self, pc: int, word: int) -> None:
@@ -188,11 +200,16 @@ class _Reader:
             self._move(immediate)
         elif opcode == 0x13 and to == SP and source == S0 and not word >> 12 & 7:  # addi sp, s0
             self._reach(-immediate)
+        elif opcode == 0x33 and to == source == SP and word >> 25 in (0, 32) and not word >> 12 & 7:
+            distance = self._constants[word >> 20 & 31]
+            self._move(None if distance is None else -distance if word >> 25 else distance)  # sub, add
         elif to == SP and opcode in (0x13, 0x1B, 0x33, 0x3B, 0x37):  # computed otherwise
             self._function.frame_bytes = None
 
-    def _move(self, distance: int) -> None:
-        if distance < 0 and self._function.frame_bytes is not None:
+    def _move(self, distance: int | None) -> None:
+        if distance is None:
+            self._function.frame_bytes = None
+        elif distance < 0 and self._function.frame_bytes is not None:
             self._function.frame_bytes -= distance
 
     def _reach(self, depth: int) -> None:

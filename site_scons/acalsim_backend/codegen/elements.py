@@ -73,6 +73,8 @@ class Elements:
             op.attrs,
         )
         self.site.headers.update([row.header] if row.header else [])
+        if "bfloat16" in (out.dtype, *(desc.dtype for desc in inputs)):
+            self.site.headers.add("bfloat16.h")
         if row.lookup_steps:
             steps = row.lookup_steps(inputs, op.attrs)
             text, needs = self._lookup(op, steps, inputs, walks)

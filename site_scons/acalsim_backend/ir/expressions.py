@@ -16,6 +16,8 @@ ANY = ("float32", "int64", "int32", "int8", "bool")
 NUMBERS = ("float32", "int64", "int32", "int8")
 WHOLE = ("int64", "int32", "int8", "bool")
 FLOATS = ("float32",)
+MOVABLE = (*ANY, "bfloat16")
+"""Of what is only brought elsewhere or converted; nothing is computed in bfloat16 but products."""
 BOOL = ("bool",)
 
 Result = tuple[str, ...] | Literal["promoted", "first", "attr"]
@@ -174,11 +176,20 @@ def where(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 
 
 def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
+    if "bfloat16" in (out.dtype, inputs[0].dtype):
+        return _of_bfloat16(operands[0], inputs[0].dtype, out.dtype)
     if out.dtype == "bool":
         return f"{operands[0]} != 0"
     whole = {"int64": "whole_of", "int32": "whole_i32_of", "int8": "whole_i32_of"}.get(out.dtype)
     value = f"{whole}({operands[0]})" if whole and inputs[0].dtype == "float32" else operands[0]
     return f"({C_TYPES[out.dtype]}){value}"
+
+
+def _of_bfloat16(operand: str, source: str, target: str) -> str:
+    """Between bfloat16 and float32; through that, nothing else is converted."""
+    if source == target:
+        return operand
+    return f"value_of_bf16({operand})" if target == "float32" else f"bf16_of({operand})"
 
 
 def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:

@@ -16,8 +16,11 @@ from typing import Any
 
 from ..errors import IRError
 
-ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
+ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1, "bfloat16": 2}
 """Every dtype, and the bytes of one of its elements."""
+
+FLOATING = ("float32", "bfloat16")
+"""Dtypes whose elements are computed with as float32."""
 
 ROLES = ("input", "param", "output")
 
@@ -223,6 +226,8 @@ class ACALSimIR:
         self.ops: list[ACALSimOp] = []
         self.constants: dict[str, Any] = {}
         self.outputs: list[str] = []
+        self.narrow: set[str] = set()
+        """The float32 tensors that the model has in bfloat16. Known to capture alone, which makes them so."""
 
     @property
     def inputs(self) -> list[str]:
@@ -260,7 +265,7 @@ class ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
         copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
-        copy.outputs = list(self.outputs)
+        copy.outputs, copy.narrow = list(self.outputs), set(self.narrow)
         return copy
 
     def producers(self) -> dict[str, ACALSimOp]:

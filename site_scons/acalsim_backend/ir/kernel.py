@@ -56,12 +56,13 @@ class Kernel:
     def is_in_passing(self, op: ACALSimOp) -> bool:
         """Whether the result of `op` can never be written to memory.
 
-        That is so for an int8 residual that a device converts to float32 within the addition itself, and for
+        That is so for a narrower residual that a device converts to float32 within the addition itself, and for
         what a rule's driver computes on the way.
         """
         if self.driven:
             return op is not self.ops[-1]
-        return self.device is not None and op.op_type is ACALSimOpType.DEQUANTIZE
+        widens = op.op_type is ACALSimOpType.CAST and op.attrs["dtype"] == "float32"
+        return self.device is not None and (widens or op.op_type is ACALSimOpType.DEQUANTIZE)
 
     @property
     def keeps_rows(self) -> bool:

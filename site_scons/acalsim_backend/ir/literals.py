@@ -6,7 +6,14 @@ from __future__ import annotations
 import math
 import struct
 
-C_TYPES = {"float32": "float", "int64": "int64_t", "int32": "int32_t", "int8": "int8_t", "bool": "uint8_t"}
+C_TYPES = {
+    "float32": "float",
+    "int64": "int64_t",
+    "int32": "int32_t",
+    "int8": "int8_t",
+    "bool": "uint8_t",
+    "bfloat16": "uint16_t",
+}
 
 LEAST_INT64 = -(1 << 63)
 """The one int64 that C has no literal for."""

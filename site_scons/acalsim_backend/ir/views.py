@@ -27,6 +27,14 @@ def is_view(name: str, producers: Producers, access: Mapping[str, Access]) -> bo
     return op is not None and op.op_type is ACALSimOpType.VIEW and access[name].storage != name
 
 
+def is_widening(op: ACALSimOp, ir: ACALSimIR) -> bool:
+    """Whether an op only makes float32 of a narrower form, as what reads it may do itself."""
+    kind = op.op_type
+    return kind is ACALSimOpType.DEQUANTIZE or (
+        kind is ACALSimOpType.CAST and ir.tensors[op.inputs[0]].dtype == "bfloat16"
+    )
+
+
 def source_of(name: str, producers: Producers, access: Mapping[str, Access]) -> str:
     """The tensor whose memory `name` shares through views alone; `name` itself where it is no view."""
     while is_view(name, producers, access):

@@ -174,6 +174,13 @@ COMMAND_FLAGS = refuse_clashes(
             excludes=("FLAG_INT8_RESIDUAL",),
         ),
         CommandFlag(
+            "FLAG_SCALE_RESULT",
+            0x4000000,
+            (*STORE, *STRIDED, *POOL),
+            "multiply the result by high, behind all else",
+            excludes=("FLAG_CLAMP", "FLAG_INTEGER"),
+        ),
+        CommandFlag(
             "FLAG_POOL",
             0x400,
             STORE,
@@ -294,7 +301,7 @@ COMMAND_FIELDS = (
     Field("pad_right", 16, "LOAD: zero bytes behind each row's; POOL, FLAG_POOL: columns of border"),
     Field("scale", 32, "factor, with FLAG_SCALE; B, with FLAG_NUMBER", "float"),
     Field("low", 32, "STORE: smallest result, with FLAG_CLAMP; ROWS: a norm's epsilon", "float"),
-    Field("high", 32, "STORE: largest result, with FLAG_CLAMP", "float"),
+    Field("high", 32, "STORE: largest result, with FLAG_CLAMP; factor of FLAG_SCALE_RESULT", "float"),
     Field("residual_scale", 32, "STORE: factor of the residual, with FLAG_INT8_RESIDUAL", "float"),
 )
 """One command of the list that a compute device fetches, in order and without gaps. Fields that a

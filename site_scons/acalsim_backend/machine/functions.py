@@ -124,7 +124,7 @@ FUNCTIONS = (
         "place of the first largest; NaN is the largest",
         REDUCE,
         integers=True,
-        refuses=("FLAG_SCALE", "FLAG_ACCUMULATE"),
+        refuses=("FLAG_SCALE", "FLAG_ACCUMULATE", "FLAG_SCALE_RESULT"),
     ),
     Function(
         "FUNCTION_ARGMIN",
@@ -132,7 +132,7 @@ FUNCTIONS = (
         "place of the first smallest; NaN is the smallest",
         REDUCE,
         integers=True,
-        refuses=("FLAG_SCALE", "FLAG_ACCUMULATE"),
+        refuses=("FLAG_SCALE", "FLAG_ACCUMULATE", "FLAG_SCALE_RESULT"),
     ),
     Function("FUNCTION_SOFTMAX", 80, "softmax", ROWS, refuses=("FLAG_GAMMA", "FLAG_BETA")),
     Function(

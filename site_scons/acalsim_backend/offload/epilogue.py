@@ -11,7 +11,7 @@ from typing import Any
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.shapes import windows
 from ..ir.strides import Access
-from ..ir.views import source_of
+from ..ir.views import is_widening, source_of
 
 T = ACALSimOpType
 
@@ -35,10 +35,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Epilogue:
-    """pool(act(C * scale + bias + residual)), as far as `stage` says.
+    """pool(act(C * scale + bias + residual)) * result_scale, as far as `stage` says.
 
-    `tensor` is the result's name. In products of int8 `scales` takes the place of `scale`. With
-    `residual_scale` the residual is int8 and is multiplied by that.
+    `tensor` is the result's name. In products of int8 `scales` takes the place of `scale`. A residual of int8
+    is multiplied by `residual_scale`.
     """
 
     tensor: str
@@ -49,11 +49,14 @@ class Epilogue:
     residual_shape: tuple[int, ...] = ()
     """That it is expanded to."""
     residual_scale: float | None = None
+    residual_dtype: str = "float32"
     low: float = -math.inf
     high: float = math.inf
     function: str = ""
     """FUNCTION_..., of each element, in place of the bounds."""
     pool: Pool | None = None
+    result_scale: float = 1.0
+    """Of the result, behind all else."""
     stage: int = 0
 
     def flags(self, has_int32_sums: bool) -> tuple[str, ...]:
@@ -64,11 +67,13 @@ class Epilogue:
             **({f"FLAG_SCALE_{self.scales.along.upper()}": True} if self.scales else {}),
             **({f"FLAG_BIAS_{self.bias.along.upper()}": True} if self.bias else {}),
             "FLAG_RESIDUAL": self.residual is not None,
-            "FLAG_INT8_RESIDUAL": self.residual_scale is not None,
+            "FLAG_INT8_RESIDUAL": self.residual_dtype == "int8",
+            "FLAG_BFLOAT16_RESIDUAL": self.residual_dtype == "bfloat16",
             "FLAG_RELU": self._bounds == (0, math.inf),
             "FLAG_CLAMP": self._bounds not in ((0, math.inf), (-math.inf, math.inf)),
             "FLAG_ACTIVATION": bool(self.function),
             "FLAG_POOL": self.pool is not None,
+            "FLAG_SCALE_RESULT": self.result_scale != 1,
         }
         return tuple(name for name, is_set in chosen.items() if is_set)
 
@@ -79,6 +84,8 @@ class Epilogue:
             fields["residual_scale"] = self.residual_scale
         if self._bounds not in ((0, math.inf), (-math.inf, math.inf)):
             fields |= {"low": self.low, "high": self.high}
+        if self.result_scale != 1:
+            fields["high"] = self.result_scale
         if self.pool:
             rows, columns = self.pool.size
             fields |= {"k_inner": columns, "k_middle": rows, "pool_stride": self.pool.stride}
@@ -127,16 +134,20 @@ class EpilogueReader:
 
     def read(self, anchor: ACALSimOp, after: Sequence[ACALSimOp]) -> list[Epilogue] | None:
         """An Epilogue for the anchor's result and that of each op behind it; None if a STORE cannot do one."""
-        inside = {op.outputs[0] for op in after if op.op_type is T.DEQUANTIZE}
+        inside = {op.outputs[0] for op in after if is_widening(op, self.ir)}
         self.access_in_memory = {name for op in after for name in op.inputs} - inside
-        value = self._anchored(anchor)
-        found = [value] if value else []
+        first = self._anchored(anchor)
+        found = [first] if first else []
         for op in after:
-            if op.op_type is T.DEQUANTIZE:
+            if is_widening(op, self.ir):
                 continue  # a residual, which the addition behind it finds
-            value = value and self._behind(value, op)
-            found += [value] if value else []
-        return found if value else None
+            sources = {self._source(name) for name in op.inputs}
+            before = next((each for each in reversed(found) if each.tensor in sources), None)
+            value = before and self._behind(before, op)
+            if value is None:
+                return None
+            found.append(value)
+        return found if _are_alike(found) else None
 
     def _anchored(self, op: ACALSimOp) -> Epilogue | None:
         value = Epilogue(op.outputs[0])
@@ -150,7 +161,9 @@ class EpilogueReader:
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
             along = "rows" if op.op_type is T.CONV_INT8 else "columns"
             scales, *bias = (Vector(name, along) for name in op.inputs[2:])
-            return replace(value, scales=scales, bias=bias[0] if bias else None, stage=BIASED)
+            return replace(
+                value, scales=scales, bias=bias[0] if bias else None, stage=BIASED if bias else SCALED
+            )
         if op.op_type is T.CONV and len(op.inputs) > 2:
             return replace(value, bias=Vector(op.inputs[2], "rows"), stage=BIASED)
         return value
@@ -169,6 +182,7 @@ class EpilogueReader:
             and not others
             and isinstance(attrs.get("other"), int | float)
             and value.stage <= SCALED
+            and value.scales is None
         ):
             return replace(done, scale=value.scale * float(attrs["other"]), stage=SCALED)
         if kind is T.ADD and others and attrs.get("alpha", 1) == 1:
@@ -184,8 +198,10 @@ class EpilogueReader:
             )
         if kind in ACTIVATIONS and self.activates and value.stage < BOUNDED:
             return replace(done, function=_function(kind, attrs), stage=BOUNDED)
-        if kind is T.QUANTIZE and attrs["scale"] == 1 and value.stage < ROUNDED:
+        if kind is T.CAST and attrs["dtype"] == "bfloat16" and value.stage < ROUNDED:
             return replace(done, stage=ROUNDED)
+        if kind is T.QUANTIZE and value.stage < ROUNDED:
+            return self._rounded(done, float(attrs["scale"]))
         if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:
             return self._pooled(done, attrs)
         return None
@@ -196,6 +212,13 @@ class EpilogueReader:
             return None
         low, high = (min(max(each, value.low), value.high) for each in (low, high))
         return replace(value, low=low, high=high, stage=BOUNDED)
+
+    @staticmethod
+    def _rounded(value: Epilogue, scale: float) -> Epilogue | None:
+        """A STORE has one field for an upper bound and for its result's scale."""
+        if scale != 1 and "FLAG_CLAMP" in value.flags(False):
+            return None
+        return replace(value, result_scale=scale, stage=ROUNDED)
 
     @staticmethod
     def _pooled(value: Epilogue, attrs: Mapping[str, Any]) -> Epilogue | None:
@@ -214,20 +237,47 @@ class EpilogueReader:
         That is a bias where it has one number for each row or each column of C, else a residual.
         """
         scale, producer = None, self.producer.get(name)
-        if producer is not None and producer.op_type is T.DEQUANTIZE and name not in self.access_in_memory:
-            name, scale = producer.inputs[0], float(producer.attrs["scale"])
+        if producer is not None and is_widening(producer, self.ir) and name not in self.access_in_memory:
+            name, scale = producer.inputs[0], producer.attrs.get("scale")
         elif self.ir.tensors[name].dtype != "float32":
             return None
+        dtype = self.ir.tensors[name].dtype
         walk = self.access[name].expanded(shape).viewed(self.space)
         if walk is None:
             return None
-        if scale is None and value.stage < BIASED and (along := _vector(walk)):
+        along = _vector(walk)
+        fits = along and (value.scales is None or value.scales.along == along)
+        if dtype == "float32" and value.stage < BIASED and along and fits:
             return replace(value, bias=Vector(name, along), stage=BIASED)
         if value.stage < ADDED and _is_tile(walk):
             return replace(
-                value, residual=name, residual_shape=tuple(shape), residual_scale=scale, stage=ADDED
+                value,
+                residual=name,
+                residual_shape=tuple(shape),
+                residual_scale=scale,
+                residual_dtype=dtype,
+                stage=ADDED,
             )
         return None
+
+
+def _are_alike(found: Sequence[Epilogue]) -> bool:
+    """Whether one set of vectors, one residual and one pooling serve all results that have any."""
+    last = furthest(found) if found else None
+    return last is not None and all(
+        each.scales == last.scales
+        and each.bias in (None, last.bias)
+        and each.residual in (None, last.residual)
+        and each.pool in (None, last.pool)
+        for each in found
+    )
+
+
+def furthest(found: Sequence[Epilogue]) -> Epilogue:
+    """The result behind the most kinds of ops; the last one of these."""
+    return max(
+        reversed(found), key=lambda each: (each.pool is not None, each.residual is not None, each.stage)
+    )
 
 
 def _vector(walk: Access) -> str | None:

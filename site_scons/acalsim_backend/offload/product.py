@@ -12,7 +12,7 @@ from ..ir.kernel import Kernel
 from ..ir.shapes import pair
 from ..ir.strides import Access
 from ..ir.walks import adjacent, image_space, matrix_space
-from .epilogue import Epilogue, EpilogueReader, Pool, Vector
+from .epilogue import Epilogue, EpilogueReader, Pool, Vector, furthest
 from .operand import TYPE_OF_BYTES, Image, Matrix, Tile
 
 T = ACALSimOpType
@@ -127,7 +127,7 @@ class Lowering:
         self, kernel: Kernel, factors: Factors, epilogues: list[Epilogue], space: tuple[int, ...]
     ) -> Product | None:
         """The factors with what STOREs do to their product; None where a tensor's access is beyond them."""
-        last, groups = epilogues[-1], factors.batches
+        last, groups = furthest(epilogues), factors.batches
         kept = [each for each in epilogues if each.tensor in (kernel.results or (last.tensor,))]
         results = []
         for each in kept:

@@ -90,6 +90,7 @@ def report_of_files(
             compiler_version(machine.cpu.isa),
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
+        narrowed=True if capture.narrowed else None,
     )
     return build_report(subject, run, compared(options, capture, plan), happened)
 

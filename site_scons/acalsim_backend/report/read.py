@@ -44,7 +44,9 @@ def json_files(folder: Path) -> list[Path]:
 
 def precision(report: Report) -> str:
     """As the variable PRECISION has it."""
-    return "float32" if report.quantised is None else "int8"
+    if report.quantised is not None:
+        return "int8"
+    return "bfloat16" if report.narrowed else "float32"
 
 
 def looks_like_one(value: Any) -> bool:

@@ -35,6 +35,7 @@ class Subject:
     placement: tuple[RegionRow, ...]
     provenance: Provenance
     quantised: tuple[QuantisedOp, ...] | None = None
+    narrowed: bool | None = None
 
 
 def build_report(subject: Subject, run: RunFile, check: Check, happened: Timeline | None = None) -> Report:
@@ -64,6 +65,7 @@ def build_report(subject: Subject, run: RunFile, check: Check, happened: Timelin
         devices=statistics.devices,
         provenance=subject.provenance,
         quantised=subject.quantised,
+        narrowed=subject.narrowed,
         roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
         hardware=Hardware(subject.machine.sram_bytes, subject.machine.macs_per_cycle),
     )

@@ -152,6 +152,8 @@ class Report:
     """Reports of earlier versions have neither."""
     energy: Energy | None = None
     overhead_energy: Energy | None = None
+    narrowed: bool | None = None
+    """Whether memory and products are bfloat16."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ python -m acalsim_backend.report.verify OUT.json --capture DIR --kept kept.json 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -62,10 +63,12 @@ def _verified(row: KeptRow, block: Block, reference: Array, tolerance: float) ->
 def read_tensor(row: KeptRow, block: Block) -> Array:
     """A tensor of the output block, wherever its elements lie."""
     whole = np.frombuffer(block, np.uint8)
+    dtype = "uint16" if row.dtype == "bfloat16" else row.dtype
     if not whole.size:
-        return np.empty(row.shape, row.dtype)
-    item = np.dtype(row.dtype).itemsize
-    return np.ndarray(row.shape, row.dtype, whole, row.offset, [step * item for step in row.strides])
+        return np.empty(row.shape, dtype)
+    item = np.dtype(dtype).itemsize
+    found = np.ndarray(row.shape, dtype, whole, row.offset, [step * item for step in row.strides])
+    return (found.astype(np.uint32) << 16).view(np.float32) if row.dtype == "bfloat16" else found
 
 
 def difference(report: Verification, tolerance: float) -> str:
@@ -100,7 +103,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, VerifyError)
     rows = doors.read(options.kept, KeptFile, VerifyError).tensors
-    references = references_of(options.capture, capture.quantised.tensors if capture.quantised else ())
+    forms = [each.tensors for each in (capture.quantised, capture.narrowed) if each]
+    references = references_of(options.capture, itertools.chain(*forms))
     origin = capture.origin
     report = replace(
         verify(rows, mapped(options.outputs), references, capture.tolerance),

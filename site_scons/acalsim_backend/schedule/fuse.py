@@ -15,9 +15,9 @@ from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
 from ..ir.row import Row
-from ..ir.shapes import convolution_border
+from ..ir.shapes import convolution_border, windows
 from ..ir.strides import Access
-from ..ir.views import is_view, read_once, source_of
+from ..ir.views import is_view, is_widening, read_once, source_of
 from ..offload.decide import Target
 from ..offload.product import CONVOLUTIONS, PRODUCTS, Lowering
 from ..rules.claim import Claim, Claims
@@ -271,14 +271,14 @@ class _Fuser:
         return False
 
     def _join_device(self, op: ACALSimOp, kernel: Kernel) -> None:
-        more = self._dequantised(op, kernel)
+        more = self._widened(op, kernel)
         for other in more:
             self.kernels.remove(other)
         self._change(kernel, *kernel.after, *(other.anchor for other in more), op)
 
     def _may_join(self, op: ACALSimOp, kernel: Kernel) -> bool:
-        if kernel.driven:
-            return False
+        if kernel.driven or is_widening(op, self.ir):
+            return False  # of what widens, whoever reads it takes it in, so that memory has the narrow form alone
         if kernel.device:
             if not self._device_takes(kernel, op):
                 return False
@@ -312,13 +312,11 @@ class _Fuser:
         return True
 
     def _device_takes(self, kernel: Kernel, op: ACALSimOp) -> bool:
-        if op.op_type is T.DEQUANTIZE:
-            return False  # by itself; with the addition that reads it
-        more = [other.anchor for other in self._dequantised(op, kernel)]
+        more = [other.anchor for other in self._widened(op, kernel)]
         return self.target.takes(self.lowering, replace(kernel, after=(*kernel.after, *more, op)))
 
-    def _dequantised(self, op: ACALSimOp, kernel: Kernel) -> list[Kernel]:
-        """Kernels that only bring back from int8 what `op`, behind a device's kernel, adds."""
+    def _widened(self, op: ACALSimOp, kernel: Kernel) -> list[Kernel]:
+        """Kernels that only bring back to float32 what `op`, behind a device's kernel, adds."""
         feeding = [self.writer.get(name) for name in op.inputs if self._sole_source(name, op) == name]
         place = self.kernels.index(kernel)
         return [
@@ -326,7 +324,7 @@ class _Fuser:
             for other in feeding
             if other
             and not other.driven
-            and other.anchor.op_type is T.DEQUANTIZE
+            and is_widening(other.anchor, self.ir)
             and len(other.ops) == 1
             and self._is_before(other.anchor.inputs[0], place)
         ]
@@ -340,8 +338,11 @@ class _Fuser:
         """Put max pooling into a device's kernel that computes its operand."""
         source = self._source(op.inputs[0])
         kernel = self.writer.get(source)
-        if kernel is None or kernel.device is None or source != kernel.ops[-1].outputs[0]:
+        if kernel is None or kernel.device is None:
             return False
+        shared = len(self.readers.get(source, [])) > 1 or self.ir.tensors[source].is_output
+        if shared and not covers(self.ir, op):
+            return False  # what no window needs is not computed
         self._place_tentatively(op)
         if not self._device_takes(kernel, op):
             return False
@@ -387,6 +388,15 @@ class _Fuser:
             walk.viewed(space) is not None
             for walk in ROWS[op.op_type].walks(accesses, shapes, shape, op.attrs)
         )
+
+
+def covers(ir: ACALSimIR, op: ACALSimOp) -> bool:
+    """Whether the windows of a pooling have each element of its operand in one of them."""
+    sizes, counts = (ir.tensors[name].shape[-2:] for name in (op.inputs[0], op.outputs[0]))
+    return all(
+        stride <= size and (count - 1) * stride - padding + size >= whole
+        for (size, stride, padding, *_), count, whole in zip(windows(op.attrs), counts, sizes, strict=True)
+    )
 
 
 def _before(kernel: Kernel) -> set[str]:

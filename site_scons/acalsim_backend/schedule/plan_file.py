@@ -52,8 +52,9 @@ class FusedRow:
 class Demand:
     """What a model or an op asks of the machine's resources, whatever the compiler makes of it.
 
-    Multiply-accumulates of products, and those of them that are of int8 and of bfloat16; elements of other ops' results, as often as an op goes over them;
-    those of functions like exp; bytes of parameters, inputs and outputs of the graph.
+    Multiply-accumulates of products, and those of them that are of int8 and of bfloat16; elements of other
+    ops' results, as often as an op goes over them; those of functions like exp; bytes of parameters, inputs and
+    outputs of the graph.
     """
 
     macs: int = 0
@@ -152,5 +153,7 @@ class PlanFile:
     outputs: tuple[TensorRow, ...]
     sections: Mapping[str, int]
     weights: tuple[WeightRow, ...]
+    vector_bytes: int = 0
+    """Of a vector register of the CPU; 0: it has none."""
     demand: Demand = Demand()
     buffers: tuple[BufferRow, ...] = ()

@@ -38,6 +38,7 @@ def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
         graph=ir.name,
         elf=ElfRow(64, "double", True),
         stack_bytes=machine.stack_bytes,
+        vector_bytes=machine.cpu.vlen // 8,
         symbols=_symbols(plan),
         windows=tuple(WindowRow(each.name, each.base, each.size_bytes) for each in machine.devices),
         ops=tuple(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ..ir.graph import ACALSimOpType
@@ -21,15 +22,41 @@ def vector(plan: Plan) -> Plan:
     if not plan.target.has_vector_unit:
         return plan
     kernels, parts = [], {}
+    needed = _needed(plan)
     for kernel in plan.kernels:
-        found = None if kernel.device or kernel.driven else _parts(plan, kernel)
+        stays = kernel.device or kernel.driven
+        lean = kernel if stays else _without_rows(plan, kernel, needed)
+        found = None if stays else _parts(plan, lean)
         if isinstance(found, str):
             kernel = replace(kernel, reason=kernel.reason if kernel.anchor.op_type in PRODUCTS else found)
         elif found is not None:
-            kernel = replace(kernel, device=plan.target.devices[0].name, reason="")
+            kernel = replace(lean, device=plan.target.devices[0].name, reason="")
             parts[kernel.name] = found
         kernels.append(kernel)
-    return replace(plan, kernels=tuple(kernels), parts=parts)
+    gone = _written(plan, plan.kernels) - _written(plan, kernels)
+    storages = {name: desc for name, desc in plan.storages.items() if name not in gone}
+    return replace(plan, kernels=tuple(kernels), parts=parts, storages=storages)
+
+
+def _written(plan: Plan, kernels: Iterable[Kernel]) -> set[str]:
+    """The storages that kernels leave results in."""
+    return {plan.access[name].storage for kernel in kernels for name in kernel.results}
+
+
+def _needed(plan: Plan) -> set[str]:
+    """What kernels read that others compute, and outputs; with `keep_all` everything."""
+    if plan.keep_all:
+        return _written(plan, plan.kernels)
+    storages = {plan.access[name].storage for name in plan.ir.outputs}
+    for kernel in plan.kernels:
+        storages |= {plan.access[name].storage for name in kernel.read} - kernel.written
+    return storages
+
+
+def _without_rows(plan: Plan, kernel: Kernel, needed: Collection[str]) -> Kernel:
+    """The kernel without what the CPU would keep of its rows: the vector unit needs no memory for that."""
+    results = (name for name in kernel.results if plan.access[name].storage in needed)
+    return replace(kernel, results=tuple(results))
 
 
 def _parts(plan: Plan, kernel: Kernel) -> Parts | str:

@@ -19,7 +19,7 @@ from ..machine.file import find_machine, load_machine, machine_of, read_table
 from ..machine.keys import Value, with_keys
 from ..toml import read_toml
 
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "int8", "bfloat16")
 MOST_POINTS = 100_000
 KINDS = ("grid", "list", "sample")
 OBJECTIVES = ("total_cycles", "sram_bytes", "macs_per_cycle", "energy_pj")

@@ -31,8 +31,8 @@ def product(site: Site) -> list[str]:
     operands = [text for access in (a, b) for text in (site.pointer(access), *map(str, access.strides))]
     elements = Elements(site, space)
     value = "sums[j]"
-    is_int8 = site.inputs[0].dtype == "int8"
-    if is_int8:
+    kind = _kind(site)
+    if kind == "i8":
         value = scaled(
             site, elements, [site.access(name).expanded(site.output.shape) for name in site.op.inputs[2:]]
         )
@@ -41,7 +41,14 @@ def product(site: Site) -> list[str]:
     followed(site, elements, value)
     call = ", ".join([*operands, *map(str, (batches, m, n, k)), "KERNEL_end", "&pointers"])
     site.functions += ending(site, elements, (("batch",), ("row",), ("column",)))
-    return [pointers(site), f"matmul_{'i8' if is_int8 else 'f32'}({call});"]
+    return [pointers(site), f"matmul_{kind}({call});"]
+
+
+def _kind(site: Site) -> str:
+    """Which of the kernels for products it is, by the type of the factors."""
+    kind = {"float32": "f32", "int8": "i8", "bfloat16": "bf16"}[site.inputs[0].dtype]
+    site.headers.update(["bfloat16_products.h"] if kind == "bf16" else [])
+    return kind
 
 
 def scaled(site: Site, elements: Elements, vectors: Sequence[Access]) -> str:
@@ -154,8 +161,8 @@ def convolution(site: Site) -> list[str]:
     call += [site.pointer(site.access(w.name)), "conv", "KERNEL_end", "&pointers"]
     elements = Elements(site, space)
     value = "sums[j]"
-    is_int8 = x.dtype == "int8"
-    if is_int8:
+    kind = _kind(site)
+    if kind == "i8":
         value = scaled(
             site,
             elements,
@@ -167,5 +174,5 @@ def convolution(site: Site) -> list[str]:
     followed(site, elements, value)
     site.functions += ending(site, elements, (("image",), ("channel",), ("row",), ("column", "step")))
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())
-    name = "conv2d_i8" if is_int8 else "conv_transpose2d_f32" if attrs.get("transposed") else "conv2d_f32"
+    name = "conv_transpose2d_f32" if attrs.get("transposed") else f"conv2d_{kind}"
     return [pointers(site), f"const struct conv conv = {{{fields}}};", f"{name}({', '.join(call)});"]

@@ -93,6 +93,7 @@ ROWS: tuple[Row, ...] = (
         expressions.cast,
         attrs=("dtype",),
         header="rounding.h",
+        dtypes=expressions.MOVABLE,
         result="attr",
     ),
 )

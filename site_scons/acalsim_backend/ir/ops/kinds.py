@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import shapes
-from ..expressions import BINARY, UNARY, Formula
+from ..expressions import BINARY, MOVABLE, UNARY, Formula
 from ..graph import ACALSimOpType
 from ..row import Lookup, LookupSteps, Movement, Row
 from ..shapes import ShapeRule
@@ -82,6 +82,7 @@ def moving(
         ("self",),
         rule,
         attrs=attrs,
+        dtypes=MOVABLE,
         movement=move,
         reads=anywhere,
         joins=True,
@@ -122,6 +123,7 @@ def looking_up(
         operands,
         rule,
         attrs=attrs,
+        dtypes=MOVABLE,
         lookup=walk,
         lookup_steps=steps,
         reads=anywhere,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .. import movement as walks_of
 from .. import shapes
+from ..expressions import MOVABLE
 from ..graph import ACALSimOpType
 from ..row import Row
 from ..walks import anywhere, everywhere
@@ -55,6 +56,7 @@ ROWS: tuple[Row, ...] = (
         ("self",),
         shapes.viewed_anywhere,
         attrs=("size", "stride", "storage_offset"),
+        dtypes=MOVABLE,
         movement=walks_of.as_strided,
         joins=True,
         writes=everywhere,
@@ -76,6 +78,7 @@ ROWS: tuple[Row, ...] = (
         ("*tensors",),
         shapes.concatenated,
         attrs=("dim",),
+        dtypes=MOVABLE,
         reads=anywhere,
         joins=True,
         writes=everywhere,
@@ -86,6 +89,7 @@ ROWS: tuple[Row, ...] = (
         ("self",),
         shapes.enlarged,
         attrs=("pad", "value"),
+        dtypes=MOVABLE,
         reads=anywhere,
         joins=True,
         writes=everywhere,
@@ -138,6 +142,7 @@ ROWS: tuple[Row, ...] = (
         ("self", "src"),
         shapes.same,
         attrs=("dim", "start", "end", "step"),
+        dtypes=MOVABLE,
         reads=anywhere,
         writes=everywhere,
     ),
@@ -147,6 +152,7 @@ ROWS: tuple[Row, ...] = (
         ("self", "src"),
         shapes.same,
         attrs=("dim", "index"),
+        dtypes=MOVABLE,
         reads=anywhere,
         writes=everywhere,
     ),

@@ -14,6 +14,8 @@ from ..walks import image_space, matrix_space, reads_image, reads_matrix
 from .kinds import computing, pointwise
 
 T = ACALSimOpType
+FACTORS = (*FLOATS, "bfloat16")
+"""Of a product whose sums are float32."""
 CONV_ATTRS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
 
 
@@ -39,7 +41,8 @@ ROWS: tuple[Row, ...] = (
         index_space=matrix_space,
         header="matmul.h",
         macs=matrix_macs,
-        dtypes=FLOATS,
+        dtypes=FACTORS,
+        result=FLOATS,
     ),
     computing(
         T.BMM,
@@ -50,7 +53,8 @@ ROWS: tuple[Row, ...] = (
         index_space=matrix_space,
         header="matmul.h",
         macs=matrix_macs,
-        dtypes=FLOATS,
+        dtypes=FACTORS,
+        result=FLOATS,
     ),
     computing(
         T.GEMM,
@@ -62,7 +66,8 @@ ROWS: tuple[Row, ...] = (
         index_space=matrix_space,
         header="matmul.h",
         macs=matrix_macs,
-        dtypes=FLOATS,
+        dtypes=FACTORS,
+        result=FLOATS,
     ),
     computing(
         T.CONV,
@@ -74,7 +79,8 @@ ROWS: tuple[Row, ...] = (
         index_space=image_space,
         header="conv.h",
         macs=conv_macs,
-        dtypes=FLOATS,
+        dtypes=FACTORS,
+        result=FLOATS,
     ),
     # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel].
     computing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ...ir.graph import FLOATING, ACALSimIR, ACALSimOp, ACALSimOpType
 from ...ir.kernel import Kernel
 from ...ir.ops import ROWS
 from ...ir.shapes import dimension, pads, slice_range
@@ -85,7 +85,9 @@ def _copy(source: Access, target: Access, dtype: str, source_dtype: str = "") ->
 
 def _filled(target: Access, value: float, dtype: str) -> Part:
     """A number everywhere. The value is number 0, which no load brings."""
-    if dtype != "float32":
+    if dtype not in FLOATING:
         value = int(value)
-    step = Step("COMMAND_VECTOR", "SECOND", -1, dtype, b=value, b_is_number=True, is_whole=dtype != "float32")
+    step = Step(
+        "COMMAND_VECTOR", "SECOND", -1, dtype, b=value, b_is_number=True, is_whole=dtype not in FLOATING
+    )
     return Part(target.shape, 0, (), (step,), ((0, _plain(target, dtype)),))

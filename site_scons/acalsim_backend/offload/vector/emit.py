@@ -37,6 +37,7 @@ def elementwise(
     number: float | None = None,
     is_whole: bool = False,
     flags: tuple[str, ...] = (),
+    more_fields: Mapping[str, float] | None = None,
 ) -> Iterator[Command]:
     operands = [a, *([b] if b else []), c]
     names = ["a", *(["b"] if b else []), "c"]
@@ -44,7 +45,10 @@ def elementwise(
     dims = level([(sizes[dim], tuple(each.strides[dim] for each in operands)) for dim in order])
     if not dims or dims[-1][1][-1] != c.item:
         dims.append((1, (0,) * len(operands)))
-    inner, own = dims.pop(), {**({"scale": float(number)} if number is not None and not is_whole else {})}
+    inner, own = (
+        dims.pop(),
+        {**({"scale": float(number)} if number is not None and not is_whole else {}), **(more_fields or {})},
+    )
     more = [*flags, *(["FLAG_NUMBER"] if number is not None else []), *(["FLAG_INTEGER"] if is_whole else [])]
     for part, starts in split([*dims, inner], 4, tuple(each.address for each in operands)):
         four = [*[(1, (0,) * len(operands))] * (4 - len(part)), *part]

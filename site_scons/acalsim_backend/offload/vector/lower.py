@@ -17,6 +17,7 @@ from ...ir.views import viewed
 from .copies import copies
 from .part import Part, Walk
 from .pool import FUNCTIONS, Pooling, pooling
+from .rounding import rounded_at_once
 from .steps import Number, Steps, Unfit, Value, steps_of
 
 T = ACALSimOpType
@@ -60,7 +61,7 @@ def lower(
         return pooling(ir, access, op)
     if ROWS[op.op_type].movement or op.op_type in (T.CAT, T.PAD, T.SLICE_SCATTER, T.SELECT_SCATTER):
         return tuple(map(narrowed, copies(ir, access, kernel, places)))
-    return tuple(map(narrowed, [_Lowering(ir, producer, access, kernel).part()]))
+    return (narrowed(rounded_at_once(_Lowering(ir, producer, access, kernel).part())),)
 
 
 def _is_known(op: ACALSimOp) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from ...alignment import aligned
 from ...arena import Lifetime, assign_offsets
-from ...ir.graph import ITEM_BYTES
+from ...ir.graph import FLOATING, ITEM_BYTES
 from ..command import Command
 from .emit import elementwise, row_command
 from .part import Part, Step, Walk
@@ -320,7 +320,9 @@ class _Program:
                 copy = Where(
                     self._slot(f"r{number}", slot), dense(sizes, [1] * len(sizes), source.item), source.dtype
                 )
-                yield from elementwise(sizes, "COPY", source, None, copy, is_whole=source.dtype != "float32")
+                yield from elementwise(
+                    sizes, "COPY", source, None, copy, is_whole=source.dtype not in FLOATING
+                )
                 source = copy
             other = None
             if isinstance(step.b, int) and not step.b_is_number:
@@ -336,6 +338,7 @@ class _Program:
                     number_b,
                     step.is_whole,
                     step.flags,
+                    step.fields,
                 )
             else:
                 vectors = self.base + self.offsets[f"w{number}"] if step.vectors else 0
@@ -358,7 +361,7 @@ class _Program:
                         source,
                         None,
                         home(walk, tile, self.homes),
-                        is_whole=source.dtype != "float32",
+                        is_whole=source.dtype not in FLOATING,
                     )
                 continue
             if self._needs_copy(value, walk):
@@ -368,7 +371,7 @@ class _Program:
                     source.dtype,
                 )
                 yield from elementwise(
-                    extent, "COPY", source, None, target, is_whole=source.dtype != "float32"
+                    extent, "COPY", source, None, target, is_whole=source.dtype not in FLOATING
                 )
                 source = target
             yield from save(walk, tile, extent, source)

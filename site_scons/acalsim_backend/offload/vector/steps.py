@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...ir.graph import ACALSimOpType, TensorDesc
+from ...ir.graph import FLOATING, ACALSimOpType, TensorDesc
 from .part import Step
 
 T = ACALSimOpType
@@ -56,14 +56,14 @@ class Steps:
         self, function: str, a: int, b: Value | None = None, dtype: str = "float32", **more: Any
     ) -> int:
         """An elementwise function. It computes in integers where no operand and no number is a float."""
-        whole = function in WHOLE_TOO and self.dtypes[a] != "float32" and dtype != "float32"
+        whole = function in WHOLE_TOO and self.dtypes[a] not in FLOATING and dtype not in FLOATING
         if isinstance(b, Number):
             whole = whole and isinstance(b.value, int)
             if whole and not -(1 << 31) <= int(b.value) < 1 << 31:
                 raise Unfit(f"the number {b.value} takes more than 32 bits")
             more |= {"b": b.value, "b_is_number": True}
         elif b is not None:
-            whole = whole and self.dtypes[b] != "float32"
+            whole = whole and self.dtypes[b] not in FLOATING
             more["b"] = b
         return self.add("COMMAND_VECTOR", function, a, dtype, is_whole=whole, **more)
 

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bfloat16: graphs made so held to PyTorch's own, and models that run so on the CPU and on devices to the same bits."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from acalsim_backend.capture.narrow import bits_of, narrow
+from acalsim_backend.ir.graph import ACALSimOpType
+from acalsim_backend.ir.text import parse
+from host_fixtures import Library, captured_function
+from pipeline_fixtures import models_option
+from torch import nn
+
+T = ACALSimOpType
+
+
+def captured_narrow(module, *inputs):
+    """What is captured of a float32 module, made bfloat16."""
+    captured = captured_function(module, inputs)
+    narrow(captured.ir)
+    return captured
+
+
+def relative_error(found, expected):
+    return float(np.abs(np.asarray(found) - np.asarray(expected)).max() / np.abs(np.asarray(expected)).max())
+
+
+@pytest.mark.quick
+def test_numbers_are_rounded_as_pytorch_rounds_them():
+    special = [0.0, -0.0, 1 + 2**-8, 1 + 3 * 2**-8, 3.4e38, 1e-40, np.inf, -np.inf]
+    values = np.concatenate([np.array(special, np.float32), np.random.default_rng(0).normal(size=999) * 9])
+    values = values.astype(np.float32)
+    expected = torch.from_numpy(values).to(torch.bfloat16)
+    assert np.array_equal(bits_of(values), expected.view(torch.uint16).numpy())
+    assert bits_of(np.array([np.nan], np.float32)) == 0x7FC0
+
+
+torch.manual_seed(0)
+PRODUCTS = {
+    "linear": (nn.Linear(37, 11), (5, 37)),
+    "conv": (nn.Conv2d(5, 7, 3, padding=1), (2, 5, 9, 11)),
+    "strided conv": (nn.Conv2d(4, 6, (3, 2), stride=(2, 1), dilation=(1, 2), bias=False), (1, 4, 9, 11)),
+    "depthwise conv": (nn.Conv2d(6, 6, 3, padding=1, groups=6), (1, 6, 8, 8)),
+}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_product_is_that_of_rounded_operands_summed_in_float32(name, tmp_path):
+    module, shape = PRODUCTS[name]
+    x = torch.randn(shape)
+    captured = captured_narrow(module, x)
+    found = Library(tmp_path, {"graph": captured}).run("graph")[0]
+    exact = module(x).detach()
+    float_weight = module.weight.data
+    module.weight.data = float_weight.bfloat16().float()
+    try:
+        expected = module(x.bfloat16().float()).detach()
+    finally:
+        module.weight.data = float_weight
+    assert relative_error(found, expected) < 3e-6
+    assert 1e-4 < relative_error(found, exact) < 0.02
+
+
+class Block(nn.Module):
+    """A layer of a transformer: views, a residual, a norm, a softmax, and what is read twice."""
+
+    def __init__(self, width=16):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 40), nn.Linear(40, width)
+        self.tokens = nn.Embedding(9, width)
+
+    def forward(self, indices):
+        x = self.tokens(indices)
+        q, k, v = (part.unflatten(-1, (2, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return x + self.down(F.gelu(self.up(self.norm(x))))
+
+
+def test_a_transformers_layer_is_close_to_pytorchs_in_bfloat16(tmp_path):
+    module, indices = Block().eval(), torch.randint(0, 9, (2, 6))
+    captured = captured_narrow(module, indices)
+    found = Library(tmp_path, {"graph": captured}).run("graph")[0]
+    exact = module(indices).detach()
+    theirs = Block().eval()
+    theirs.load_state_dict(module.state_dict())
+    own, pytorchs = (
+        relative_error(found, exact),
+        relative_error(theirs.bfloat16()(indices).detach().float(), exact),
+    )
+    assert 1e-4 < own < 0.02 and own < 2 * pytorchs
+
+
+def test_memory_and_factors_are_bfloat16_and_what_follows_a_product_is_not_rounded_before():
+    captured = captured_narrow(Block().eval(), torch.randint(0, 9, (2, 6)))
+    ir = captured.ir
+    kinds = {op.op_type: {ir.tensors[name].dtype for name in op.inputs[:2]} for op in ir.ops}
+    assert kinds[T.GEMM] == kinds[T.BMM] == {"bfloat16"} and kinds[T.EMBEDDING] == {"bfloat16", "int64"}
+    makers = ir.producers()
+    (gelu,) = (op for op in ir.ops if op.op_type is T.GELU)
+    source = makers[gelu.inputs[0]]
+    while source.op_type is T.VIEW:
+        source = makers[source.inputs[0]]
+    assert source.op_type is T.GEMM
+    assert str(parse(str(ir))) == str(ir)
+
+
+MODEL = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.c = nn.Linear(8 * 64, 10)
+
+    def forward(self, x):
+        h = torch.relu(self.a(x))
+        return self.c(torch.max_pool2d(torch.relu(self.b(h) + h), 2).flatten(1))
+
+
+def model():
+    return Net(){to}
+
+
+def inputs():
+    return (torch.randn(1, 3, 16, 16){to},)
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return models_option(
+        tmp_path_factory, net=MODEL.format(to=""), half=MODEL.format(to=".to(torch.bfloat16)")
+    )
+
+
+def simulated(tree, models, machine, *options):
+    """The report, and the bytes of the outputs, of the model that is bfloat16 itself."""
+    folder = "-".join([machine, *(option.partition("=")[2] for option in options)])
+    tree.scons(models, f"MACHINE={machine}", *options, "sim-half", "verify-half")
+    build = tree / ("build" if folder == "default" else f"build/{folder}")
+    report = json.loads((build / "reports/half.json").read_text())
+    return report, (build / "half/run/outputs.bin").read_bytes()
+
+
+def test_a_model_of_bfloat16_has_the_same_bits_on_the_cpu_and_on_a_device(host_tree, models):
+    (here, on_cpu), (there, on_device) = (simulated(host_tree, models, each) for each in ("cpu", "default"))
+    assert on_cpu == on_device
+    assert {op["placed_on"] for op in here["ops"]} == {"cpu"}
+    assert {op["placed_on"] for op in there["ops"]} == {"compute"}
+    for report in here, there:
+        assert report["check"]["passed"] and 1e-5 < report["check"]["max_rel_error"] < 0.01
+        assert report["narrowed"] is True and "quantised" not in report
+
+
+def test_a_float32_model_in_bfloat16_takes_no_more_cycles_and_half_of_the_weights(host_tree, models):
+    host_tree.scons(models, "sim-net")
+    host_tree.scons(models, "PRECISION=bfloat16", "sim-net", "verify-net")
+    plain, narrow = (
+        json.loads((host_tree / f"build{each}/reports/net.json").read_text())
+        for each in ("", "/default-bfloat16")
+    )
+    assert narrow["check"]["passed"] and 1e-5 < narrow["check"]["max_rel_error"] < 0.02
+    assert narrow["total_cycles"] <= plain["total_cycles"]
+    assert "narrowed" not in plain
+
+
+def test_products_of_a_type_that_the_array_lacks_are_the_cpus(host_tree, models, tmp_path):
+    text = (host_tree / "sim/machines/default.toml").read_text()
+    (tmp_path / "plain.toml").write_text(text.replace("rows = 16", 'rows = 16\ntypes = "float32"'))
+    host_tree.scons(models, f"MACHINE={tmp_path}/plain.toml", "PRECISION=bfloat16", "sim-net")
+    report = json.loads((host_tree / "build/plain-bfloat16/reports/net.json").read_text())
+    reasons = {op["placed_on"]: op.get("reason") for op in report["ops"] if op["type"] in ("CONV", "GEMM")}
+    assert reasons == {"cpu": "the array multiplies float32, not bfloat16"} and report["check"]["passed"]
