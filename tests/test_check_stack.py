@@ -11,7 +11,6 @@ from acalsim_backend.check.elf import read_elf
 from acalsim_backend.check.stack_rules import Depths, guard_bytes, read_functions
 from acalsim_backend.errors import CheckError
 from acalsim_backend.host import toolchain
-from acalsim_backend.machine.file import load_machine
 from acalsim_backend.paths import KERNELS
 from check_fixtures import CROSS, PROJECT
 
@@ -87,7 +86,15 @@ int main(void) { convolve((void *)0x80001000, (void *)0x80002000, (void *)0x8000
 def test_frames_of_vectors_are_counted_in_their_bytes(bench, tmp_path):
     """Those of an int8 convolution, whose vectors clang keeps on the stack."""
     (tmp_path / "program.c").write_text(START + VECTORS)
-    flags = [*toolchain.c_flags(load_machine("vector").cpu), "-I", KERNELS, "program.c"]
+    flags = [
+        "--target=riscv64-unknown-elf",
+        "-march=rv64gcv_zvl256b",
+        "-mabi=lp64d",
+        "-mcmodel=medany",
+        "-O3",
+        "-w",
+    ]
+    flags += ["-mllvm", "-riscv-v-register-bit-width-lmul=4", "-ffreestanding", "-I", KERNELS, "program.c"]
     for output in ("-S", "-c"):
         subprocess.run([toolchain.CLANG, *flags, output], check=True, cwd=tmp_path)
     subprocess.run(

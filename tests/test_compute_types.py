@@ -118,7 +118,7 @@ def test_a_store_scales_its_result_behind_the_activation(machine, activation):
     kept = {"k": NUMBERS["TANH"]} if activation == "ACTIVATION" else {}
     exact = np.tanh(values) if kept else np.maximum(values, 0)
     found = stored(matrices, values, *flags, type="INT8", high=40.0, **kept)
-    assert np.abs(found - exact * np.float32(40)).max() <= 0.5001
+    assert np.abs(found - np.clip(exact * np.float32(40), -128, 127)).max() <= 0.5001
     matrices.run(store(1, 300, C, *flags, high=0.25, **kept))
     assert np.allclose(matrices.get(C, (300,)), exact * 0.25, rtol=1e-6)
     both = store(1, 300, C, "CLAMP", "SCALE_RESULT", low=0.0, high=1.0)

@@ -173,7 +173,7 @@ GATHERED = gather(np.arange(4, dtype=np.int32), 16)[1]
 
 WRONG = {
     "ERROR_COMMAND": [
-        {**GOOD, "k": 999}, {**GOOD, "k": NUMBERS["SUM"]}, {**GOOD, "type": 5}, {**GOOD, "type": 0x5000},
+        {**GOOD, "k": 999}, {**GOOD, "k": NUMBERS["SUM"]}, {**GOOD, "type": 6}, {**GOOD, "type": 0x5000},
         {**GOOD, "type": 0x600}, {**GOOD, "flags": SUMS["ADD"]}, {**GOOD, "flags": SUMS["ROUND"]},
         vector("EXP", X, ((4, 4), FLOAT), "INTEGER"), vector("EXP", X, ((4, 4), FLOAT), "NUMBER"),
         vector("SELECT", X, ((4, 4), FLOAT), "NUMBER"), reduce("ARGMAX", X, ((4,), np.int64), "ACCUMULATE"),
@@ -250,7 +250,7 @@ def drawn(random, code):
     functions = [row.value for row in FUNCTIONS if code.name in row.commands]
     fields |= {"code": code.value, "flags": sum(flag.value for flag in flags)}
     fields |= {"k": int(random.choice(functions)) if functions else 0}
-    one_type = int(random.integers(0, 5)) * 0x111
+    one_type = int(random.integers(0, 6)) * 0x111
     fields |= {"type": one_type if code.operands > 1 else 0, "dram": A + 64 * int(random.integers(0, 99))}
     if random.random() < 0.5:
         fields |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
@@ -266,6 +266,6 @@ def test_random_commands_are_refused_or_done(matrices):
     random = np.random.default_rng(7)
     for code in COMMANDS:
         if code.needs_lanes or code.name == "COMMAND_LOAD":
-            results = [matrices.run(drawn(random, code))[0] for _ in range(300)]
+            results = [matrices.run(drawn(random, code))[0] for _ in range(600)]
             assert results.count(0) > 3, code.name
             assert len(set(results)) > 1, code.name
