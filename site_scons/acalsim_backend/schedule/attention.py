@@ -39,7 +39,7 @@ def _merged(plan: Plan, found: Found) -> Plan:
     lost = {plan.access[name].storage for kernel in others for name in kernel.results}
     if found.copy:
         lost |= {plan.access[name].storage for name in values.results}
-        whole = replace(whole, after=found.copy.ops, results=found.copy.results)
+        whole = replace(whole, after=(*values.after, *found.copy.ops), results=found.copy.results)
     gone = {kernel.name for kernel in needless}
     return replace(
         plan,

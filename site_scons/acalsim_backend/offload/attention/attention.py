@@ -36,6 +36,8 @@ class Attention:
     scale: float = 1.0
     safe: bool = False
     causal: int | None = None
+    result_scale: float = 1.0
+    """Of a result of int8, before it is rounded."""
 
     @property
     def heads(self) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...alignment import aligned
+from ...ir.graph import ITEM_BYTES
 from ..command import Address, Command
 from ..command_list import Slots
 from ..operand import Range
@@ -306,17 +307,22 @@ class _Program:
     def _stores(self, unit: Unit) -> Iterator[Command]:
         """Brings the rows to where they belong, divided by their sums where these are not yet in the weights."""
         walk, width = self.attention.out, self.attention.width
-        tile = (*unit.lead, unit.queries, (0, width))
+        tile, item = (*unit.lead, unit.queries, (0, width)), ITEM_BYTES[walk.dtype]
         sizes = self._sizes(unit, width)
         local = dense(sizes, _descending(sizes), 4)
         dims = level(
-            [(size, (4 * far, near)) for size, far, near in zip(sizes, walk.strides[-4:], local, strict=True)]
+            [
+                (size, (item * far, near))
+                for size, far, near in zip(sizes, walk.strides[-4:], local, strict=True)
+            ]
         )
-        run = dims.pop()[0] if dims and dims[-1][1] == (4, 4) else 1
+        run = dims.pop()[0] if dims and dims[-1][1] == (item, 4) else 1
         first = walk.offset + sum(begin * step for (begin, _), step in zip(tile, walk.strides, strict=True))
         own = {} if unit.is_whole else {"b": self._inverse(unit)}
-        flags = () if unit.is_whole else ("FLAG_SCALE_ROWS",)
-        for part, (far, near) in split(dims, 2, (4 * first, 0)):
+        scale = self.attention.result_scale
+        chosen = {"FLAG_SCALE_ROWS": not unit.is_whole, "FLAG_SCALE_RESULT": scale != 1}
+        flags = tuple(name for name, is_set in chosen.items() if is_set)
+        for part, (far, near) in split(dims, 2, (item * first, 0)):
             (planes, (plane, _)), (rows, (row, _)) = [*[(1, (0, 0))] * (2 - len(part)), *part]
             fields = {
                 "m": planes * rows * run // width,
@@ -325,12 +331,14 @@ class _Program:
                 "c_row_stride": 4 * width,
                 "planes": planes,
                 "rows": rows,
-                "row_bytes": 4 * run,
+                "row_bytes": item * run,
                 "dram_plane_stride": plane,
                 "dram_row_stride": row,
                 **{name: start + near // width for name, start in own.items()},
+                **({"high": scale} if scale != 1 else {}),
             }
-            yield Command("COMMAND_STORE", fields, Address(walk.storage, far), flags=flags)
+            kind = f"TYPE_{walk.dtype.upper()}"
+            yield Command("COMMAND_STORE", fields, Address(walk.storage, far), kind, flags)
 
     def _inverse(self, unit: Unit) -> int:
         """1 / sum of each row."""

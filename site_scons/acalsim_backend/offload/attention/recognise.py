@@ -87,7 +87,7 @@ class Recogniser:
 
     def find(self, values: Kernel) -> Found | None:
         """The attention whose last product is `values`, or None where it is not one."""
-        if not _is_product(values) or values.after:
+        if not _is_product(values) or any(op.op_type is not T.QUANTIZE for op in values.after):
             return None
         softmax = self._only_writer(values.anchor.inputs[0], values)
         if softmax is None or softmax.anchor.op_type is not T.SOFTMAX or softmax.after:
@@ -165,11 +165,16 @@ class Recogniser:
         walks = [query, key, value, out, *([hidden] if hidden else [])]
         if any(step < 0 for walk in walks for step in walk.strides) or (width > 1 and out.strides[-1] != 1):
             return None
-        if any(self.ir.tensors[walk.storage].dtype != "float32" for walk in walks):
+        if any(self.ir.tensors[walk.storage].dtype != "float32" for walk in walks if walk is not out):
             return None
         sizes, columns = _lead(lead, walks, shared=(1, 2))
         made = [
-            Walk(walk.storage, walk.offset, (*steps, *walk.strides[-2:]), "float32")
+            Walk(
+                walk.storage,
+                walk.offset,
+                (*steps, *walk.strides[-2:]),
+                self.ir.tensors[walk.storage].dtype,
+            )
             for walk, steps in zip(walks, columns, strict=True)
         ]
         attention = Attention(
@@ -186,6 +191,7 @@ class Recogniser:
             scale=scale * operands.scale,
             safe=bool(softmax.anchor.attrs.get("safe")),
             causal=softmax.anchor.attrs.get("causal"),
+            result_scale=math.prod(op.attrs["scale"] for op in values.after),
         )
         kernels = sorted(
             {*operands.taken, scores, softmax, values}, key=lambda kernel: self.place[kernel.name]
@@ -249,7 +255,7 @@ class Recogniser:
 
     def _out(self, values: Kernel, shape: Shape) -> tuple[Access | None, Kernel | None]:
         """Where the result goes, walked as `shape`: to where the only copy that reads it would bring it."""
-        name = values.anchor.outputs[0]
+        name = values.ops[-1].outputs[0]
         own = self.access[name].viewed(shape)
         readers = self.readers.get(self.access[name].storage, [])
         if len(readers) != 1 or self.access[name].storage in self.kept or len(readers[0].ops) != 1:
