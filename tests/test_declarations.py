@@ -68,7 +68,7 @@ def takes(embedded):
         bits = sum(flags) if not names else sum(FLAGS[name].value for name in names)
         one = pack_command(code=code.value, type=type, flags=bits, k=function_of(code, names))
         devices = [parameters(**{**LANES, **given})]
-        [(error, _)], _ = embedded.list_cycles("compute", devices, RAM, [one], [0])
+        [(error, _)], _, _ = embedded.list_cycles("compute", devices, RAM, [one], [0])
         return error != ERRORS["ERROR_COMMAND"]
 
     return ask

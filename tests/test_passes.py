@@ -66,7 +66,18 @@ def test_the_passes_run_in_order_and_are_watched():
     make_plan(graph(), load_machine("cpu"), watch=lambda name, plan: seen.append(name))
     assert (
         seen
-        == ["living", "claim", "transposed", "fuse", "elide", "vector", "attention", "teams", "memory"]
+        == [
+            "living",
+            "claim",
+            "transposed",
+            "fuse",
+            "elide",
+            "vector",
+            "attention",
+            "teams",
+            "memory",
+            "order",
+        ]
         == [each.name for each in PASSES]
     )
 
@@ -74,12 +85,12 @@ def test_the_passes_run_in_order_and_are_watched():
 def test_what_each_pass_leaves_is_text_for_a_person(tmp_path):
     make_plan(graph(), load_machine("cpu"), watch=dump_to(tmp_path))
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert sorted(texts) == [f"{number}_{each.name}.txt" for number, each in enumerate(PASSES, 1)]
-    assert "neg_2" not in texts["1_living.txt"]
-    assert "matmul_0 on cpu" in texts["4_fuse.txt"] and "positive = RELU(product)" in texts["4_fuse.txt"]
-    assert "positive [2, 3] in y, strides [7, 1]" in texts["5_elide.txt"]
-    assert "0: matmul_0" in texts["8_teams.txt"]
-    assert ".outputs: 64 bytes" in texts["9_memory.txt"]
+    assert sorted(texts) == [f"{number:02}_{each.name}.txt" for number, each in enumerate(PASSES, 1)]
+    assert "neg_2" not in texts["01_living.txt"]
+    assert "matmul_0 on cpu" in texts["04_fuse.txt"] and "positive = RELU(product)" in texts["4_fuse.txt"]
+    assert "positive [2, 3] in y, strides [7, 1]" in texts["05_elide.txt"]
+    assert "0: matmul_0" in texts["08_teams.txt"]
+    assert ".outputs: 64 bytes" in texts["09_memory.txt"]
 
 
 def test_a_pass_that_leaves_nonsense_dies_by_name(plan):

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -108,6 +109,18 @@ CASES = {
         lambda x, w, b: F.relu(F.conv_transpose2d(x, w, b, stride=2)),
         (f(2, 6, 5, 4), f(6, 3, 2, 2), f(3)),
     ),
+    "powers": (
+        lambda x, y: x**2.5 + x.abs() ** y + 1.5**y + y**-3,
+        (f(5, 7).abs(), f(5, 7)),
+    ),
+    "a depthwise convolution": (
+        lambda x, w, b: F.relu6(F.conv2d(x, w, b, padding=1, groups=24) * 0.5).exp(),
+        (f(2, 24, 9, 8), f(24, 1, 3, 3), f(24)),
+    ),
+    "one that jumps, of what was computed": (
+        lambda x, w: F.conv2d(x.exp(), w, stride=2, padding=2, groups=40).relu(),
+        (f(1, 40, 12, 13), f(40, 1, 5, 5)),
+    ),
     "a permuted copy and a cut": (lambda x: x.permute(2, 0, 1).reshape(12, 10)[:, 2:9].exp(), (f(4, 5, 6),)),
     "pieces put together": (lambda x, y: torch.cat([x, y * 2, x], 1).relu(), (f(3, 4), f(3, 5))),
     "whole numbers": (
@@ -119,6 +132,21 @@ CASES = {
     "a number": (lambda x: (x.sum() + 1).sqrt(), (f(3, 3) ** 2,)),
     "more than fits at once": (lambda x: (x.exp() + 1).log().softmax(-1), (f(300, 300),)),
 }
+
+
+def test_both_units_share_a_depthwise_convolution():
+    plan = planned(lambda x, w: F.conv2d(x, w, padding=1, groups=32), (f(1, 32, 24, 24), f(32, 1, 3, 3)))
+    codes = {each.code for each in commands_of(plan)}
+    assert {"COMMAND_POOL", "COMMAND_MATMUL"} <= codes
+
+
+def test_a_depthwise_convolution_has_the_bits_of_the_cpus(tmp_path):
+    captured = captured_function(*CASES["a depthwise convolution"])
+    outputs = [
+        run_graph(tmp_path / name, captured.ir, captured.inputs, captured.references, name)[0]
+        for name in ("default", "cpu")
+    ]
+    assert np.array_equal(outputs[0][0], outputs[1][0])
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -21,6 +21,7 @@ from compute_fixtures import (
     LATENCY as RAM_LATENCY,
 )
 from simulator_fixtures import COMPUTE, DATA_OUT, RESULT
+from test_vector_moves import pool
 from vector_fixtures import (
     LANES,
     LATENCY,
@@ -125,6 +126,25 @@ def test_reductions_that_are_not_pipelined_take_turns(device):
         one = rows(function, array(7, 33), ((7, 33), FLOAT))
         expected = DECODER + 7 * row + trees * tree(33) + SPECIAL_LATENCY
         assert device(reduce_cycles=turn).cycles(one) == expected
+
+
+@pytest.mark.parametrize("function", ["MAX", "AVERAGE", "WEIGHTED"])
+@pytest.mark.parametrize(("planes", "high", "wide", "window"), [(1, 3, 3, 3), (5, 9, 7, 3), (2, 8, 8, 2)])
+def test_a_pooling_takes_its_windows_elements(device, function, planes, high, wide, window):
+    one = pool(
+        function,
+        array(planes, high, wide),
+        (high - window + 1, wide - window + 1),
+        (window,) * 2,
+        1,
+        (0,) * 4,
+    )
+    elements = planes * (high - window + 1) * (wide - window + 1)
+    work = over(elements * window**2, LANES)
+    assert device().cycles(one) == DECODER + work + LATENCY
+    weights = planes * window**2 * 4 if function == "WEIGHTED" else 0
+    port = over(elements * 4 * (window**2 + 1) + weights, 5)
+    assert device(vector_bytes_per_cycle=5).cycles(one) == DECODER + max(work, port) + LATENCY
 
 
 def test_commands_issue_behind_each_other_and_their_latencies_overlap(device):

@@ -97,6 +97,7 @@ BINARY = {
 FLOATS_ONLY = {
     "DIVIDE": np.divide,
     "DIVIDE_INTO": lambda a, b: b / a,
+    "POWER": lambda a, b: np.power(a.astype(WIDE), b.astype(WIDE)),
     "AND": np.logical_and,
     "OR": np.logical_or,
     "XOR": np.logical_xor,
@@ -299,7 +300,7 @@ def test_every_function_is_tested_here():
     tested = {*EXACT, *CLOSE, *BINARY, *FLOATS_ONLY}
     rows = {"SOFTMAX", "SAFE_SOFTMAX", "LOG_SOFTMAX", "LAYER_NORM", "RMS_NORM"}
     reductions = {"SUM", "SUM_SQUARES", "MAX", "MIN", "ARGMAX", "ARGMIN"}
-    assert set(NUMBERS) - tested - rows - reductions == {"SELECT", "EXP_DIFFERENCE", "AVERAGE"}
+    assert set(NUMBERS) - tested - rows - reductions == {"SELECT", "EXP_DIFFERENCE", "AVERAGE", "WEIGHTED"}
 
 
 def test_powers_of_differences_are_those_of_exp(unit):

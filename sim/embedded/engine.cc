@@ -293,6 +293,14 @@ std::map<std::uint64_t, Stages> Engine::stages() const {
     return all;
 }
 
+std::vector<std::size_t> Engine::order_of_list(std::uint64_t base, const Bytes& list,
+                                               const DramTiming& ram, std::size_t window) const {
+    for (const Plugged& plugged : devices_) {
+        if (plugged.base == base) return plugged.device->order_of_list(list, ram, window);
+    }
+    return {};
+}
+
 std::vector<LoggedBy> Engine::span_logs(const SpanLog* accesses) const {
     std::vector<LoggedBy> all;
     for (const Plugged& plugged : devices_)

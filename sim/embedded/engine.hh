@@ -64,6 +64,11 @@ public:
     std::uint64_t transactions() const { return transactions_; }
     std::vector<std::pair<std::string, Statistics>> device_statistics() const;
 
+    // Of the device at `base`.
+    Stages stages_of(std::uint64_t base) const { return stages().at(base); }
+    std::vector<std::size_t> order_of_list(std::uint64_t base, const Bytes& list,
+                                           const DramTiming& ram, std::size_t window) const;
+
     // From now on, what the devices do is recorded; and what was, in the order of addresses, after
     // the CPU's accesses where they are given.
     void keep_spans() { keeps_spans_ = true; }

@@ -60,6 +60,17 @@ Bytes bytes_of(const nb::bytes& bytes) {
     return Bytes(data, data + bytes.size());
 }
 
+// The busy cycles of all devices by the number of the op that they count for.
+std::map<std::uint32_t, Cycle> cycles_by_op(const Engine& engine,
+                                            const std::vector<std::uint64_t>& bases) {
+    std::map<std::uint32_t, Cycle> cycles;
+    for (const std::uint64_t base : bases) {
+        for (const auto& [op, stages] : engine.stages_of(base).ops)
+            for (const Cycle each : stages) cycles[op] += each;
+    }
+    return cycles;
+}
+
 // The lists, one for each device, are started one after the other; returns RESULT and DATA_OUT of
 // each, and the cycles from the first START until the CPU has seen the end of the last.
 nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& devices,
@@ -97,7 +108,15 @@ nb::tuple list_cycles(const std::string& model, const std::vector<Parameters>& d
     nb::list results;
     for (std::size_t i = 0; i < lists.size(); ++i)
         results.append(nb::make_tuple(errors[i], read(bases[i] + REG_DATA_OUT)));
-    return nb::make_tuple(results, cycles);
+    return nb::make_tuple(results, cycles, cycles_by_op(engine, bases));
+}
+
+std::vector<std::size_t> list_order(const std::string& model, const Parameters& parameters,
+                                    const std::map<std::string, std::uint64_t>& ram,
+                                    const nb::bytes& list, std::uint64_t base, std::size_t window) {
+    Engine engine(dram_timing(ram));
+    engine.add_device(model, model, base, parameters);
+    return engine.order_of_list(base, bytes_of(list), dram_timing(ram), window);
 }
 
 // A device as a machine has it: model, name, base address, parameters.
@@ -131,8 +150,14 @@ nb::object replay(const std::vector<Row>& devices, const std::map<std::string, s
 void bind_timing(nb::module_& module) {
     module.def(
         "list_cycles", &list_cycles, "model"_a, "devices"_a, "ram"_a, "lists"_a, "bases"_a,
-        "([(RESULT, DATA_OUT)], cycles from the first START to the last end) of command lists,\n"
-        "one for each of the devices, whose parameters are given; computes no values.");
+        "([(RESULT, DATA_OUT)], cycles from the first START to the last end, busy cycles by op) "
+        "of\n"
+        "command lists, one for each of the devices, whose parameters are given; computes no "
+        "values.");
+    module.def("list_order", &list_order, "model"_a, "parameters"_a, "ram"_a, "list"_a, "base"_a,
+               "window"_a,
+               "The places of a list's commands in the order in which they had better come; see\n"
+               "model/command_order.hh.");
     module.def(
         "array_cycles", &array_cycles, "cases"_a,
         "Cycles of matrix products on an array, in a list of (dataflow, overlap, rows, cols,\n"

@@ -6,10 +6,12 @@
 // commands were executed, or which one was refused. A list that is checked whole and has any error
 // in it has no effect at all.
 #include <cinttypes>
+#include <cstring>
 #include <optional>
 
 #include "model/array_unit.hh"
 #include "model/command_list.hh"
+#include "model/command_order.hh"
 #include "model/command_span.hh"
 #include "model/dma.hh"
 #include "model/epilogue.hh"
@@ -45,6 +47,14 @@ public:
     }
 
     Stages stages() const override { return pipeline_.stages(host().now()); }
+
+    std::vector<std::size_t> order_of_list(const Bytes& list, const DramTiming& ram,
+                                           std::size_t window) const override {
+        std::vector<DeviceCommand> commands(list.size() / sizeof(DeviceCommand));
+        std::memcpy(commands.data(), list.data(), commands.size() * sizeof(DeviceCommand));
+        return order_of(commands, {array_, vector_, ram, port_bytes_per_cycle_, host().base()},
+                        window);
+    }
 
     std::uint64_t peer_bytes() const override { return scratchpad_.size(); }
 
@@ -92,7 +102,7 @@ private:
 
     void start() {
         become(STATUS_BUSY);
-        pipeline_.begin(0);
+        pipeline_.begin(first_op_ = 0);
         pipeline_.observe(host().now(), true);
         if (const std::uint32_t error = check_list()) return finish(error, 0);
         list_.begin(at(REG_DATA_IN), at(REG_SIZE));
@@ -142,7 +152,8 @@ private:
 
     // Whether the command at hand leaves the decoder: for its unit's queue, if there is room.
     bool dispatch(const DeviceCommand& command) {
-        if (command.code == COMMAND_OP) pipeline_.begin(command.m);
+        if (command.code == COMMAND_OP) first_op_ = command.m;
+        pipeline_.begin(first_op_ + command.ahead);
         if (command.code == COMMAND_SYNC) return pipeline_.empty();
         if (command.code == COMMAND_AWAIT) return await(command.m);
         const std::optional<Unit> unit = unit_of(command);
@@ -399,10 +410,11 @@ private:
     Cycle store_port_free_ = 0;
 
     CommandList list_;
-    std::uint64_t lists_ = 0;    // that were begun
-    bool decoding_ = false;      // a command gets to the decoder in this cycle
-    bool decoded_ = false;       // there is one that has been there for its cycle
-    std::uint64_t signals_ = 0;  // that peers have sent and no AWAIT has used
+    std::uint64_t lists_ = 0;     // that were begun
+    bool decoding_ = false;       // a command gets to the decoder in this cycle
+    std::uint32_t first_op_ = 0;  // that the last OP named
+    bool decoded_ = false;        // there is one that has been there for its cycle
+    std::uint64_t signals_ = 0;   // that peers have sent and no AWAIT has used
     std::uint64_t peer_bytes_sent_ = 0;
     std::uint64_t commands_ = 0, dma_bytes_read_ = 0, dma_bytes_written_ = 0;
 };

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/dram.hh"
 #include "model/host.hh"
 #include "model/stages.hh"
 #include "registers.h"
@@ -78,6 +79,13 @@ public:
     // Bytes of scratchpad that peers may write; 0 for a model that takes no messages.
     virtual std::uint64_t peer_bytes() const { return 0; }
     virtual void receive(const PeerMessage&) {}
+
+    // The places of a list's commands in the order in which they had better come, none more than
+    // `window` others earlier; none at all for a model that has no opinion.
+    virtual std::vector<std::size_t> order_of_list(const Bytes&, const DramTiming&,
+                                                   std::size_t) const {
+        return {};
+    }
 
     // Whether nothing but a peer can make it go on.
     virtual bool awaits_peers() const { return false; }

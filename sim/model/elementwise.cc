@@ -57,6 +57,7 @@ namespace {
     BINARY(SELECT, b != 0 ? a : y[i])                        \
     BINARY(DIVIDE, a / b)                                    \
     BINARY(DIVIDE_INTO, b / a)                               \
+    BINARY(POWER, pow_f32(a, b))                             \
     BINARY(EXP_DIFFERENCE, exp_f32(a - b))                   \
     BINARY(FLOOR_DIVIDE, divide_floor_f32(a, b))             \
     BINARY(REMAINDER, remainder_f32(a, b))

@@ -56,12 +56,6 @@ private:
     bool scale_rows_, bias_rows_;
 };
 
-float activated(const DeviceCommand& x, float value) {
-    if (x.flags & FLAG_RELU && value < 0.0f) value = 0.0f;
-    if (x.flags & FLAG_CLAMP) value = value < x.low ? x.low : value > x.high ? x.high : value;
-    return value;
-}
-
 // One float for each element of C, row after row, residual not yet added.
 template <class Sum>
 std::vector<float> scaled(const DeviceCommand& x, const LocalMemory& scratchpad,
@@ -147,7 +141,7 @@ Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
                                     ? scaled<std::int32_t>(x, scratchpad, accumulator)
                                     : scaled<float>(x, scratchpad, accumulator);
     if (x.flags & FLAG_RESIDUAL) add_residual(x, scratchpad, values);
-    for (float& value : values) value = activated(x, value);
+    for (float& value : values) value = bounded(x, value);
     if (x.flags & FLAG_ACTIVATION)
         compute(x.k, values.data(), nullptr, values.data(), values.size());
     if (x.flags & FLAG_POOL) values = pooled(x, values);

@@ -12,4 +12,11 @@ namespace acalsim {
 Bytes leaving_values(const DeviceCommand& command, const LocalMemory& scratchpad,
                      const LocalMemory& accumulator);
 
+// What FLAG_RELU and FLAG_CLAMP make of a value.
+inline float bounded(const DeviceCommand& x, float value) {
+    if (x.flags & FLAG_RELU && value < 0.0f) value = 0.0f;
+    if (x.flags & FLAG_CLAMP) value = value < x.low ? x.low : value > x.high ? x.high : value;
+    return value;
+}
+
 }  // namespace acalsim

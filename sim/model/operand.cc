@@ -59,6 +59,15 @@ Operand a_of(const DeviceCommand& x) {
 std::optional<Operand> b_of(const DeviceCommand& x) {
     const Memory memory = memory_of(x, FLAG_B_SUMS);
     const std::uint64_t vectors = !!(x.flags & FLAG_GAMMA) + !!(x.flags & FLAG_BETA);
+    if (x.code == COMMAND_POOL) {
+        if (x.k != FUNCTION_WEIGHTED) return {};
+        const std::uint64_t count = std::uint64_t(x.k_middle) * x.k_inner + vectors;
+        return Operand{Memory::scratchpad,
+                       TYPE_FLOAT32,
+                       x.b,
+                       {at_least_one(x.planes), 1, 1, count},
+                       {x.b_outer_stride, 0, 0, sizeof(float)}};
+    }
     if (x.code == COMMAND_ROWS && vectors) {
         const std::uint64_t count = vectors * at_least_one(x.n);
         return Operand{memory, TYPE_FLOAT32, x.b, {1, 1, 1, count}, {0, 0, 0, sizeof(float)}};

@@ -124,7 +124,8 @@ void Pipeline::observe(Cycle now, bool working) {
         state = working ? state_of(unit) : State::off;
     }
     stage_ = working ? std::optional(stage()) : std::nullopt;
-    working_ = jobs_.empty() ? op_ : jobs_.front().op;
+    working_ = op_;
+    for (const Job& job : jobs_) working_ = std::min(working_, job.op);
     observed_ = now;
 }
 

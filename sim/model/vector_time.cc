@@ -79,7 +79,8 @@ VectorWork windows(const DeviceCommand& x, const Operands& operands, const Vecto
     const std::uint64_t taps = std::uint64_t(x.k_middle) * x.k_inner;
     const std::uint64_t count = operands.c.elements();
     const std::uint64_t bytes =
-        count * (taps * operands.a.element_bytes() + operands.c.element_bytes());
+        count * (taps * operands.a.element_bytes() + operands.c.element_bytes()) +
+        (operands.b ? operands.b->elements() * operands.b->element_bytes() : 0);
     const Cycle lanes = ceil_divide(count * taps, rates.lanes);
     return {std::max(lanes, ceil_divide(bytes, rates.bytes_per_cycle)), 0, rates.latency,
             count * taps, 0};

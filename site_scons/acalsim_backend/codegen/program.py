@@ -13,6 +13,7 @@ from ..machine.machine import Machine
 from ..offload.command import Address, Command
 from ..offload.decide import at_home
 from ..offload.run import Run
+from ..offload.vector.transfer import Homes
 from ..schedule.plan import Plan
 from ..schedule.plan_file import PlanFile
 from .banner import banner
@@ -201,15 +202,11 @@ class _Program:
 
     def _run_function(self, run: Run) -> list[str]:
         """The one list of a run, and the function that starts it and waits, named after the first op."""
-        commands: list[Command] = []
         by_name = {kernel.name: kernel for kernel in self.plan.kernels}
-        for number, name in enumerate(run.kernels, 1):
-            ((device, mine),) = self.plan.offloaded[name].lists
-            commands += [Command("COMMAND_OP", {"m": number})] if len(run.kernels) > 1 else []
-            commands += mine
+        ((device, _),) = self.plan.offloaded[run.kernels[0]].lists
         name = f"list_{run.kernels[0]}"
         return [
-            *self._device_list(name, commands),
+            *self._device_list(name, run.commands, run.homes),
             *(line for each in run.kernels for line in self._comment(by_name[each])),
             f"OP void op_{run.kernels[0]}(void)\n{{",
             f"    compute_run({device.name.upper()}_DEVICE_BASE, {name}, sizeof {name});",
@@ -256,8 +253,8 @@ class _Program:
             found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
         return found
 
-    def _device_list(self, name: str, commands: Iterable[Command]) -> list[str]:
-        homes = self.plan.homes
+    def _device_list(self, name: str, commands: Iterable[Command], homes: Homes | None = None) -> list[str]:
+        homes = homes or {}
 
         def place(address: Address) -> str:
             if address.storage in homes and not address.in_ram:

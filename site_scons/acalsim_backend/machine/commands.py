@@ -27,7 +27,14 @@ class Field:
     @property
     def letter(self) -> str:
         """What the struct module calls it."""
-        return {"uint16_t": "H", "uint32_t": "I", "uint64_t": "Q", "int32_t": "i", "float": "f"}[self.c_type]
+        return {
+            "uint8_t": "B",
+            "uint16_t": "H",
+            "uint32_t": "I",
+            "uint64_t": "Q",
+            "int32_t": "i",
+            "float": "f",
+        }[self.c_type]
 
 
 TYPE_BITS = 4
@@ -145,8 +152,8 @@ COMMAND_FLAGS = refuse_clashes(
         CommandFlag("FLAG_BIAS_COLUMNS", 0x04, STORE, "add bias[column of C]"),
         CommandFlag("FLAG_BIAS_ROWS", 0x08, STORE, "add bias[row of C]", excludes=("FLAG_BIAS_COLUMNS",)),
         CommandFlag("FLAG_RESIDUAL", 0x10, STORE, "add the tile at a, which is shaped like the one in RAM"),
-        CommandFlag("FLAG_RELU", 0x20, STORE, "negative becomes 0"),
-        CommandFlag("FLAG_CLAMP", 0x40, STORE, "below low becomes low, above high becomes high"),
+        CommandFlag("FLAG_RELU", 0x20, (*STORE, *POOL), "negative becomes 0"),
+        CommandFlag("FLAG_CLAMP", 0x40, (*STORE, *POOL), "below low becomes low, above high becomes high"),
         CommandFlag("FLAG_INT32_SUMS", 0x80, STORE, "C holds int32"),
         CommandFlag(
             "FLAG_SCALE_COLUMNS", 0x100, STORE, "multiply by scales[column of C]", excludes=("FLAG_SCALE",)
@@ -215,8 +222,18 @@ COMMAND_FLAGS = refuse_clashes(
         ),
         CommandFlag("FLAG_DIFFERENCE", 0x80000, REDUCE, "reduce A - B"),
         CommandFlag("FLAG_ADD", 0x100000, ROWS, "add B"),
-        CommandFlag("FLAG_GAMMA", 0x200000, ROWS, "multiply by the n float32 at b"),
-        CommandFlag("FLAG_BETA", 0x400000, ROWS, "add the n float32 behind gamma or, without it, at b"),
+        CommandFlag(
+            "FLAG_GAMMA",
+            0x200000,
+            (*ROWS, *POOL),
+            "multiply by the n float32 at b; POOL: a plane's by the one behind its weights",
+        ),
+        CommandFlag(
+            "FLAG_BETA",
+            0x400000,
+            (*ROWS, *POOL),
+            "add the n float32 behind gamma or, without it, at b; POOL: a plane's one",
+        ),
         CommandFlag("FLAG_COUNT_BORDER", 0x800000, POOL, "the border counts in an average"),
         CommandFlag(
             "FLAG_GATHER",
@@ -231,7 +248,8 @@ COMMAND_FLAGS = refuse_clashes(
 """A new one is a row here, what sim/model does of it, and the compiler's use of it."""
 
 COMMAND_FIELDS = (
-    Field("code", 16, "which COMMAND_"),
+    Field("code", 8, "which COMMAND_"),
+    Field("ahead", 8, "its cycles count for the op that so many come behind the one that OP named last"),
     Field(
         "type",
         16,
@@ -264,7 +282,7 @@ COMMAND_FIELDS = (
         "b",
         32,
         "scratchpad address: MATMUL's B, STORE's scales, and behind them its bias; VECTOR...: B; "
-        "ROWS: B, or gamma and beta; FLAG_GATHER: the indices",
+        "ROWS: B, or gamma and beta; POOL: weights; FLAG_GATHER: the indices",
     ),
     Field(
         "c",
@@ -300,8 +318,13 @@ COMMAND_FIELDS = (
     Field("pad_left", 16, "LOAD: zero bytes before each row's; POOL, FLAG_POOL: columns of border"),
     Field("pad_right", 16, "LOAD: zero bytes behind each row's; POOL, FLAG_POOL: columns of border"),
     Field("scale", 32, "factor, with FLAG_SCALE; B, with FLAG_NUMBER", "float"),
-    Field("low", 32, "STORE: smallest result, with FLAG_CLAMP; ROWS: a norm's epsilon", "float"),
-    Field("high", 32, "STORE: largest result, with FLAG_CLAMP; factor of FLAG_SCALE_RESULT", "float"),
+    Field("low", 32, "STORE, POOL: smallest result, with FLAG_CLAMP; ROWS: a norm's epsilon", "float"),
+    Field(
+        "high",
+        32,
+        "STORE, POOL: largest result, with FLAG_CLAMP; factor of FLAG_SCALE_RESULT",
+        "float",
+    ),
     Field("residual_scale", 32, "STORE: factor of the residual, with FLAG_INT8_RESIDUAL", "float"),
 )
 """One command of the list that a compute device fetches, in order and without gaps. Fields that a

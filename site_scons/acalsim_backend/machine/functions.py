@@ -31,6 +31,8 @@ class Function(Flag):
 
 
 ACTIVATION = (*VECTOR, *STORE)
+FINISHING = ("FLAG_GAMMA", "FLAG_BETA", "FLAG_RELU", "FLAG_CLAMP")
+"""Flags of POOL that only its weighted sums have a use for."""
 
 
 def special(name: str, value: int, description: str, operands: int = 1) -> Function:
@@ -103,6 +105,7 @@ FUNCTIONS = (
     special("DIVIDE", 49, "A / B", 2),
     special("DIVIDE_INTO", 50, "B / A", 2),
     special("EXP_DIFFERENCE", 51, "e^(A - B)", 2),
+    special("POWER", 55, "A^B", operands=2),
     Function("FUNCTION_FLOOR_DIVIDE", 52, "A / B, rounded down", operands=2, special=True, integers=True),
     Function("FUNCTION_REMAINDER", 53, "A - B floor(A / B)", operands=2, special=True, integers=True),
     Function("FUNCTION_SUM", 64, "sum", REDUCE, integers=True),
@@ -113,7 +116,7 @@ FUNCTIONS = (
         "the largest; NaN if one is",
         (*REDUCE, *POOL),
         integers=True,
-        refuses=("FLAG_SCALE", "FLAG_COUNT_BORDER"),
+        refuses=("FLAG_SCALE", "FLAG_COUNT_BORDER", *FINISHING),
     ),
     Function(
         "FUNCTION_MIN", 67, "the smallest; NaN if one is", REDUCE, integers=True, refuses=("FLAG_SCALE",)
@@ -153,6 +156,13 @@ FUNCTIONS = (
     Function(
         "FUNCTION_RMS_NORM", 84, "A / sqrt(mean of squares + low)", ROWS, refuses=("FLAG_SCALE", "FLAG_ADD")
     ),
-    Function("FUNCTION_AVERAGE", 96, "sum of the window times 1 / its elements", POOL),
+    Function("FUNCTION_AVERAGE", 96, "sum of the window times 1 / its elements", POOL, refuses=FINISHING),
+    Function(
+        "FUNCTION_WEIGHTED",
+        97,
+        "sum of the window's products with a plane's weights at b",
+        POOL,
+        refuses=("FLAG_COUNT_BORDER",),
+    ),
 )
 """A new one is a row here, what sim/model does of it, and the compiler's use of it."""

@@ -44,8 +44,12 @@ class Command:
 
     def packed(self, address: Callable[[str], int]) -> bytes:
         """As the device reads it; `address` gives the place of each storage."""
+        return self.at(lambda each: address(each.storage) + each.offset)
+
+    def at(self, address: Callable[[Address], int]) -> bytes:
+        """As the device reads it; `address` gives the place of each Address."""
         flags = sum(CODES[flag] for flag in self.flags)
-        place = {"dram": address(self.dram.storage) + self.dram.offset} if self.dram else {}
+        place = {"dram": address(self.dram)} if self.dram else {}
         more = {"k": CODES[self.function]} if self.function else {}
         return pack_command(
             code=CODES[self.code], type=self._type(), flags=flags, **place, **self.fields, **more

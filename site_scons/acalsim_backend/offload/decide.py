@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,9 +18,11 @@ from .attention.choose import AttentionChooser
 from .attention.program import attention_commands
 from .command import Command, packed
 from .command_list import fits, program
+from .depthwise import depthwise, is_depthwise
 from .neighbours import neighbours
-from .operand import Image, Matrix, Tile
+from .operand import Image, Matrix
 from .product import Lowering, Product, unfit
+from .sharing import Sharing, planes_of, rest_of, shared
 from .tile import Room, Tiling
 from .tiling import Search
 from .tiling_file import Choices, told
@@ -44,6 +46,10 @@ Team = tuple[Device, ...]
 """Devices that are alike, among which the blocks of a product are divided."""
 
 
+Lists = tuple[tuple[Device, tuple[Command, ...]], ...]
+"""The commands of each device."""
+
+
 @dataclass(frozen=True)
 class Case:
     """What decides about a tiling: the product, what the user chose, the devices' kind and number."""
@@ -64,7 +70,7 @@ class Offloaded:
 
     product: Product | None
     tiling: Tiling | None
-    lists: tuple[tuple[Device, tuple[Command, ...]], ...]
+    lists: Lists
     cycles: int | None
     packed: Mapping[str, Matrix]
 
@@ -88,6 +94,7 @@ class Target:
         self._timer = timer
         self._legal: dict[Case, list[Tiling]] = {}
         self._timed: dict[tuple[object, ...], int] = {}
+        self._shares: dict[tuple[object, ...], tuple[Sharing, int] | None] = {}
         self._chosen: dict[Case, tuple[Tiling, int] | None] = {}
 
     @property
@@ -198,7 +205,7 @@ class Target:
         know well, and timing takes no time.
         """
         while len(lists_of(case.product, tiling, team)[0][1]) <= SHORT_LIST:
-            near = neighbours(case.product, tiling, _within(team[0], case.room), dict(case.given))
+            near = neighbours(case.product, tiling, within(team[0], case.room), dict(case.given))
             timed = [(self._cycles(case.product, each, team), each) for each in near]
             best = min(timed, key=lambda each: each[0], default=(cycles, tiling))
             if best[0] >= cycles:
@@ -211,7 +218,7 @@ class Target:
         team = team or self.devices[:1]
         case = self._case(product, op, team, room)
         if case not in self._legal:
-            device = _within(team[0], room)
+            device = within(team[0], room)
             search = Search(case.product, self.machine, device, dict(case.given), len(team))
             self._legal[case] = [each for each in search.best(4 * TIMED) if fits(case.product, each)]
         return self._legal[case]
@@ -242,6 +249,49 @@ class Target:
         lists = [packed(commands, place) for _, commands in offloaded.lists]
         return self.timer.cycles(devices, lists) + DRIVER_CYCLES * len(lists)
 
+    def share(self, product: Product, room: Room) -> tuple[Sharing, int] | None:
+        """How a depthwise convolution is best shared with the vector unit, and its cycles; None if it cannot be."""
+        if not self.has_vector_unit or not is_depthwise(product):
+            return None
+        case, device = anonymous(product), self.devices[0]
+        key = (case, room, device.kind)
+        if key not in self._shares:
+            place = addresses(case, self.machine.ram.origin, device.base)
+            timed = [
+                (sharing, self.timer.cycles([device], [packed(found.commands, place)]))
+                for sharing in self._sharings(case, room)
+                if (found := shared(case, sharing, room.scratchpad_bytes))
+            ]
+            self._shares[key] = min(timed, key=lambda each: each[1], default=None)
+        return self._shares[key]
+
+    def _by_lanes(self, product: Product, team: Team) -> tuple[Lists, int] | None:
+        """The lists of a depthwise convolution by the vector units of a team, and their cycles."""
+        if not self.has_vector_unit or not is_depthwise(product):
+            return None
+        size = team[0].parameters["scratchpad_bytes"]
+
+        def lists(case: Product) -> Lists:
+            shares = ((device, depthwise(case, 0, size, (n, len(team)))) for n, device in enumerate(team))
+            return tuple((device, tuple(found[0])) for device, found in shares if found and found[0])
+
+        case = anonymous(product)
+        timed, place = lists(case), addresses(case, self.machine.ram.origin, team[0].base)
+        if not timed:
+            return None
+        cycles = self.timer.cycles(
+            [device for device, _ in timed], [packed(each, place) for _, each in timed]
+        )
+        return lists(product), cycles
+
+    def _sharings(self, product: Product, room: Room) -> Iterator[Sharing]:
+        half = Room(room.scratchpad_bytes // 2, room.accumulator_bytes)
+        first, *others = planes_of(product)
+        yield Sharing(first, None)
+        rest = self.choose(rest_of(product, others[-1]), room=half) if others else None
+        if rest:
+            yield from (Sharing(planes, rest[0]) for planes in others)
+
     def computed(self, parts: Parts, team: Team) -> Offloaded:
         """The lists of what the vector units of a team compute."""
         size = team[0].parameters["scratchpad_bytes"]
@@ -270,6 +320,9 @@ class Target:
         if product is None or chosen is None:
             raise PlanError(f"kernel '{kernel.name}' was given to a device that cannot compute it")
         tiling, cycles = chosen
+        by_lanes = None if kernel.name in self.choices else self._by_lanes(product, team)
+        if by_lanes and by_lanes[1] < cycles:
+            return Offloaded(product, None, by_lanes[0], by_lanes[1], {})
         product, moved = with_packed(product, tiling)
         return Offloaded(product, tiling, lists_of(product, tiling, team), cycles, moved)
 
@@ -283,12 +336,12 @@ def spread(storages: Iterable[str], origin: int) -> dict[str, int]:
     return {name: origin + (1 + number) * (1 << 32) for number, name in enumerate(sorted(storages))}
 
 
-def _within(device: Device, room: Room | None) -> Device:
+def within(device: Device, room: Room | None) -> Device:
     """The device with no more memory than the room's."""
     return device if room is None else replace(device, parameters={**device.parameters, **vars(room)})
 
 
-def lists_of(product: Product, tiling: Tiling, team: Team) -> tuple[tuple[Device, tuple[Command, ...]], ...]:
+def lists_of(product: Product, tiling: Tiling, team: Team) -> Lists:
     """Of those devices of a team that get blocks."""
     lists = (
         (device, tuple(program(product, tiling, (index, len(team))))) for index, device in enumerate(team)
@@ -332,7 +385,7 @@ def addresses(product: Product, origin: int, base: int) -> Callable[[str], int]:
     step = 1 << 32
     places = {name: origin + (1 + number) * step for number, name in enumerate(names)}
     for operand in (product.a, product.b, product.residual, *(each.tile for each in product.results)):
-        if isinstance(operand, Matrix | Tile) and operand.home is not None:
+        if operand is not None and operand.home is not None:
             places[operand.storage] = at_home(base, operand.home)
     return places.__getitem__
 

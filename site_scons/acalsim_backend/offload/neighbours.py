@@ -24,7 +24,7 @@ def neighbours(
     for name, values in _steps(product, tiling).items():
         for value in dict.fromkeys(values):
             near = replace(tiling, **{name: value})
-            if name not in given and near != tiling and _is_legal(product, near, device):
+            if name not in given and near != tiling and is_legal(product, near, device):
                 yield near
 
 
@@ -47,7 +47,8 @@ def _steps(product: Product, tiling: Tiling) -> dict[str, list[Any]]:
     }
 
 
-def _is_legal(product: Product, tiling: Tiling, device: Device) -> bool:
+def is_legal(product: Product, tiling: Tiling, device: Device) -> bool:
+    """Whether a tiling fits the device, block by block."""
     places, parameters = layout(product, tiling), device.parameters
     of_c = places.c_bytes // 4 // (tiling.batches * tiling.m)
     return (

@@ -151,6 +151,8 @@ class Image:
     dilation: tuple[int, int]
     padding: tuple[int, int]
     item_bytes: int = 4
+    home: int | None = None
+    """The address in the scratchpad of its storage, where that stays there."""
 
     @property
     def taps(self) -> int:
@@ -216,6 +218,15 @@ class Image:
             **padding,
         }
         return Command("COMMAND_LOAD", fields, Address(self.storage, start * item))
+
+    def whole(self, image: int, channels: Range, a: int) -> Command:
+        """Brings whole channels to the scratchpad, dense, without a border."""
+        start = self.offset + image * self.image_stride + channels[0] * self.channel_stride
+        dims = merged(
+            [(count(channels), self.channel_stride), (self.rows, self.row_stride), (self.columns, 1)]
+        )
+        run = dims.pop()[0] if dims and dims[-1][1] == 1 else 1
+        return _dense_load(Address(self.storage, start * self.item_bytes), dims, run, a, self.item_bytes)
 
     def walk(self, rows: int, columns: int, depth: int) -> Walk:
         """n walks the output's columns, then its rows; k the taps' columns, their rows, then channels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.kernel import Kernel
@@ -77,6 +77,36 @@ class Product(Factors):
         return self.images * self.batches * self.m * self.rows * self.columns * self.k
 
 
+def flattened(product: Product) -> Product:
+    """A convolution of single elements as a product of matrices, which is read where it lies.
+
+    The same where windows are larger or planes are not dense.
+    """
+    b, tiles = product.b, [each.tile for each in product.results]
+    tiles += [product.residual] if product.residual else []
+    if (
+        not isinstance(b, Image)
+        or product.pool
+        or product.images > 1
+        or (b.kernel, b.stride) != ((1, 1), (1, 1))
+    ):
+        return product
+    if any(b.padding) or b.row_stride != b.columns or any(each.row_stride != b.columns for each in tiles):
+        return product
+    pixels = b.rows * b.columns
+    matrix = Matrix(
+        b.storage,
+        b.offset,
+        b.channels * b.channel_stride,
+        1,
+        b.channel_stride,
+        pixels,
+        b.channels,
+        b.item_bytes,
+    )
+    return replace(product, b=matrix, rows=1, columns=pixels, out=(1, pixels))
+
+
 def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
     """Why an op cannot run on a compute device, whatever its operands' places; None if it can."""
     if op.op_type not in PRODUCTS:
@@ -145,7 +175,7 @@ class Lowering:
         rows, columns = factors.rows, factors.columns
         if last.pool:
             rows, columns = image_space(self.ir.tensors[last.tensor].shape)[-2:]
-        return Product(
+        product = Product(
             **vars(factors),
             results=tuple(results),
             residual=residual,
@@ -155,6 +185,7 @@ class Lowering:
             bias=self._vector(last.bias),
             along=next((each.along for each in (last.scales, last.bias) if each), ""),
         )
+        return flattened(product)
 
     def _vector(self, vector: Vector | None) -> tuple[str, int] | None:
         """Its storage and the element in it where it begins."""

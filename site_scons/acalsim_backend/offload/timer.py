@@ -21,7 +21,17 @@ class Engine(Protocol):
         ram: Mapping[str, int],
         lists: Sequence[bytes],
         bases: Sequence[int],
-    ) -> tuple[Sequence[tuple[int, int]], int]: ...
+    ) -> tuple[Sequence[tuple[int, int]], int, Mapping[int, int]]: ...
+
+    def list_order(
+        self,
+        model: str,
+        parameters: Mapping[str, int],
+        ram: Mapping[str, int],
+        list: bytes,
+        base: int,
+        window: int,
+    ) -> Sequence[int]: ...
 
 
 class ListTimer:
@@ -35,7 +45,24 @@ class ListTimer:
 
         The lists are started one after the other. Raises TimingError for a list that its device refuses.
         """
-        results, cycles = self.engine.list_cycles(
+        return self._timed(devices, lists)[0]
+
+    def by_op(self, device: Device, commands: bytes) -> tuple[int, Mapping[int, int]]:
+        """The cycles of a list, and those in which the device was busy by the op that they count for."""
+        return self._timed([device], [commands])
+
+    def order(self, device: Device, commands: bytes, window: int) -> Sequence[int]:
+        """The places of a list's commands in the order in which the device is served best.
+
+        None passes more than `window` others. A model that has no opinion leaves them as they are.
+        """
+        order = self.engine.list_order(
+            device.model, dict(device.parameters), self.machine.ram.timing, commands, device.base, window
+        )
+        return order or range(len(commands) // COMMAND_BYTES)
+
+    def _timed(self, devices: Sequence[Device], lists: Sequence[bytes]) -> tuple[int, Mapping[int, int]]:
+        results, cycles, by_op = self.engine.list_cycles(
             devices[0].model,
             [dict(device.parameters) for device in devices],
             self.machine.ram.timing,
@@ -47,4 +74,4 @@ class ListTimer:
                 name = next((flag.name for flag in ERROR_CODES if flag.value == error), error)
                 count = len(commands) // COMMAND_BYTES
                 raise TimingError(f"device '{device.name}' refuses command {index} of {count}: {name}")
-        return cycles
+        return cycles, by_op

@@ -20,7 +20,7 @@ def dump_to(folder: Path) -> Watch:
 
     def watch(name: str, plan: Plan) -> None:
         text = "\n".join([f"=== {plan.ir.name} after pass '{name}' ===", "", *TEXTS[name](plan), ""])
-        write_atomic(folder / f"{numbers[name]}_{name}.txt", text)
+        write_atomic(folder / f"{numbers[name]:02}_{name}.txt", text)
 
     return watch
 

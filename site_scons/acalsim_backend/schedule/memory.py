@@ -56,14 +56,14 @@ def _outputs(plan: Plan) -> list[str]:
 def _buffers(plan: Plan, placed: set[str]) -> dict[str, Place]:
     """Places in the arena for all storages that have none."""
     symbol = f"{plan.ir.name}_buffers"
-    arena = lifetimes(plan, placed | plan.homes.keys())
+    arena = lifetimes(plan, placed | plan.only_homes)
     merged = in_place(plan, arena)
     offsets = assign_offsets(merge(arena, merged))
     places = {
         life.name: Place(".buffers", symbol, offsets[merged.get(life.name, life.name)], life.size_bytes)
         for life in arena
     }
-    untouched = plan.storages.keys() - placed - places.keys() - plan.homes.keys()
+    untouched = plan.storages.keys() - placed - places.keys() - plan.only_homes
     return places | {name: Place(".buffers", symbol, 0, 0) for name in plan.storages if name in untouched}
 
 

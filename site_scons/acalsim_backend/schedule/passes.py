@@ -23,6 +23,7 @@ from .elide import elide
 from .fuse import fuse
 from .living import living
 from .memory import memory
+from .order import order
 from .plan import Plan
 from .runs import runs
 from .transposed import transposed
@@ -85,6 +86,7 @@ PASSES = (
     Pass("claim", claimed, verify.graph_is_whole),
     *PLACING,
     Pass("memory", memory, verify.nothing_live_overlaps),
+    Pass("order", order, verify.runs_are_whole),
 )
 
 Watch = Callable[[str, Plan], None]
@@ -116,7 +118,7 @@ def make_plan(
 
 def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Plan:
     """The plan of a graph without places in memory."""
-    return run_passes(Plan(ir, target, keep_all), PASSES[:-1])
+    return run_passes(Plan(ir, target, keep_all), PASSES[:-2])
 
 
 def run_passes(plan: Plan, passes: tuple[Pass, ...], watch: Watch = unwatched) -> Plan:

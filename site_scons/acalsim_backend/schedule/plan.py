@@ -78,6 +78,15 @@ class Plan:
         """Storages that lie in the scratchpad, with their addresses there."""
         return {name: address for run in self.runs for name, address in run.homes.items()}
 
+    @property
+    def only_homes(self) -> set[str]:
+        """Storages that lie in the scratchpad and nowhere else."""
+        return {name for run in self.runs for name in run.homes.keys() - run.kept - {*self.ir.params}}
+
+    def homes_of(self, kernel: str) -> Mapping[str, int]:
+        """Those of the run that a kernel belongs to."""
+        return next((run.homes for run in self.runs if kernel in run.kernels), {})
+
     def uses(self) -> list[tuple[set[str], set[str]]]:
         """For each kernel the storages that it reads and those that it writes."""
         return [

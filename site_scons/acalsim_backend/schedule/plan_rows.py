@@ -134,7 +134,7 @@ def _needs(plan: Plan) -> Iterator[tuple[str, ...]]:
 def _buffers(plan: Plan) -> tuple[BufferRow, ...]:
     """What lies in the arena. The ops of a step run at the same time: a buffer lives from its first op to its last."""
     ends = list(accumulate(len(step) for step in plan.teams.steps))
-    placed = {name for name, place in plan.places.items() if place.section != ".buffers"} | plan.homes.keys()
+    placed = {name for name, place in plan.places.items() if place.section != ".buffers"} | plan.only_homes
     return tuple(
         BufferRow(
             name=life.name,

@@ -39,11 +39,13 @@ def _run(
         )
         for kernel in kernels
     ]
-    outside = {*plan.ir.inputs, *plan.ir.params, *(plan.access[name].storage for name in plan.ir.outputs)}
+    given = {*plan.ir.inputs, *plan.ir.params}
+    outside = {*given, *(plan.access[name].storage for name in plan.ir.outputs)}
     for name, (reads, writes) in uses.items():
         if name not in names:
             outside |= reads | writes
+            given |= writes
     if plan.keep_all:
         outside |= plan.storages.keys()
     sizes = {name: desc.size_bytes for name, desc in plan.storages.items()}
-    return plan_run(plan.target, plan.lowering, works, sizes, outside, plan.ir.params)
+    return plan_run(plan.target, plan.lowering, works, sizes, outside, plan.ir.params, outside - given)

@@ -13,7 +13,9 @@ from ..ir.graph import ITEM_BYTES
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
 from ..ir.strides import Access
+from ..offload.command import Command
 from ..offload.decide import Offloaded
+from ..offload.run import Run
 from .memory import in_place, lifetimes
 from .plan import Place, Plan
 
@@ -99,6 +101,18 @@ def steps_follow_the_data(plan: Plan) -> None:
     for kernel in plan.kernels:
         if kernel.device:
             _stores_cover(plan, kernel, plan.offloaded[kernel.name])
+    for run in plan.runs:
+        saved = [
+            each.dram.storage
+            for each in _commands(plan, run)
+            if each.dram and each.dram.in_ram and each.code == "COMMAND_SAVE"
+        ]
+        if sorted(saved) != sorted(run.kept):
+            raise PlanError(f"a run keeps {sorted(run.kept)} in RAM; it saves {sorted(saved)}")
+
+
+def _commands(plan: Plan, run: Run) -> Iterator[Command]:
+    return (each for name in run.kernels for _, mine in plan.offloaded[name].lists for each in mine)
 
 
 def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
@@ -110,7 +124,9 @@ def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
     expected: Counter[str] = Counter()
     for storage, size in _saved(plan, kernel):
         expected[storage] += size
-    for storage in expected.keys() | stored.keys():
+    homes = plan.homes_of(kernel.name)
+    stays = homes.keys() if offloaded.product and offloaded.tiling is None else _kept(plan)
+    for storage in (expected.keys() | stored.keys()) - stays:
         # Blocks of what is pooled overlap: some of it is written twice.
         if stored[storage] < expected[storage] or not expected[storage]:
             raise PlanError(
@@ -119,17 +135,37 @@ def _stores_cover(plan: Plan, kernel: Kernel, offloaded: Offloaded) -> None:
             )
 
 
+def runs_are_whole(plan: Plan) -> None:
+    """Every command of a run's kernels is in its list once."""
+    for run in plan.runs:
+        made = Counter(each.code for each in _commands(plan, run))
+        listed = Counter(each.code for each in run.commands if each.code != "COMMAND_OP")
+        if made != listed:
+            raise PlanError(
+                f"the list of '{run.kernels[0]}' has {dict(listed)}; its kernels have {dict(made)}"
+            )
+
+
+def _kept(plan: Plan) -> set[str]:
+    """What lies in the scratchpad and is brought to RAM as a whole, besides."""
+    return {name for run in plan.runs for name in run.kept}
+
+
 def _saved(plan: Plan, kernel: Kernel) -> Iterator[tuple[str, int]]:
     """(storage, bytes) of what a kernel brings to RAM: results, or those parts of them that are not there yet.
 
-    A product's results are stored, even where they stay in the scratchpad.
+    STOREs bring a product's results even to where they stay in the scratchpad.
     """
+    homes = plan.homes_of(kernel.name)
+    own = plan.offloaded[kernel.name]
+    stays = homes if own.product and own.tiling is None else {}
     if kernel.name not in plan.parts:
         for name in kernel.results:
-            yield plan.access[name].storage, plan.ir.tensors[name].size_bytes
+            if plan.access[name].storage not in stays:
+                yield plan.access[name].storage, plan.ir.tensors[name].size_bytes
     for part in plan.parts.get(kernel.name, ()):
         for walk, elements in part.written():
-            if walk.storage not in plan.homes:
+            if walk.storage not in homes:
                 yield walk.storage, elements * ITEM_BYTES[walk.dtype]
 
 

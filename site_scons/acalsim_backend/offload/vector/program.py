@@ -40,11 +40,11 @@ Parts = Sequence[Part | Pooling]
 
 
 def commands(
-    parts: Parts, homes: Homes, base: int, size: int, share: tuple[int, int] = (0, 1)
+    parts: Parts, homes: Homes, base: int, size: int, share: tuple[int, int] = (0, 1), cuts: bool = False
 ) -> tuple[list[Command], int]:
     """The list of all parts one after the other, and the bytes of the scratchpad from `base` on that they take.
 
-    At most `size` bytes are taken. `share` is (i, n) for the i-th of n equal shares of the tiles. Raises Unfit
+    At most `size` bytes are taken. With `cuts` there are several tiles even of what stays in the scratchpad. `share` is (i, n) for the i-th of n equal shares of the tiles. Raises Unfit
     where not even the smallest tile fits.
     """
     found: list[Command] = []
@@ -53,7 +53,7 @@ def commands(
         if isinstance(part, Pooling):
             more, taken = pool_commands(part, homes, base, size, share)
         else:
-            walk = _Program(part, homes, base, size, share[1])
+            walk = _Program(part, homes, base, size, cuts, share[1])
             more, taken = walk.write(share), walk.bytes
         found += more
         used = max(used, taken)
@@ -61,8 +61,9 @@ def commands(
 
 
 class _Program:
-    def __init__(self, part: Part, homes: Homes, base: int, size: int, devices: int):
-        self.part, self.homes, self.base, self.size, self.devices = part, homes, base, size, devices
+    def __init__(self, part: Part, homes: Homes, base: int, size: int, cuts: bool, devices: int):
+        self.cuts, self.devices = cuts, devices
+        self.part, self.homes, self.base, self.size = part, homes, base, size
         self.first_step = len(part.loads)
         self.rowwise = {
             self.first_step + number
@@ -87,7 +88,7 @@ class _Program:
         """The tile's size by dimension, where each of its values lies in a slot, and the bytes of a slot."""
         part, block = self.part, list(self.part.space)
         cuttable = len(block) - part.rows
-        moves = any(
+        moves = self.cuts or any(
             walk.storage not in self.homes for walk in (*part.loads, *(walk for _, walk in part.stores))
         )
         target = max(LEAST_ELEMENTS, -(-math.prod(block) // TILES)) // self.devices

@@ -273,10 +273,12 @@ def elu(
 def power(
     kind: T, operands: Sequence[Value], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc, to: Steps
 ) -> int:
-    exponent = operands[1] if len(operands) > 1 else None
-    if not isinstance(exponent, Number) or isinstance(operands[0], Number) or out.dtype != "float32":
-        raise Unfit("its exponent is no constant")
-    a, value = operands[0], float(exponent.value)
+    a, exponent = operands
+    if out.dtype != "float32":
+        raise Unfit("the vector unit has no powers of integers")
+    if isinstance(a, Number):
+        a = to.apply("SECOND", _tensor(exponent), Number(float(a.value)))
+    value = float(exponent.value) if isinstance(exponent, Number) else None
     if value in (2.0, 3.0, 4.0, -2.0):
         square = to.apply("MULTIPLY", a, a)
         if value == 3:
@@ -286,7 +288,7 @@ def power(
         return square if value == 2 else to.apply("RECIPROCAL", square)
     functions = {0.5: "SQUARE_ROOT", 1.0: "COPY", -0.5: "RECIPROCAL_SQUARE_ROOT", -1.0: "RECIPROCAL"}
     if value not in functions:
-        raise Unfit(f"the vector unit does not raise to the power {value:g}")
+        return to.apply("POWER", a, exponent if value is None else Number(value))
     return to.apply(functions[value], a)
 
 
