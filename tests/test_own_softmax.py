@@ -22,6 +22,7 @@ def bench(request, engine_library, tmp_path):
     """Of the example's machine, but for its lanes."""
     path = MACHINES[request.param]
     text = path.read_text().replace('"softmax_unit', f'"{path.parent}/softmax_unit')
+    text = text.replace('rules = "', f'rules = "{path.parent}/')
     head, _, softmax = text.partition("[devices.softmax]")
     (tmp_path / path.name).write_text(
         f"{head}[devices.softmax]{softmax.replace('lanes = 16', f'lanes = {LANES}')}"

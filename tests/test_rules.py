@@ -178,6 +178,15 @@ def test_what_the_tiling_file_places_no_rule_takes(bench):
     assert placed(plan) == {"MATMUL": None}
 
 
+@pytest.mark.parametrize("matches", ["SOFTMAX", "BMM"])
+def test_attention_is_not_one_kernel_where_a_rule_takes_part_of_it(bench, engine_library, matches):
+    bench.file(rule(matches=f'"{matches}"'))
+    inputs = [f(1, 2, 8, 16)] * 3
+    plan = bench.plan(F.scaled_dot_product_attention, *inputs, machine=bench.machine(ECHO, COMPUTE))
+    taken = [kernel.anchor.op_type.name for kernel in plan.kernels if kernel.driven]
+    assert taken == {"SOFTMAX": ["SOFTMAX"], "BMM": ["BMM", "BMM"]}[matches] and not plan.attentions
+
+
 # --- what it computes -------------------------------------------------------------------------------
 
 RULES = '''

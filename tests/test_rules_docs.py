@@ -34,6 +34,11 @@ def test_the_rule_of_the_page_takes_softmaxes_over_the_last_dimension(bench):
         assert line in program(plan)
 
 
+def test_the_rule_of_the_page_is_that_of_the_examples():
+    example = (ROOT / "examples/devices/softmax_py/rules.py").read_text()
+    assert example.partition("\n")[2] == FIRST
+
+
 def test_the_pattern_of_the_page_takes_the_longest(bench):
     bench.file(SCORES + DRIVER)
     functions = [

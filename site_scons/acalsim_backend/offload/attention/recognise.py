@@ -117,6 +117,7 @@ class Recogniser:
         writers, readers = self.writers.get(access.storage, []), self.readers.get(access.storage, [])
         whole = math.prod(access.shape) == self.ir.tensors[access.storage].elements
         alone = readers == [reader] and len(writers) == 1 and access.storage not in self.kept
+        alone = alone and not writers[0].driven
         return writers[0] if alone and whole and access.is_dense and access.offset == 0 else None
 
     def _behind(
@@ -247,7 +248,7 @@ class Recogniser:
             turns = op.op_type is T.PERMUTE and _turns(op.attrs["dims"])
             if op.op_type not in (T.VIEW, T.COPY) and factor is None and not turns:
                 return
-            if kernel is not None and kernel.ops != (op,):
+            if kernel is not None and (kernel.driven or kernel.ops != (op,)):
                 return
             factor = source.factor * (1.0 if factor is None else factor)
             source = _Source(op.inputs[0], factor, source.is_turned != turns, kernel)
@@ -259,6 +260,8 @@ class Recogniser:
         own = self.access[name].viewed(shape)
         readers = self.readers.get(self.access[name].storage, [])
         if len(readers) != 1 or self.access[name].storage in self.kept or len(readers[0].ops) != 1:
+            return own, None
+        if readers[0].driven:
             return own, None
         op = readers[0].anchor
         target: Access | None = self.access[op.outputs[0]]
