@@ -30,6 +30,7 @@ pytest_plugins = [
     "own_fixtures",
     "pipeline_fixtures",
     "qemu_fixtures",
+    "rtl_fixtures",
     "rule_fixtures",
     "simulator_fixtures",
     "sst_fixtures",

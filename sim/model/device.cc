@@ -154,10 +154,14 @@ void Device::become(std::uint32_t status) {
     if (!was_busy && busy()) busy_since_ = host_.now();
     if (was_busy && !busy()) {
         busy_cycles_ += host_.now() - busy_since_;
-        if (interrupts_) host_.interrupt(interrupt_);
+        if (interrupts_) interrupt();
         // An event of its own: the model may still be in the middle of what it does when done.
         if (!stalled_.empty()) host_.schedule(0, [this] { release_stalled(); });
     }
+}
+
+void Device::interrupt() const {
+    if (interrupt_) host_.interrupt(interrupt_);
 }
 
 void Device::release_stalled() {

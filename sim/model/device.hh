@@ -116,23 +116,27 @@ protected:
     void read_each(const std::vector<Block>& blocks, std::function<void(Bytes)> done);
     void write_ram(const Block& block, Bytes bytes, std::function<void()> done);
 
-    void log(const char* format, ...) const __attribute__((format(printf, 2, 3)));
-    Host& host() const { return host_; }
-
-private:
+    // An access that is allowed and need not wait, or not any longer: it waited like that.
     struct Access {
         Request request;
         Respond respond;
         Stages before;  // it had to wait
     };
+    virtual void answer(const Access& access, const Stages& waited);
 
+    // Raises the device's line, if it has one.
+    void interrupt() const;
+
+    void log(const char* format, ...) const __attribute__((format(printf, 2, 3)));
+    Host& host() const { return host_; }
+
+private:
     void keep_span(const Block& block, std::uint16_t code, Cycle begin) const;
     const DeclaredRegister* declared(const Request& request) const;
     const char* register_name(const Request& request) const;
     bool allowed(const Request& request) const;
     void refuse(const Access& access);
     void attempt(Access access);
-    void answer(const Access& access, const Stages& waited);
     void control(std::uint32_t value);
     void release_stalled();
     bool must_wait(const Request& request) const;

@@ -3,7 +3,7 @@
 
     python -m acalsim_backend.serve --machine default --engine embedded --socket PATH
         [--stats FILE] [--spans FILE] [--verbose] [--library FILE.so] [--device NAME=FILE.so]
-        [--record FILE] [--clock FILE]
+        [--waves START] [--record FILE] [--clock FILE]
         [--sst-options OPTIONS] [--sst-launcher COMMAND]
 
 Prints `listening on PATH`, serves one client as docs/protocol.md says, prints the statistics. Its
@@ -64,7 +64,7 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
         simulator.keep_spans()
     if options.clock:
         simulator.tell(lambda cycle: Path(options.clock).write_text(str(cycle)))
-    own = libraries(machine, given_libraries(options))
+    own = libraries(machine, given_libraries(options), bool(options.waves))
     known = models(machine, own)
     for device in machine.devices:
         try:
@@ -105,7 +105,7 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
     command += [f"--add-lib-path={library.parent}", str(machine.sst_config or CONFIG)]
     command += ["--", "--machine", str(machine.path)] + ["--verbose"] * options.verbose
     command += ["--spans", str(options.spans)] if options.spans else []
-    for name, path in libraries(machine, given_libraries(options)).items():
+    for name, path in libraries(machine, given_libraries(options), bool(options.waves)).items():
         command += ["--device", f"{name}={path}"]
 
     def serve(path: str) -> Statistics:
@@ -164,6 +164,8 @@ def main(arguments: list[str]) -> int:
     if options.engine not in ENGINES:
         raise ServeError(f"there is no engine '{options.engine}'; there are: {', '.join(ENGINES)}")
     machine = load_machine(options.machine)
+    if options.waves:
+        os.environ["ACALSIM_WAVES"] = os.path.abspath(options.waves)
     statistics = ENGINES[options.engine](machine, options)(options.socket)
     if options.stats:
         doors.write(options.stats, statistics)
@@ -194,6 +196,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--sst-options", default="", help="more options for `sst`, as a shell would take them"
     )
     parser.add_argument("--sst-launcher", default="", help="what starts `sst`, say 'mpirun -n 2'")
+    parser.add_argument(
+        "--waves", help="devices in SystemVerilog leave waveforms, START.NAME.fst (their libraries can)"
+    )
     parser.add_argument("--verbose", action="store_true", help="print every access and state change")
     options = parser.parse_args(arguments)
     options.verbose |= os.environ.get("VERBOSE", "") not in ("", "0")

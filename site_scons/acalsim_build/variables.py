@@ -90,6 +90,7 @@ def user_variables():
         "VERBOSE", "1: whole commands, the simulator's log, a trace of the CPU's memory accesses", "0"
     )
     variables.Add("DUMP", "1: what each pass of planning leaves, as text in build/NAME/passes/", "0")
+    variables.Add("WAVES", "1: devices in SystemVerilog leave waveforms, build/NAME.DEVICE.fst", "0")
     return variables
 
 
@@ -106,7 +107,7 @@ def stop_on_unknown(env, variables):
             stop(env, f"{name} is '{env[name]}', which needs ENGINE=sst")
     if env["SEARCH"] not in ("", *SEARCHES):
         stop(env, f"SEARCH is '{env['SEARCH']}'; known is {', '.join(SEARCHES)}")
-    for name in ("VERBOSE", "DUMP", "PARQUET"):
+    for name in ("VERBOSE", "DUMP", "PARQUET", "WAVES"):
         if env[name] not in ("0", "1"):
             stop(env, f"{name} is '{env[name]}'; it is 0 or 1")
     if not re.fullmatch(r"\d+(\.\d+)?", env["TIMEOUT"]) or float(env["TIMEOUT"]) == 0:

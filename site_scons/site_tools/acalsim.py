@@ -167,6 +167,7 @@ def Simulate(env, model, elf, placement, host):
     options = simulation(env, model, host, "run")
     run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
     env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
+    env.Clean(list(run), [f"{model.build}/{model.name}.{own.name}.fst" for own in env.OwnDevices()])
     return run
 
 
@@ -174,6 +175,7 @@ def simulation(env, model, host, folder):
     """The arguments of a simulation that leaves its files in `folder` of the model's own."""
     given = [("sst-options", env["SST_OPTIONS"]), ("sst-launcher", env["SST_LAUNCHER"])]
     given += [("device", f"{own.name}={own.library}") for own in env.OwnDevices()]
+    given += [("waves", f"{model.build}/{model.name}")] if env["WAVES"] == "1" else []
     options = [
         Word(f"{model.folder}/{folder}"),
         *MACHINE,

@@ -41,7 +41,8 @@ def build_device(env, device):
     ours = (*own_host.SOURCES, *recipe.ours, *own_host.HEADERS, *recipe.headers)
     sources = [[str(path) for path in (*files, *ours)], env.Value(text)]
     target = f"{env['BUILD']}/devices/{device.name}.so"
-    library = env.Room("host.own", device.name, target, sources, "$MACHINE_FILE", device.name, "$TARGET")
+    arguments = ["$MACHINE_FILE", device.name, "$TARGET", *["--waves"] * (env["WAVES"] == "1")]
+    library = env.Room("host.own", device.name, target, sources, *arguments)
     env.NoCache(library)  # it knows where the source lies
     env.Clean(library, env.fs.Dir(f"{env['BUILD']}/devices"))
     return products.OwnDevice(library, env.Nodes(map(str, device.own.reads)))

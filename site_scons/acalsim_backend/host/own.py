@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the devices of the user's: a machine in, a shared library for each of them out, which both engines load.
 
-    python -m acalsim_backend.host.own MACHINE DEVICE OUT.so    builds one, by hand
+    python -m acalsim_backend.host.own MACHINE DEVICE OUT.so [--waves]    builds one, by hand
 
 A library has the user's source, its own copy of sim/model/device.cc with the registers that are declared, and
 sim/own/entry.cc, through which the engine gets in.
@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import DeviceError, ToolchainError, run_room
@@ -25,6 +26,7 @@ from ..machine.headers import c_string, declared_header, interface_header, regis
 from ..machine.machine import Device, Machine
 from ..machine.own import Own
 from ..paths import KERNELS, PYTHONPATH, ROOT, SIM, cache_folder
+from . import verilator
 from .compiler import CXX, MODEL_CXXFLAGS, compile_all, make
 
 SOURCES = (SIM / "model/device.cc", SIM / "model/span_log.cc", SIM / "own/entry.cc")
@@ -45,6 +47,10 @@ class Recipe:
     """Sources of this project among them."""
     headers: tuple[Path, ...] = ()
     """Those that the sources include beside HEADERS."""
+    common: Callable[[], tuple[Path, ...]] = tuple
+    """Sources that know nothing of the device: compiled once for all of them."""
+    version: Callable[[], str] = str
+    """Of the tool that makes sources."""
     compiles_source: bool = True
     """Whether the library is another one when the source changes."""
     bakes_parameters: bool = False
@@ -54,7 +60,8 @@ class Recipe:
         """What of the user's the library is made from: files, and text."""
         if not self.compiles_source:
             return (), ""
-        return own.reads, declared_header(own) + str(dict(device.parameters)) * self.bakes_parameters
+        baked = str(dict(device.parameters)) * self.bakes_parameters
+        return own.reads, declared_header(own) + baked + self.version()
 
     def told(self, own: Own) -> str:
         """What a library that serves every device of the language is told of this one, by lines."""
@@ -73,6 +80,19 @@ def _py_sources(own: Own, parameters: Mapping[str, int], folder: Path) -> tuple[
     return PYTHON_SOURCES
 
 
+def _verilog(waves: bool) -> Recipe:
+    return Recipe(
+        partial(verilator.sources, waves=waves),
+        lambda own: verilator.find_verilator().includes,
+        cxxflags=(*verilator.CXXFLAGS, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_FST={int(waves)}"),
+        linkflags=(*verilator.LINKFLAGS, *(["-lz"] if waves else [])),
+        ours=(*verilator.HARNESS, *verilator.LIBRARY_FILES),
+        common=lambda: (*verilator.HARNESS, *verilator.find_verilator().runtime(waves)),
+        version=verilator.version,
+        bakes_parameters=True,
+    )
+
+
 RECIPES: dict[str, Recipe] = {
     "cc": Recipe(_cc_sources),
     "py": Recipe(
@@ -82,19 +102,22 @@ RECIPES: dict[str, Recipe] = {
         linkflags=("-Wl,-z,undefs",),  # Python is there already: this process, or SST's
         compiles_source=False,
     ),
+    "sv": _verilog(waves=False),
 }
 """By language. A device in another one needs a row here."""
+WITH_WAVES = {**RECIPES, "sv": _verilog(waves=True)}
+"""The same for runs that leave waveforms."""
 
 
-def library_of(device: Device, own: Own) -> Path:
+def library_of(device: Device, own: Own, waves: bool = False) -> Path:
     """The library of one device, built in the user's cache unless it is there. Raises DeviceError."""
-    return build(device, own, cache_folder() / "devices")
+    return build(device, own, cache_folder() / "devices", waves)
 
 
-def libraries(machine: Machine, given: Mapping[str, Path]) -> dict[str, Path]:
+def libraries(machine: Machine, given: Mapping[str, Path], waves: bool = False) -> dict[str, Path]:
     """The library of each own device of the machine by the device's name: the given one, or one that is built."""
     return {
-        device.name: given.get(device.name) or library_of(device, device.own)
+        device.name: given.get(device.name) or library_of(device, device.own, waves)
         for device in machine.devices
         if device.own
     }
@@ -111,39 +134,58 @@ def models(machine: Machine, libraries: Mapping[str, Path]) -> dict[str, str]:
     }
 
 
-def build(device: Device, own: Own, folder: Path) -> Path:
+def build(device: Device, own: Own, folder: Path, waves: bool = False) -> Path:
     """Build the library in `folder`, whose files are named by what they are made from, and return its path.
 
-    Raises DeviceError with the compiler's first complaint.
+    With `waves`, a device in SystemVerilog can leave a waveform. Raises DeviceError with the compiler's first complaint.
     """
-    recipe = recipe_of(own)
+    recipe = recipe_of(own, waves)
     folder = folder.absolute()
     headers = written_headers(own if recipe.compiles_source else None, folder)
-    sources = (*recipe.sources(own, device.parameters, headers), *SOURCES)
+    made = recipe.sources(own, device.parameters, headers)
+    common = common_folder()
     files, _ = recipe.inputs(device, own)
-    seen = short_digest(*sorted(headers.iterdir()), *HEADERS, *recipe.headers, *files)
-    includes = [f"-I{path}" for path in (SIM, ROOT, headers, own.source.parent)]
-    includes += [f"-isystem{path}" for path in recipe.includes(own)]
-    flags = [*MODEL_CXXFLAGS, *recipe.cxxflags, "-DACALSIM_OWN", *includes]
+    version = recipe.version()
+    of_all = short_digest(common / "registers.h", *HEADERS, *recipe.headers) + version
+    seen = of_all + short_digest(*(path for path in sorted(headers.iterdir()) if path.is_file()))
+    flags = [*MODEL_CXXFLAGS, *recipe.cxxflags, f"-I{SIM}", f"-I{ROOT}"]
+    flags += [f"-isystem{path}" for path in recipe.includes(own)]
+    of_device = [*flags, "-DACALSIM_OWN", f"-I{headers}", f"-I{own.source.parent}"]
     try:
-        objects = compile_all(
-            sources, folder, seen, lambda source, out: [CXX, *flags, "-c", str(source), "-o", str(out)]
-        )
+        objects = [
+            *compile_all(made, folder, seen + short_digest(*files), _compiling(of_device)),
+            *compile_all(SOURCES, folder, seen, _compiling(of_device)),
+            *compile_all(recipe.common(), common, of_all, _compiling([*flags, f"-I{common}"])),
+        ]
         stem = own.source.stem if recipe.compiles_source else own.language
         library = folder / f"{stem}-{short_digest(*objects)}.so"
         if not library.exists():
             linking = [CXX, *LINKFLAGS, *map(str, objects), *recipe.linkflags]
             make(library, lambda out: [*linking, "-o", str(out)])
     except ToolchainError as error:
-        raise DeviceError(f"'{device.name}': {error}") from None
+        advice = (
+            "; waveforms need zlib (Debian's package is zlib1g-dev)" if waves and "zlib" in str(error) else ""
+        )
+        raise DeviceError(f"'{device.name}': {error}{advice}") from None
     return library
 
 
-def recipe_of(own: Own) -> Recipe:
+def _compiling(flags: list[str]) -> Callable[[Path, Path], list[str]]:
+    return lambda source, out: [CXX, *flags, "-c", str(source), "-o", str(out)]
+
+
+def common_folder() -> Path:
+    """Where in the user's cache what knows nothing of the device is, with the header that it needs."""
+    folder = cache_folder() / "devices/common"
+    write_if_changed(folder / "registers.h", registers_header())
+    return folder
+
+
+def recipe_of(own: Own, waves: bool = False) -> Recipe:
     """How the device is built. Raises DeviceError for a language without a recipe."""
     if own.language not in RECIPES:
         raise DeviceError(f"{own.source}: there is no way yet to build a device in this language")
-    return RECIPES[own.language]
+    return (WITH_WAVES if waves else RECIPES)[own.language]
 
 
 def written_headers(own: Own | None, folder: Path) -> Path:
@@ -162,17 +204,17 @@ def written_headers(own: Own | None, folder: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     match arguments:
-        case [name, wanted, out]:
+        case [name, wanted, out, *waves] if waves in ([], ["--waves"]):
             found = {device.name: device for device in load_machine(name).devices if device.own}
             if wanted not in found:
                 raise DeviceError(f"machine '{name}' has no device '{wanted}' of its own")
             device = found[wanted]
             assert device.own is not None
-            library = build(device, device.own, Path(out).absolute().parent / "objects")
+            library = build(device, device.own, Path(out).absolute().parent / "objects", bool(waves))
             shutil.copyfile(library, f"{out}.part")
             os.replace(f"{out}.part", out)
         case _:
-            raise DeviceError("usage: own MACHINE DEVICE OUT.so")
+            raise DeviceError("usage: own MACHINE DEVICE OUT.so [--waves]")
     return 0
 
 

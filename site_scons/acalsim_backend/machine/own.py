@@ -27,12 +27,15 @@ from .own_job import Job, parse_job
 from .own_python import class_lines, imported
 from .registers import REGISTERS, Register, refuse_overlaps
 from .rows import Parameter, choice
+from .rtl import OF_RTL
 
 LANGUAGES = {".py": "py", ".cc": "cc", ".sv": "sv", ".v": "sv"}
 """What a device's file is written in, by how its name ends."""
 
 OF_EVERY_DEVICE = (ACCESS, INTERRUPT)
-RESERVED = {"model", "base", "count", *(row.name for row in OF_EVERY_DEVICE)}
+OF_ITS_LANGUAGE = {"sv": (*OF_EVERY_DEVICE, *OF_RTL)}
+"""Where that is more."""
+RESERVED = {"model", "base", "count", *(row.name for row in (*OF_EVERY_DEVICE, *OF_RTL))}
 """Keys of a device's table that mean the same for every device."""
 
 LARGEST = (1 << 64) - 1
@@ -110,9 +113,21 @@ def _included(source: Path, uses: Iterable[Path]) -> tuple[Path, ...]:
         if path in found or not path.is_file():
             continue
         found[path] = None
-        names = INCLUDE.findall(path.read_text(errors="replace"))
-        waiting += [Path(path.parent, name).resolve() for name in names]
+        text = path.read_text(errors="replace")
+        waiting += [Path(path.parent, name).resolve() for name in INCLUDE.findall(text)]
+        if LANGUAGES.get(path.suffix) == "sv":
+            waiting += _modules_beside(path, text)
     return tuple(found)
+
+
+def _modules_beside(path: Path, text: str) -> list[Path]:
+    """The files of the folder that bear the name of something in the text: Verilator looks there for modules."""
+    words = set(re.findall(r"\w+", text))
+    return sorted(
+        other
+        for other in path.parent.iterdir()
+        if LANGUAGES.get(other.suffix) == "sv" and other.stem in words
+    )
 
 
 class _Declared:
@@ -120,7 +135,8 @@ class _Declared:
 
     def __init__(self, source: Path):
         self.source = source
-        self.parameters: dict[str, Parameter] = {row.name: row for row in OF_EVERY_DEVICE}
+        rows = OF_ITS_LANGUAGE.get(LANGUAGES[source.suffix], OF_EVERY_DEVICE)
+        self.parameters: dict[str, Parameter] = {row.name: row for row in rows}
         self.registers: dict[str, Register] = {}
         self.uses: list[Path] = []
         self.sketch: Path | None = None

@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sst-options", help="more options for `sst`")
     parser.add_argument("--sst-launcher", help="what starts `sst`")
     parser.add_argument("--device", action="append", default=[], help="NAME=FILE.so: an own device's library")
+    parser.add_argument("--waves", help="waveforms of devices in SystemVerilog: START.NAME.fst")
     parser.add_argument("--plugin", type=Path, required=True)
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument(
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> int:
             for name, value in (
                 ("sst-options", options.sst_options),
                 ("sst-launcher", options.sst_launcher),
+                ("waves", options.waves),
                 *(("device", text) for text in options.device),
             )
             if value
