@@ -323,7 +323,8 @@ class _Program:
         chosen = {"FLAG_SCALE_ROWS": not unit.is_whole, "FLAG_SCALE_RESULT": scale != 1}
         flags = tuple(name for name, is_set in chosen.items() if is_set)
         for part, (far, near) in split(dims, 2, (item * first, 0)):
-            (planes, (plane, _)), (rows, (row, _)) = [*[(1, (0, 0))] * (2 - len(part)), *part]
+            padded = [(1, (0, 0))] * (2 - len(part)) + list(part)
+            (planes, (plane, _)), (rows, (row, _)) = padded
             fields = {
                 "m": planes * rows * run // width,
                 "n": width,

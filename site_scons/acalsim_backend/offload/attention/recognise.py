@@ -146,13 +146,13 @@ class Recogniser:
         shape = self.ir.tensors[softmax.anchor.outputs[0]].shape
         depth = self.ir.tensors[scores.anchor.inputs[0]].shape[-1]
         width = self.ir.tensors[values.anchor.outputs[0]].shape[-1]
-        *lead, queries, keys = shape
+        *outer, queries, keys = shape
         sides = (
             _Side(scores.anchor.inputs[0], scores, (queries, depth)),
             _Side(scores.anchor.inputs[1], scores, (depth, keys)),
             _Side(values.anchor.inputs[1], values, (keys, width)),
         )
-        found = [each for lead in self._leads(tuple(lead), sides) if (each := self._operands(lead, sides))]
+        found = [each for lead in self._leads(tuple(outer), sides) if (each := self._operands(lead, sides))]
         if not found:
             return None
         operands = max(found, key=lambda each: len(each.taken))
