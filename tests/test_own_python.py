@@ -134,6 +134,11 @@ def test_dma_outside_ram_refuses_the_work(device, address, with_ram, code):
     assert bench.run(at_0=address)[0] == code and bench.read(STATUS)[1] == ERROR
 
 
+def test_a_read_of_no_whole_number_of_elements_refuses_the_work(device):
+    bench = device("class D(Device):\n    def start(self):\n        yield self.read(self.DATA_IN, 6, 'u4')\n")
+    assert bench.run(at_0=RAM)[0] == 4
+
+
 def test_a_device_may_catch_or_make_a_refusal(device):
     bench = device(
         """

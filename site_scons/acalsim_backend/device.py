@@ -28,8 +28,8 @@ BUSY, DATA_READY, ERROR = 1, 2, 4
 """Bits of STATUS."""
 START = 1
 """What CONTROL takes."""
-ERROR_ADDRESS, ERROR_NO_RAM = 2, 5
-"""What RESULT says of DMA that lies elsewhere than in RAM."""
+ERROR_ADDRESS, ERROR_SIZE, ERROR_NO_RAM = 2, 4, 5
+"""What RESULT says of DMA that lies elsewhere than in RAM, or whose bytes are no whole number of elements."""
 
 Work = Generator[Any, Any, int | None]
 
@@ -144,6 +144,8 @@ class Device:
     def read(self, address: int, size_bytes: int, dtype: Any = None) -> Event:
         """Read RAM by DMA. The event's value is bytes or, with a dtype, numpy's array of that."""
         self._check(address, size_bytes, "DMA READ")
+        if dtype is not None and size_bytes % _numpy().dtype(dtype).itemsize:
+            raise Refused(ERROR_SIZE, f"DMA READ of {size_bytes} bytes is no whole number of {dtype}")
         event = Event(f"DMA READ of {size_bytes} bytes at {address:#x}")
         self._port["read_ram"](address, size_bytes, lambda data: event.happen(_typed(data, dtype)))
         return event
@@ -319,7 +321,12 @@ class _Running:
 def _typed(data: bytes, dtype: Any) -> Any:
     if dtype is None:
         return data
-    return importlib.import_module("numpy").frombuffer(bytearray(data), dtype)
+    return _numpy().frombuffer(bytearray(data), dtype)
+
+
+def _numpy() -> Any:
+    """Imported where it is used: SST's Python may lack it."""
+    return importlib.import_module("numpy")
 
 
 def plug_in(

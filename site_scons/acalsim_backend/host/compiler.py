@@ -7,10 +7,10 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
-from ..errors import ToolchainError
+from ..errors import AcalsimError, ToolchainError
 from ..files import short_digest
 
 CXX = os.environ.get("CXX", "g++")
@@ -38,8 +38,29 @@ Command = Callable[[Path, Path], list[str]]
 def compile_all(sources: Sequence[Path], folder: Path, headers: str, command: Command) -> list[Path]:
     """The objects of the sources, in `folder`; only what changed is compiled. `headers` is a digest of what
     they include. Raises ToolchainError with the compiler's first error."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda source: _compiled(source, folder, headers, command), sources))
+    made: dict[Path, Path] = {}
+    errors: list[AcalsimError | OSError] = []
+    waiting = list(reversed(sources))
+
+    def work() -> None:
+        while waiting and not errors:
+            try:
+                source = waiting.pop()
+                made[source] = _compiled(source, folder, headers, command)
+            except IndexError:  # another took the last one
+                return
+            except (AcalsimError, OSError) as error:
+                errors.append(error)
+
+    # Threads by hand: concurrent.futures takes longer to import than a library takes to be found.
+    threads = [Thread(target=work) for _ in range(os.cpu_count() or 1)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    if errors:
+        raise errors[0]
+    return [made[source] for source in sources]
 
 
 def _compiled(source: Path, folder: Path, headers: str, command: Command) -> Path:
