@@ -87,7 +87,7 @@ def test_what_each_pass_leaves_is_text_for_a_person(tmp_path):
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert sorted(texts) == [f"{number:02}_{each.name}.txt" for number, each in enumerate(PASSES, 1)]
     assert "neg_2" not in texts["01_living.txt"]
-    assert "matmul_0 on cpu" in texts["04_fuse.txt"] and "positive = RELU(product)" in texts["4_fuse.txt"]
+    assert "matmul_0 on cpu" in texts["04_fuse.txt"] and "positive = RELU(product)" in texts["04_fuse.txt"]
     assert "positive [2, 3] in y, strides [7, 1]" in texts["05_elide.txt"]
     assert "0: matmul_0" in texts["08_teams.txt"]
     assert ".outputs: 64 bytes" in texts["09_memory.txt"]

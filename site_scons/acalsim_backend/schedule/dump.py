@@ -88,6 +88,15 @@ def _places(plan: Plan) -> Iterator[str]:
                 yield f"  {offset:#10x} {place.size_bytes:>10} {name}"
 
 
+def _lists(plan: Plan) -> Iterator[str]:
+    for run in plan.runs:
+        yield f"one list: {', '.join(f'{name} {plan.offloaded[name].cycles}' for name in run.kernels)} cycles"
+        for place, each in enumerate(run.commands):
+            fields = ", ".join(f"{name} {value}" for name, value in each.fields.items() if value)
+            where = f" {each.dram.storage}+{each.dram.offset:#x}" if each.dram else ""
+            yield f"  {place:>5} {each.code} {each.function}{where} {fields}"
+
+
 def _claims(plan: Plan) -> Iterator[str]:
     for name, claim in plan.claims.of.items():
         yield f"{name} to {claim.device} by {claim.by.title}{f' ({claim.reason})' if claim.reason else ''}"
@@ -104,4 +113,5 @@ TEXTS: dict[str, Callable[[Plan], Iterator[str]]] = {
     "attention": _kernels,
     "teams": _runs,
     "memory": _places,
+    "order": _lists,
 }
