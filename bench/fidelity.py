@@ -19,7 +19,8 @@ from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.command import packed
-from acalsim_backend.offload.decide import Target, spread
+from acalsim_backend.offload.decide import Target
+from acalsim_backend.offload.places import spread
 from acalsim_backend.schedule.passes import make_schedule
 from project import ROOT
 

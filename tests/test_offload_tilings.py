@@ -9,8 +9,8 @@ import torch
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.offload.command import packed
 from acalsim_backend.offload.command_list import fits, program
-from acalsim_backend.offload.decide import anonymous
 from acalsim_backend.offload.layout import layout
+from acalsim_backend.offload.places import anonymous
 from acalsim_backend.offload.tiling import Search, parts
 from acalsim_backend.schedule.passes import make_schedule
 from host_fixtures import captured_function, f

@@ -11,8 +11,9 @@ from acalsim_backend.ir.kernel import Kernel
 from acalsim_backend.ir.strides import Access
 from acalsim_backend.machine.commands import COMMAND_BYTES
 from acalsim_backend.offload.command_list import fits
-from acalsim_backend.offload.decide import Target, anonymous
+from acalsim_backend.offload.decide import Target
 from acalsim_backend.offload.layout import layout
+from acalsim_backend.offload.places import anonymous
 from acalsim_backend.offload.product import Lowering
 from acalsim_backend.offload.tile import Tiling
 from offload_fixtures import machine_with

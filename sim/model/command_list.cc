@@ -8,6 +8,13 @@
 
 namespace acalsim {
 
+std::uint32_t error_of_list(const MemoryRange& ram, std::uint64_t address, std::uint64_t bytes) {
+    if (ram.size_bytes == 0) return ERROR_NO_RAM;
+    if (address % COMMAND_LIST_ALIGNMENT_BYTES || bytes % COMMAND_BYTES) return ERROR_ALIGNMENT;
+    if (bytes == 0 || bytes > ram.size_bytes) return ERROR_SIZE;
+    return ram.contains(address, bytes) ? ERROR_NONE : ERROR_ADDRESS;
+}
+
 CommandList::CommandList(const Slot& slot) : buffer_bytes_(slot.parameter("list_buffer_bytes")) {
     if (buffer_bytes_ % (2 * sizeof(DeviceCommand)))
         throw std::invalid_argument("device '" + slot.name +

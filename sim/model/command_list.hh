@@ -12,6 +12,9 @@
 
 namespace acalsim {
 
+// What is wrong with a list of so many bytes at `address` as a whole; ERROR_NONE if nothing is.
+std::uint32_t error_of_list(const MemoryRange& ram, std::uint64_t address, std::uint64_t bytes);
+
 class CommandList {
 public:
     // Throws std::invalid_argument where the buffer's halves do not hold whole commands.

@@ -15,6 +15,7 @@
 #include "model/command_span.hh"
 #include "model/dma.hh"
 #include "model/epilogue.hh"
+#include "model/memory_ports.hh"
 #include "model/padding.hh"
 #include "model/pipeline.hh"
 #include "model/product.hh"
@@ -30,9 +31,7 @@ public:
     explicit Compute(const Slot& slot)
         : Device(slot),
           array_(slot),
-          port_bytes_per_cycle_(slot.parameter("scratchpad_bytes_per_cycle")),
-          load_conflict_percent_(slot.parameter("load_conflict_percent")),
-          store_conflict_percent_(slot.parameter("store_conflict_percent")),
+          ports_(slot),
           start_cycles_(slot.parameter("start_cycles")),
           peer_latency_cycles_(slot.parameter("peer_latency_cycles")),
           peer_bytes_per_cycle_(slot.parameter("peer_bytes_per_cycle")),
@@ -52,7 +51,7 @@ public:
                                            std::size_t window) const override {
         std::vector<DeviceCommand> commands(list.size() / sizeof(DeviceCommand));
         std::memcpy(commands.data(), list.data(), commands.size() * sizeof(DeviceCommand));
-        return order_of(commands, {array_, vector_, ram, port_bytes_per_cycle_, host().base()},
+        return order_of(commands, {array_, vector_, ram, ports_.bytes_per_cycle(), host().base()},
                         window);
     }
 
@@ -87,7 +86,7 @@ private:
         pipeline_.observe(host().now(), false);
         pipeline_.clear();
         array_.clear();
-        load_port_ = store_port_ = DmaChannel(0, port_bytes_per_cycle_);
+        ports_.clear();
         store_port_free_ = 0;
         peer_port_ = DmaChannel(peer_latency_cycles_, peer_bytes_per_cycle_);
         vector_.clear();
@@ -104,20 +103,12 @@ private:
         become(STATUS_BUSY);
         pipeline_.begin(first_op_ = 0);
         pipeline_.observe(host().now(), true);
-        if (const std::uint32_t error = check_list()) return finish(error, 0);
+        const std::uint32_t error = error_of_list(host().ram(), at(REG_DATA_IN), at(REG_SIZE));
+        if (error) return finish(error, 0);
         list_.begin(at(REG_DATA_IN), at(REG_SIZE));
         ++lists_;
         if (!start_cycles_) return fetch_list();
         after(start_cycles_, [this] { fetch_list(); });
-    }
-
-    std::uint32_t check_list() {
-        const MemoryRange ram = host().ram();
-        const std::uint64_t address = at(REG_DATA_IN), bytes = at(REG_SIZE);
-        if (ram.size_bytes == 0) return ERROR_NO_RAM;
-        if (address % COMMAND_LIST_ALIGNMENT_BYTES || bytes % COMMAND_BYTES) return ERROR_ALIGNMENT;
-        if (bytes == 0 || bytes > ram.size_bytes) return ERROR_SIZE;
-        return ram.contains(address, bytes) ? ERROR_NONE : ERROR_ADDRESS;
     }
 
     // As much of it as there is room for.
@@ -233,7 +224,7 @@ private:
             indices = host().deciding(indices_of(command, scratchpad_, host().has_values()));
         const auto rows = sources_of(command, indices);
         if (!rows) return refuse(job, ERROR_INDEX);
-        const Cycle written = load_port_.book(host().now(), scratchpad_tile(command).bytes());
+        const Cycle written = ports_.write(scratchpad_tile(command).bytes(), host().now());
         log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32, dram_bytes(command), command.a);
         if (rows->empty()) {
             return after(written - host().now(), [this, job] { loaded(job, {}); });
@@ -252,7 +243,7 @@ private:
     void load_own(Entry job) {
         const DeviceCommand& command = job->command;
         const Cycle now = host().now(),
-                    written = load_port_.book(now, scratchpad_tile(command).bytes());
+                    written = ports_.write(scratchpad_tile(command).bytes(), now);
         Bytes bytes;
         if (host().has_values()) bytes = gather_tile(scratchpad_, peer_tile(command));
         log("LOAD of %" PRIu64 " bytes to 0x%" PRIx32 " from 0x%" PRIx64, dram_bytes(command),
@@ -261,8 +252,7 @@ private:
     }
 
     void loaded(Entry job, const Bytes& bytes) {
-        array_.share(host().now(), port_cycles(scratchpad_tile(job->command).bytes()),
-                     load_conflict_percent_);
+        ports_.share_written(array_, scratchpad_tile(job->command).bytes(), host().now());
         if (host().has_values()) load_values(job->command, bytes, scratchpad_);
         done(job);
     }
@@ -297,11 +287,9 @@ private:
     void store(Entry job) {
         const DeviceCommand& command = job->command;
         if (command.code == COMMAND_SIGNAL) return signal(job);
-        const Cycle now = host().now(), read = read_out(command, now);
+        const Cycle now = host().now(), read = ports_.read(command, now, vector_);
         store_port_free_ = read;
-        const std::uint64_t sums = kSumBytes * command.m * std::uint64_t(command.n);
-        array_.share(now, port_cycles(command.code == COMMAND_SAVE ? dram_bytes(command) : sums),
-                     store_conflict_percent_);
+        ports_.share_read(array_, command, now);
         Bytes values;
         if (host().has_values()) values = leaving_values(command, scratchpad_, accumulator_);
         log("STORE of %" PRIu64 " bytes from 0x%" PRIx32, dram_bytes(command),
@@ -317,19 +305,6 @@ private:
             if (host().has_values()) scatter_tile(scratchpad_, peer_tile(job->command), values);
             done(job);
         });
-    }
-
-    // Of a port of the load or the store unit.
-    Cycle port_cycles(std::uint64_t bytes) const {
-        return (bytes + port_bytes_per_cycle_ - 1) / port_bytes_per_cycle_;
-    }
-
-    // Returns when the store unit has all that a STORE or SAVE takes from the memories, activated.
-    Cycle read_out(const DeviceCommand& command, Cycle now) {
-        if (command.code == COMMAND_SAVE) return store_port_.book(now, dram_bytes(command));
-        const std::uint64_t sums = std::uint64_t(command.m) * command.n;
-        const Cycle read = store_port_.book(now, kSumBytes * sums);
-        return command.flags & FLAG_ACTIVATION ? std::max(read, vector_.activate(sums, now)) : read;
     }
 
     void store_in_ram(Entry job, Cycle read, Bytes values) {
@@ -398,15 +373,14 @@ private:
     }
 
     ArrayUnit array_;
-    const std::uint64_t port_bytes_per_cycle_;
-    const std::uint64_t load_conflict_percent_, store_conflict_percent_;
+    MemoryPorts ports_;
     const Cycle start_cycles_;
     const Cycle peer_latency_cycles_;
     const std::uint64_t peer_bytes_per_cycle_;
     LocalMemory scratchpad_, accumulator_;
     VectorUnit vector_;
     Pipeline pipeline_;
-    DmaChannel load_port_{0, 1}, store_port_{0, 1}, peer_port_{0, 1};
+    DmaChannel peer_port_{0, 1};
     Cycle store_port_free_ = 0;
 
     CommandList list_;

@@ -11,7 +11,7 @@ from ..ir.kernel import Kernel
 from ..ir.literals import C_TYPES
 from ..machine.machine import Machine
 from ..offload.command import Address, Command
-from ..offload.decide import at_home
+from ..offload.places import at_home
 from ..offload.run import Run
 from ..offload.vector.transfer import Homes
 from ..schedule.plan import Plan

@@ -21,9 +21,10 @@ from .attention.attention import Attention
 from .attention.program import attention_commands, places
 from .command import Address, Command
 from .command_list import program
-from .decide import Offloaded, Target, at_home, spread, within
+from .decide import Offloaded, Target, within
 from .layout import layout
 from .order import ordered
+from .places import at_home, spread
 from .product import Lowering, Product
 from .sharing import shared
 from .tile import Room, Tiling

@@ -13,7 +13,8 @@ from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..machine.machine import Device
 from ..offload.command import Command, packed
-from ..offload.decide import DRIVER_CYCLES, at_home, spread
+from ..offload.decide import DRIVER_CYCLES
+from ..offload.places import at_home, spread
 from ..rules.claim import Elsewhere, claims
 from ..rules.load import load_rules
 from ..rules.pattern import Chain

@@ -97,13 +97,9 @@ class _Fuser:
     def _may_be_output(self, access: Access) -> bool:
         """An output is dense and has all of its memory, which is no input's and no parameter's."""
         storage = self.ir.tensors[access.storage]
-        given = storage.is_input or storage.is_param
-        return (
-            not given
-            and access.is_dense
-            and access.offset == 0
-            and math.prod(access.shape) == storage.elements
-        )
+        if storage.is_input or storage.is_param or access.offset:
+            return False
+        return access.is_dense and math.prod(access.shape) == storage.elements
 
     def _readable(self, op: ACALSimOp, index: int, row: Row) -> ACALSimOp:
         """The op with its operand `index` padded, or copied, where its kernel must have it so."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..offload.command import Address
-from ..offload.decide import at_home
 from ..offload.order import Ordered, ordered
+from ..offload.places import at_home
 from ..offload.run import Run
 from .plan import Plan
 
