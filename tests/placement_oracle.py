@@ -72,7 +72,7 @@ def readelf(path: Path) -> str | None:
     """What readelf says of the file; None where it complains of it."""
     done = subprocess.run([READELF, "-hlSsW", path], capture_output=True)
     text = done.stdout.decode("latin-1")
-    strange = done.returncode or done.stderr or "<corrupt>" in text or "<no-strings>" in text
+    strange = done.returncode or done.stderr or "<corrupt" in text or "<no-strings>" in text
     return None if strange else text
 
 

@@ -130,6 +130,7 @@ OWN_NAMES = {
     "shape": "what the result's shape says",
     "dims": "where the index tensors stand",
     "safe": "which softmax",
+    "causal": "that no key behind a query counts",
     "indices": "a list of tensors",
 }
 """Names that are the IR's and not ATen's."""
