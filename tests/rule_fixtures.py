@@ -54,7 +54,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path, request):
+def rules_bench(tmp_path, request):
     """A Bench; only a test that asks for `engine_library` as well has compute devices."""
     asks = "engine_library" in request.fixturenames
     return Bench(tmp_path, request.getfixturevalue("engine_library") if asks else None)

@@ -19,10 +19,10 @@ FIRST, SCORES, PRODUCT = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 DRIVER = "\n    def driver(self, op: Op) -> str:\n        return ''\n"
 
 
-def test_the_rule_of_the_page_takes_softmaxes_over_the_last_dimension(bench):
+def test_the_rule_of_the_page_takes_softmaxes_over_the_last_dimension(rules_bench):
     assert FIRST.count("\n") <= 30
-    (bench.folder / "rules.py").write_text(FIRST)
-    plan = bench.plan(lambda x: torch.softmax(torch.softmax(x, 0), 1), f(3, 5))
+    (rules_bench.folder / "rules.py").write_text(FIRST)
+    plan = rules_bench.plan(lambda x: torch.softmax(torch.softmax(x, 0), 1), f(3, 5))
     assert [kernel.driven for kernel in plan.kernels] == [None, "echo"]
     for line in (
         "WRITE(SOURCE, x0);",
@@ -39,22 +39,22 @@ def test_the_rule_of_the_page_is_that_of_the_examples():
     assert example.partition("\n")[2] == FIRST
 
 
-def test_the_pattern_of_the_page_takes_the_longest(bench):
-    bench.file(SCORES + DRIVER)
+def test_the_pattern_of_the_page_takes_the_longest(rules_bench):
+    rules_bench.file(SCORES + DRIVER)
     functions = [
         lambda x: torch.softmax(x / 3 + 1, -1),
         lambda x: torch.softmax(x * 3, -1),
         lambda x: torch.softmax(x + 3, -1),
     ]
-    found = [placed(bench.plan(function, f(3, 5))) for function in functions]
+    found = [placed(rules_bench.plan(function, f(3, 5))) for function in functions]
     assert found == [{"DIV ADD SOFTMAX": "echo"}, {"MUL SOFTMAX": "echo"}, {"ADD": None, "SOFTMAX": "echo"}]
 
 
-def test_the_cycles_of_the_page_are_compared(bench, engine_library):
-    bench.file(PRODUCT + DRIVER)
-    machine = bench.machine(COMPUTE, ECHO)
+def test_the_cycles_of_the_page_are_compared(rules_bench, engine_library):
+    rules_bench.file(PRODUCT + DRIVER)
+    machine = rules_bench.machine(COMPUTE, ECHO)
     small, large = (
-        bench.plan(torch.bmm, f(1, size, size), f(1, size, size), machine=machine) for size in (4, 64)
+        rules_bench.plan(torch.bmm, f(1, size, size), f(1, size, size), machine=machine) for size in (4, 64)
     )
     assert placed(small) == {"BMM": "compute"} and placed(large) == {"BMM": None}
     assert small.kernels[0].reason.startswith("104 cycles by rule 'Product' of 'compute', ")

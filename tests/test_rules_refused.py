@@ -50,10 +50,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_rule_is_refused_in_one_line(bench, name):
+def test_a_wrong_rule_is_refused_in_one_line(rules_bench, name):
     text, line = WRONG[name]
     with pytest.raises(RuleError, match=line) as found:
-        program(bench.file(text).plan(lambda x: torch.exp(torch.relu(x)), f(4)))
+        program(rules_bench.file(text).plan(lambda x: torch.exp(torch.relu(x)), f(4)))
     assert "\n" not in str(found.value)
 
 
@@ -65,58 +65,58 @@ def test_a_wrong_rule_is_refused_in_one_line(bench, name):
         ("def f():\n    from torch import nn\n", r"rules.py:3: a rule imports no torch"),
     ],
 )
-def test_what_can_be_seen_without_running_it_is_refused_with_the_machine(bench, text, line):
+def test_what_can_be_seen_without_running_it_is_refused_with_the_machine(rules_bench, text, line):
     with pytest.raises(RuleError, match=line):
-        bench.file(text).machine()
+        rules_bench.file(text).machine()
 
 
 @pytest.mark.parametrize("said", ['"nowhere.py"', "7", '""'])
-def test_rules_that_are_no_file_are_refused(bench, said):
-    (bench.folder / "m.toml").write_text(ECHO + f"rules = {said}\n")
+def test_rules_that_are_no_file_are_refused(rules_bench, said):
+    (rules_bench.folder / "m.toml").write_text(ECHO + f"rules = {said}\n")
     with pytest.raises(MachineError, match=r"m\.toml: devices\.echo\.rules is .*; there is no file"):
-        bench.machine(rules=said.strip('"'))
+        rules_bench.machine(rules=said.strip('"'))
 
 
 # --- what a rules file is made of --------------------------------------------------------------------
 
 
-def test_a_rules_file_is_known_with_what_it_imports_beside_it(bench):
-    (bench.folder / "part").mkdir()
-    (bench.folder / "part/__init__.py").write_text("from .inner import NAME\n")
-    (bench.folder / "part/inner.py").write_text('NAME = "RELU"\n')
-    bench.file("from part import NAME\nimport sizes\n" + rule(matches="NAME", takes="sizes.MOST > 3"))
-    (bench.folder / "sizes.py").write_text("MOST = 4\n")
-    (bench.folder / "other.py").write_text("")
-    (file,) = bench.machine().rules
+def test_a_rules_file_is_known_with_what_it_imports_beside_it(rules_bench):
+    (rules_bench.folder / "part").mkdir()
+    (rules_bench.folder / "part/__init__.py").write_text("from .inner import NAME\n")
+    (rules_bench.folder / "part/inner.py").write_text('NAME = "RELU"\n')
+    rules_bench.file("from part import NAME\nimport sizes\n" + rule(matches="NAME", takes="sizes.MOST > 3"))
+    (rules_bench.folder / "sizes.py").write_text("MOST = 4\n")
+    (rules_bench.folder / "other.py").write_text("")
+    (file,) = rules_bench.machine().rules
     assert [path.name for path in file.files] == ["rules.py", "__init__.py", "sizes.py", "inner.py"]
-    view = bench.machine().compile_view()
-    (bench.folder / "other.py").write_text("MOST = 5\n")
-    assert bench.machine().compile_view() == view
+    view = rules_bench.machine().compile_view()
+    (rules_bench.folder / "other.py").write_text("MOST = 5\n")
+    assert rules_bench.machine().compile_view() == view
     views = {view}
     for name in ("part/inner.py", "sizes.py", "rules.py"):
-        (bench.folder / name).write_text((bench.folder / name).read_text() + "# more\n")
-        views.add(bench.machine().compile_view())
+        (rules_bench.folder / name).write_text((rules_bench.folder / name).read_text() + "# more\n")
+        views.add(rules_bench.machine().compile_view())
     assert len(views) == 4
-    (loaded,) = load_rules(bench.machine())
+    (loaded,) = load_rules(rules_bench.machine())
     assert loaded.patterns and loaded.takes(OP)
-    assert "sizes" not in sys.modules and not list(bench.folder.rglob("__pycache__"))
+    assert "sizes" not in sys.modules and not list(rules_bench.folder.rglob("__pycache__"))
 
 
-def test_files_of_the_same_name_in_two_folders_are_two(bench):
+def test_files_of_the_same_name_in_two_folders_are_two(rules_bench):
     for folder, most in (("a", 1), ("b", 2)):
-        (bench.folder / folder).mkdir()
-        (bench.folder / folder / "sizes.py").write_text(f"MOST = {most}\n")
-        bench.file("import sizes\n" + rule(f"R{most}", cycles="sizes.MOST"), f"{folder}/rules.py")
+        (rules_bench.folder / folder).mkdir()
+        (rules_bench.folder / folder / "sizes.py").write_text(f"MOST = {most}\n")
+        rules_bench.file("import sizes\n" + rule(f"R{most}", cycles="sizes.MOST"), f"{folder}/rules.py")
     second = '[devices.b]\nmodel = "compute"\nbase = 0x10400000\n'
-    machine = bench.machine(ECHO, second + 'rules = "b/rules.py"\n', rules="a/rules.py")
+    machine = rules_bench.machine(ECHO, second + 'rules = "b/rules.py"\n', rules="a/rules.py")
     assert [(each.name, each.device, each.cycles(OP)) for each in load_rules(machine)] == [
         ("R1", "echo", 1),
         ("R2", "b", 2),
     ]
 
 
-def test_a_machine_without_rules_runs_no_user_code(bench):
-    path = bench.folder / "m.toml"
+def test_a_machine_without_rules_runs_no_user_code(rules_bench):
+    path = rules_bench.folder / "m.toml"
     path.write_text(ECHO)
-    bench.file("raise SystemExit\n")
+    rules_bench.file("raise SystemExit\n")
     assert load_machine(str(path)).rules == () and load_rules(load_machine(str(path))) == ()
