@@ -86,7 +86,6 @@ BROKEN = [
     ("counter count", "no_such count", r"tiny\.sv:18: Cannot find file containing module: 'no_such' \(MODMISSING\)"),
     ("module tiny", "module tin", r"Specified --top-module 'tiny' was not found in design"),
     ("STEPS = 1", "STEP = 1", r"tiny\.sv: parameter 'steps' is declared, but module 'tiny' has no STEPS"),
-    ("busy", "bus", r"module 'tiny' has no port 'busy', an output of 1 bits"),
     ("[31:0] s_axil_wdata", "[15:0] s_axil_wdata", r"has an input of 16 bits 's_axil_wdata'; it takes 's_axil_wdata', an input of 32"),
     ("input logic rst_n,", "input logic rst_n, input logic enable,", r"has an input 'enable' that nothing drives; known are clk, rst_n"),
     ("module tiny #(", "module tiny #(parameter real X = 1.5, ", None),
