@@ -22,7 +22,7 @@ from pathlib import Path
 from ..errors import DeviceError, ToolchainError, run_room
 from ..files import short_digest, write_if_changed
 from ..machine.file import load_machine
-from ..machine.headers import c_string, declared_header, interface_header, registers_header
+from ..machine.headers import c_string, declared_header, interface_header, registers_header, tables_header
 from ..machine.machine import Device, Machine
 from ..machine.own import Own
 from ..paths import KERNELS, PYTHONPATH, ROOT, SIM, cache_folder
@@ -146,7 +146,7 @@ def build(device: Device, own: Own, folder: Path, waves: bool = False) -> Path:
     common = common_folder()
     files, _ = recipe.inputs(device, own)
     version = recipe.version()
-    of_all = short_digest(common / "registers.h", *HEADERS, *recipe.headers) + version
+    of_all = short_digest(*sorted(common.glob("*.h")), *HEADERS, *recipe.headers) + version
     seen = of_all + short_digest(*(path for path in sorted(headers.iterdir()) if path.is_file()))
     flags = [*MODEL_CXXFLAGS, *recipe.cxxflags, f"-I{SIM}", f"-I{ROOT}"]
     flags += [f"-isystem{path}" for path in recipe.includes(own)]
@@ -175,9 +175,10 @@ def _compiling(flags: list[str]) -> Callable[[Path, Path], list[str]]:
 
 
 def common_folder() -> Path:
-    """Where in the user's cache what knows nothing of the device is, with the header that it needs."""
+    """Where in the user's cache what knows nothing of the device is, with the headers that it needs."""
     folder = cache_folder() / "devices/common"
-    write_if_changed(folder / "registers.h", registers_header())
+    for name, text in of_the_engine().items():
+        write_if_changed(folder / name, text)
     return folder
 
 
@@ -188,10 +189,15 @@ def recipe_of(own: Own, waves: bool = False) -> Recipe:
     return (WITH_WAVES if waves else RECIPES)[own.language]
 
 
+def of_the_engine() -> dict[str, str]:
+    """Generated headers that those of sim/model include."""
+    return {"registers.h": registers_header(), "tables.h": tables_header()}
+
+
 def written_headers(own: Own | None, folder: Path) -> Path:
     """A folder with the headers that are generated, named by what they hold."""
     texts = {
-        "registers.h": registers_header(),
+        **of_the_engine(),
         "interface.h": interface_header(),
         "declared.h": declared_header(own),
     }
