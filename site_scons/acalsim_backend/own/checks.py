@@ -29,6 +29,8 @@ JOBS = 20
 ACCESSES = 1000
 SETTLED = 100_000
 """Cycles after which DMA that a reset has left under way has arrived."""
+HANDSHAKES = {"sv": 3}
+"""Cycles that a register's access takes at rest beside access_cycles, by the device's language: its bus is simulated."""
 LARGEST_ERROR = 1e-4
 """Of a float32 against the sketch, as a part of the largest value there."""
 
@@ -188,10 +190,8 @@ def a_job_ends_well_and_accesses_stall_meanwhile(trial: Trial) -> None:
         status = bench.read("STATUS").value
         expect(result.stall_cycles > 1, "RESULT is read before the work is done")
         expect(status == DATA_READY, f"STATUS is {status} behind a job; it is {DATA_READY}, DATA_READY")
-        expect(
-            bench.read("RESULT").stall_cycles <= trial.device.parameters["access_cycles"],
-            "RESULT stalls at rest",
-        )
+        at_rest = trial.device.parameters["access_cycles"] + HANDSHAKES.get(trial.own.language, 0)
+        expect(bench.read("RESULT").stall_cycles <= at_rest, "RESULT stalls at rest")
 
 
 def a_second_start_waits_for_the_first(trial: Trial) -> None:
