@@ -12,7 +12,9 @@ from conftest import ROOT
 
 
 @pytest.mark.parametrize("language", languages())
-def test_a_new_device_passes_its_own_test(language, tmp_path, engine_library):
+def test_a_new_device_passes_its_own_test(language, request, tmp_path, engine_library):
+    if language == "sv":
+        request.getfixturevalue("verilog")
     made = new_device(tmp_path / "my_unit", language)
     assert {path.name for path in made} >= {f"my_unit.{language}", "my_unit.toml", "test_my_unit.py"}
     environment = {
@@ -29,7 +31,7 @@ def test_a_new_device_passes_its_own_test(language, tmp_path, engine_library):
     ("name", "language", "complaint"),
     [
         ("my-unit", "py", "device name 'my-unit' is not lower-case letters, digits and _"),
-        ("unit", "vhdl", "LANGUAGE is 'vhdl'; known are cc, py"),
+        ("unit", "vhdl", "LANGUAGE is 'vhdl'; known are cc, py, sv"),
     ],
 )
 def test_what_cannot_be_begun_is_refused(name, language, complaint, tmp_path):
