@@ -104,7 +104,7 @@ module systolic #(
   always_comb begin
     unique case (read_offset)
       12'h008: read_data = {29'b0, done && result != 0, done && result == 0, busy};
-      12'h00C: read_data = {15'b0, interrupts, 15'b0, started};
+      12'h00C: read_data = {29'b0, interrupts, 1'b0, started};
       12'h014: read_data = result;
       12'h020: read_data = a_address;
       12'h024: read_data = b_address;
@@ -124,7 +124,7 @@ module systolic #(
       {a_address, b_address, c_address, m, n, k, tile_m, ahead, started, interrupts} <= 0;
     end else if (write) begin
       unique case (write_offset)
-        12'h00C: {interrupts, started} <= {write_data[16], write_data[0]};
+        12'h00C: {interrupts, started} <= {write_data[2], write_data[0]};
         12'h020: a_address <= write_data;
         12'h024: b_address <= write_data;
         12'h028: c_address <= write_data;
@@ -378,7 +378,7 @@ module systolic #(
         IDLE:
         if (start) begin
           done <= !fits || !aligned;
-          irq <= write_data[16] && (!fits || !aligned);
+          irq <= write_data[2] && (!fits || !aligned);
           result <= !fits ? ERROR_SIZE : !aligned ? ERROR_ALIGNMENT : 0;
           if (fits && aligned) state <= READ_A;
         end
