@@ -5,7 +5,9 @@ import time
 
 import numpy as np
 import pytest
+from acalsim_backend.own.bench import INTERRUPT, Bench
 from conftest import ROOT
+from rtl_fixtures import machine_with
 from simulator_fixtures import RAM, START
 
 SYSTOLIC = ROOT / "examples/devices/systolic/systolic.sv"
@@ -141,3 +143,16 @@ def test_what_does_not_fit_is_refused(plugged):
         assert array.read("RESULT")[0] == error and array.read("STATUS")[0] == 4
     array.write(**good, CONTROL=START)
     assert array.read("RESULT")[0] == 0 and array.read("STATUS")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "m", "raised"), [(INTERRUPT, 4, True), (INTERRUPT, 0, True), (0, 4, False)]
+)
+def test_it_interrupts_at_the_end_when_asked(verilog, engine_library, tmp_path, asked, m, raised):
+    machine = machine_with(tmp_path, SYSTOLIC)
+    with Bench(machine, "mine", options=["--library", str(engine_library)]) as bench:
+        for name, value in dict(A=A, B=B, C=C, M=m, N=4, K=4).items():
+            bench.write(name, value)
+        answers = [bench.write("CONTROL", START | asked), bench.read("RESULT"), bench.read("STATUS")]
+        assert any(answer.interrupted for answer in answers) == raised
+        assert bench.read("CONTROL").value == START | asked
