@@ -90,12 +90,15 @@ def prerequisites(tree, command):
 @pytest.mark.parametrize("command", [pytest.param(c, marks=[pytest.mark.slow] * is_slow(c)) for c in PLAIN])
 def test_a_command_of_a_page_does_what_it_says(reader, command):
     prerequisites(reader, command)
-    borrowed = ("resnet18_32", "_resnet", "_weights") if "resnet18_32" in command else ()
-    for name in borrowed:
-        shutil.copy(ROOT / f"models/{name}.py", reader / "models")
+    own = {path.name for path in (reader / "models").iterdir()}
+    wanted = [path for path in (ROOT / "models").glob("*.py") if re.search(rf"-{path.stem}\b", command)]
+    helpers = list((ROOT / "models").glob("_*.py")) if {path.name for path in wanted} - own else []
+    borrowed = [path for path in (*wanted, *helpers) if path.name not in own]
+    for path in borrowed:
+        shutil.copy(path, reader / "models")
     done = typed(reader, command)
-    for name in borrowed:
-        (reader / f"models/{name}.py").unlink()
+    for path in borrowed:
+        (reader / "models" / path.name).unlink()
     assert done.returncode == 0, done.stdout + done.stderr
 
 

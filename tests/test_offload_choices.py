@@ -68,7 +68,7 @@ def test_what_does_not_pay_goes_to_the_device_where_the_user_says_so(embedded, e
             "[gemm_0]\nm = 4",
             r"'gemm_0' is no table of ops; a section is called \[MACHINE.OP\], as in \[default.gemm_0\]",
         ),
-        ("m = ", r"x.tiling.toml: Invalid value"),
+        ("m = ", r"x.tiling.toml: not valid TOML: Invalid value"),
     ],
 )
 def test_a_tiling_file_with_a_mistake_is_refused(tmp_path, text, line):

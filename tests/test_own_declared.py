@@ -44,9 +44,13 @@ def test_a_device_declares_the_same_in_every_language(load, name, source):
     table = f'[devices.mine]\nmodel = "{name}"\nlanes = 4\norder = "column"\n'
     mine = load(source, table, name).devices[1]
     assert mine.own.language == name[-2:] and mine.model == name
-    assert dict(mine.parameters) == {"access_cycles": 1, "interrupt": 37, "lanes": 4, "order": 1}
+    said = {"access_cycles": 1, "interrupt": 37, "lanes": 4, "order": 1}
+    assert dict(mine.parameters).items() >= said.items()  # RTL has a clock's besides
     assert [str(row) for row in mine.own.registers] == ["SCALE 0x20..0x24"]
-    assert [row.description for row in mine.declared[2:]] == ["elements a cycle", "what is read first"]
+    assert [row.description for row in mine.declared if row.name in ("lanes", "order")] == [
+        "elements a cycle",
+        "what is read first",
+    ]
 
 
 def test_own_devices_get_the_next_free_bases_and_interrupts(load):
