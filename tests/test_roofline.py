@@ -102,10 +102,15 @@ def test_no_run_is_faster_than_its_bound(tree):
             assert part.get("total_cycles", part.get("cycles")) >= part["roofline"]["bound_cycles"] > 0
 
 
+def rated(machine):
+    """The rates without those of narrower types, which have their own test."""
+    return {name: rate for name, rate in rates(machine).items() if not name.startswith("array_")}
+
+
 def test_devices_that_are_alike_and_channels_work_side_by_side():
-    assert rates(load_machine("default")) == {"array": 16 * 16, "vector": 16, "special": 4, "dram": 32}
-    assert rates(load_machine("quad")) == {"array": 4 * 256, "vector": 64, "special": 16, "dram": 2 * 32}
-    assert rates(load_machine("large")) == {
+    assert rated(load_machine("default")) == {"array": 16 * 16, "vector": 16, "special": 4, "dram": 32}
+    assert rated(load_machine("quad")) == {"array": 4 * 256, "vector": 64, "special": 16, "dram": 2 * 32}
+    assert rated(load_machine("large")) == {
         "array": 128 * 128,
         "vector": 1024,
         "special": 128,
@@ -122,8 +127,8 @@ def test_of_devices_of_two_kinds_the_stronger_kind_counts():
 
 def test_a_vector_unit_has_its_terms_where_the_machine_has_one():
     machine = with_vector_unit(load_machine("default"), lanes=16, special_lanes=2)
-    assert rates(machine) == {"array": 256, "vector": 16, "special": 2, "dram": 32}
-    assert rates(with_vector_unit(machine, lanes=0, special_lanes=0)) == {"array": 256, "dram": 32}
+    assert rated(machine) == {"array": 256, "vector": 16, "special": 2, "dram": 32}
+    assert rated(with_vector_unit(machine, lanes=0, special_lanes=0)) == {"array": 256, "dram": 32}
     by = {"array": 1, "vector": 7, "special": 51, "dram": 4}
     assert roofline(Demand(1, 100, 101, 128), rates(machine)) == Roofline(51, "special", by)
 
