@@ -22,7 +22,7 @@ def verilog():
     try:
         return verilator.find_verilator()
     except DeviceError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs Verilator: {error}")
 
 
 def machine_with(folder, source, ram=None, **parameters):

@@ -293,10 +293,17 @@ def drawn(random, code):
         else:
             size = int(random.integers(0, min(field.bits, 6)))
             fields[field.name] = int(random.integers(0, 1 << size)) * int(random.choice([1, 4, 8]))
-    flags = [flag for flag in COMMAND_FLAGS if code.name in flag.commands and random.random() < 0.1]
-    functions = [row.value for row in FUNCTIONS if code.name in row.commands]
+    functions = [row for row in FUNCTIONS if code.name in row.commands]
+    function = functions[int(random.integers(0, len(functions)))] if functions else None
+    # Flags that the function has no use for are rare, or hardly any command would be right.
+    chances = {name: 0.01 for name in function.refuses} if function else {}
+    flags = [
+        flag
+        for flag in COMMAND_FLAGS
+        if code.name in flag.commands and random.random() < chances.get(flag.name, 0.1)
+    ]
     fields |= {"code": code.value, "flags": sum(flag.value for flag in flags)}
-    fields |= {"k": int(random.choice(functions)) if functions else 0}
+    fields |= {"k": function.value if function else 0}
     one_type = int(random.integers(0, 6)) * 0x111
     fields |= {"type": one_type if code.operands > 1 else 0, "dram": A + 64 * int(random.integers(0, 99))}
     if random.random() < 0.5:
@@ -313,6 +320,6 @@ def test_random_commands_are_refused_or_done(matrices):
     random = np.random.default_rng(7)
     for code in COMMANDS:
         if code.needs_lanes or code.name == "COMMAND_LOAD":
-            results = [matrices.run(drawn(random, code))[0] for _ in range(600)]
-            assert results.count(0) > 0, code.name
+            results = [matrices.run(drawn(random, code))[0] for _ in range(900)]
+            assert results.count(0) > 3, code.name
             assert len(set(results)) > 1, code.name
