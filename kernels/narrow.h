@@ -3,6 +3,7 @@
  * Matrix products and convolutions of elements narrower than their sums, one set of functions for
  * each NAME. Who includes this defines NAME, ELEMENT, SUM and MULTIPLY_ADD(a, b, sum), which is of
  * two ELEMENTs and a SUM. Sums go from the first k to the last and are handed on as float32.
+ * Without a NAME there are only the sizes.
  */
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct matmul_narrow {
 #define NARROW(function) NARROW_EXPANDED(function, NAME)
 
 #endif
+
+#ifdef NAME
 
 INLINE void NARROW(matmul_tile)(const ELEMENT *a, const ELEMENT *b, struct matmul_narrow p,
                                 int rows, int columns, long batch, long row, long column,
@@ -127,3 +130,5 @@ INLINE void NARROW(conv2d)(const ELEMENT *x, long x_image, long x_channel, long 
 #undef ELEMENT
 #undef SUM
 #undef MULTIPLY_ADD
+
+#endif

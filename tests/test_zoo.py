@@ -33,8 +33,10 @@ def test_a_model_is_small_enough_for_all_reports(captured_model, name):
 
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_model_becomes_a_program(name, tmp_path):
+    model, _ = loaded(LARGE[name]).build()
     generate(capture_model(loaded(LARGE[name])), tmp_path)
-    assert (tmp_path / "graph_0_weights.bin").stat().st_size > 40_000_000
+    parameters = sum(parameter.nbytes for parameter in model.parameters())
+    assert (tmp_path / "graph_0_weights.bin").stat().st_size >= 0.9 * parameters
 
 
 @pytest.mark.parametrize("name", [*MODELS, *LARGE])
