@@ -60,9 +60,7 @@ def outputs_wanted():
 def measure(plugin, engine_library):
     """Simulates an ELF to its end, on the default machine or another; returns what simulate() does."""
 
-    def run(elf, machine=DEFAULT, timeout_s=60, **options):
-        return simulate(
-            elf, machine, "embedded", Tools(plugin, engine_library), timeout_s=timeout_s, **options
-        )
+    def run(elf, machine=DEFAULT, timeout_s=60, engine="embedded", **options):
+        return simulate(elf, machine, engine, Tools(plugin, engine_library), timeout_s=timeout_s, **options)
 
     return run

@@ -5,10 +5,16 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from acalsim_backend import pipeline
+from acalsim_backend.capture.quantise import quantise
+from acalsim_backend.machine.file import load_machine
 from acalsim_backend.own.bench import INTERRUPT, Bench
 from conftest import ROOT
-from rtl_fixtures import machine_with
+from host_fixtures import captured_function, f
+from rtl_fixtures import library, machine_with
 from simulator_fixtures import RAM, START
+from sst_fixtures import needs_sst
 
 SYSTOLIC = ROOT / "examples/devices/systolic/systolic.sv"
 A, B, C = RAM, RAM + 0x40000, RAM + 0x80000
@@ -156,3 +162,44 @@ def test_it_interrupts_at_the_end_when_asked(verilog, engine_library, tmp_path, 
         answers = [bench.write("CONTROL", START | asked), bench.read("RESULT"), bench.read("STATUS")]
         assert any(answer.interrupted for answer in answers) == raised
         assert bench.read("CONTROL").value == START | asked
+
+
+ENGINES = ["embedded", pytest.param("sst", marks=needs_sst)]
+
+
+@pytest.fixture(scope="session")
+def quantised_model(verilog, engine_library, tmp_path_factory):
+    """A program of two products of int8 for the example's machine, and its inputs and outputs."""
+    layers = torch.nn.Linear(40, 24), torch.nn.ReLU(), torch.nn.Linear(24, 10)
+    captured = captured_function(torch.nn.Sequential(*layers), [f(9, 40)], keep_all=True)
+    named = dict(zip(captured.ir.inputs, captured.inputs, strict=True))
+    quantise(captured.ir, {**named, **captured.intermediates})
+    machine = str(SYSTOLIC.with_name("systolic.toml"))
+    library(load_machine(machine))
+    folder = tmp_path_factory.mktemp("systolic")
+    return pipeline.build_graph(folder, captured.ir, captured.inputs, machine), captured
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_products_of_a_model_run_on_it_and_take_the_cycles_of_the_formulas(
+    quantised_model, embedded, request, monkeypatch, engine
+):
+    if engine == "sst":
+        monkeypatch.setenv("ACALSIM_SST_LIBRARY", str(request.getfixturevalue("sst_library")))
+    program, captured = quantised_model
+    _, report = pipeline.run_program(program, captured.inputs, captured.references, engine, tolerance=0.05)
+    assert report.check.passed
+    on_it = [op.type for op in report.ops if op.placed_on == "systolic"]
+    assert on_it == ["GEMM_INT8", "GEMM_INT8"]
+    ready, foretold = 40 + ceil_divide(64, 32), 0  # the RAM's latency, and a line of it
+    for m, n, k in ((9, 24, 40), (9, 10, 24)):
+        fetch = (16, ready, 2)
+        (cycles,) = embedded.array_cycles([("ws", "double", 16, 16, m, n, k, 0, *fetch)])
+        foretold += m * ceil_divide(k, 16) + cycles + 4 * m * ceil_divide(n, 16) + 2 * ready + 5
+    assert report.devices["systolic"]["busy_cycles"] == foretold
+
+
+@pytest.mark.quick
+def test_the_rule_and_its_driver_are_at_most_thirty_lines_long():
+    lines = SYSTOLIC.with_name("rules.py").read_text().splitlines()
+    assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 30

@@ -54,4 +54,19 @@ inline std::string describe(const Access& access) {
     return text;
 }
 
+// Where a run hangs: a device, an access that it owes an answer to, and what it waits for, if it
+// can tell.
+inline std::string debt(const std::string& device, const Access& access, const std::string& work) {
+    const std::string text = "device '" + device + "' has not answered the " + describe(access);
+    return work.empty() ? text : text + "; it waits for " + work;
+}
+
+// The same where nothing is left that could end it.
+inline std::string deadlock(const std::string& device, const Access& access, Cycle cycle,
+                            const std::string& work) {
+    const std::string text = "device '" + device + "' never answers the " + describe(access) +
+                             ": nothing is left to happen after cycle " + std::to_string(cycle);
+    return work.empty() ? text : text + "; it waits for " + work;
+}
+
 }  // namespace acalsim

@@ -21,12 +21,6 @@ std::string hex(std::uint64_t value) {
     return text;
 }
 
-// What a device that can tell waits for.
-std::string work_of(const Device& device) {
-    const std::string work = device.waits_for();
-    return work.empty() ? work : "; it waits for " + work;
-}
-
 }  // namespace
 
 // The engine as one device sees it.
@@ -146,7 +140,7 @@ Response Engine::access(const Access& access) {
     const Cycle begin = this->begin(access);
     ++transactions_;
     answered_ = false;
-    present_ = &access;
+    present_ = access;
     route(access);
     while (!answered_) {
         if (!next_until(std::numeric_limits<Cycle>::max())) deadlock(access);
@@ -154,7 +148,7 @@ Response Engine::access(const Access& access) {
     }
     // A device that answers at once would let a client poll without time ever passing.
     run_until(std::max(now_, begin + 1));
-    present_ = nullptr;
+    present_.reset();
     response_.stall_cycles = now_ - begin;
     response_.interrupted = interrupts_.any();
     return response_;
@@ -266,19 +260,15 @@ void Engine::run_next() {
 void Engine::deadlock(const Access& access) const {
     std::uint64_t base = 0;
     const Device* device = device_at(access.address, base);
-    throw SimulationError("device '" + device->name() + "' never answers the " + describe(access) +
-                          ": nothing is left to happen after cycle " + std::to_string(now_) +
-                          work_of(*device));
+    throw SimulationError(acalsim::deadlock(device->name(), access, now_, device->waits_for()));
 }
 
 std::string Engine::place() const {
     const std::string cycle = "cycle " + std::to_string(now_);
-    const Access* const access = present_;
+    const std::optional<Access> access = present_;
     std::uint64_t base = 0;
     const Device* device = access ? device_at(access->address, base) : nullptr;
-    if (device)
-        return cycle + ": device '" + device->name() + "' has not answered the " +
-               describe(*access) + work_of(*device);
+    if (device) return cycle + ": " + debt(device->name(), *access, device->waits_for());
     std::string text = cycle;
     for (const Plugged& plugged : devices_) {
         const std::string work = plugged.device->waits_for();

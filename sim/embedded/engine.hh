@@ -123,7 +123,7 @@ private:
     Interrupts interrupts_;
     std::uint64_t transactions_ = 0;
     std::uint64_t events_ = 0;
-    const Access* present_ = nullptr;  // that the CPU waits for
+    std::optional<Access> present_;  // that the CPU waits for, or waited for when all ended
     bool answered_ = false;
     Response response_{};
 };

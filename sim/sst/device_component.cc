@@ -114,7 +114,7 @@ void DeviceComponent::init(unsigned phase) {
 void DeviceComponent::on_bus(SST::Event* event) {
     guarded([&] {
         cycle_ = cycle_now();
-        receive(event);
+        placed([&] { receive(event); });
         leave();
     });
 }
@@ -125,9 +125,21 @@ void DeviceComponent::on_due(SST::Event*) {
         cycle_ = cycle_now();
         if (wake_up_ != cycle_) return;
         wake_up_.reset();
-        run_due();
+        placed([&] { run_due(); });
         leave();
     });
+}
+
+// What a device of the user's throws says where that was.
+template <class Action>
+void DeviceComponent::placed(const Action& action) const {
+    try {
+        action();
+    } catch (const SimulationError&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw SimulationError(place() + ": " + error.what());
+    }
 }
 
 void DeviceComponent::receive(SST::Event* event) {
@@ -213,10 +225,23 @@ void DeviceComponent::wake_when_due() {
 // Better one line than a CPU that waits for ever.
 void DeviceComponent::refuse_silence() const {
     if (!owed_ || !is_idle()) return;
-    throw SimulationError("device '" + device_->name() + "' never answers the " +
-                          (owed_->is_write ? "WRITE" : "READ") + " at offset " +
-                          std::to_string(owed_->offset) +
-                          ": nothing is left to happen after cycle " + std::to_string(cycle_));
+    throw SimulationError(deadlock(device_->name(), owed(), cycle_, device_->waits_for()));
+}
+
+// The access that is not answered yet, as the CPU asked it.
+Access DeviceComponent::owed() const {
+    return {owed_->is_write, base_ + owed_->offset, owed_->size_bytes, owed_->data, 0};
+}
+
+std::string DeviceComponent::place() const {
+    const std::string cycle = "cycle " + std::to_string(cycle_), work = device_->waits_for();
+    if (owed_) return cycle + ": " + debt(device_->name(), owed(), work);
+    return work.empty() ? cycle : cycle + "; device '" + device_->name() + "' waits for " + work;
+}
+
+// Where the run is, for who asks SST while the CPU waits.
+void DeviceComponent::printStatus(SST::Output&) {
+    if (owed_) std::fprintf(stderr, "acalsim is at %s\n", place().c_str());
 }
 
 // SST counts on until its last thread has stopped; the machine's time ended with the CPU's.

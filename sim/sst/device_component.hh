@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "embedded/access.hh"
 #include "embedded/event_queue.hh"
 #include "model/device.hh"
 #include "sst/component.hh"
@@ -26,6 +27,7 @@ public:
 
     void init(unsigned phase) override;
     void finish() override;
+    void printStatus(SST::Output&) override;
 
 protected:
     // A model's parameters, which are `defaults` where `params` does not say otherwise.
@@ -47,6 +49,10 @@ private:
     void leave();
     void wake_when_due();
     void refuse_silence() const;
+    Access owed() const;
+    std::string place() const;
+    template <class Action>
+    void placed(const Action& action) const;
     bool is_idle() const {
         return queue_.empty() && transfers_.empty() && !device_->awaits_peers();
     }

@@ -47,6 +47,9 @@ GRACE_S = 1.0
 LONGEST_SOCKET_PATH = 107
 """Bytes that the system has room for in a Unix socket's address."""
 
+PLACE = "acalsim is at "
+"""What a line of SST's begins with that says where it is."""
+
 NO_OBJECT = "the client's statistics are not a JSON object"
 
 Serve = Callable[[str], Statistics]
@@ -126,13 +129,21 @@ def sst(machine: Machine, options: argparse.Namespace) -> Serve:
 def run_sst(command: list[str]) -> list[str]:
     """Run SST to its end, with one line if that was none, and return its lines to stderr.
 
-    It never outlives this process.
+    It never outlives this process. SIGUSR1 has SST's components say where they are.
     """
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=die_with_parent
     )
+    signal.signal(signal.SIGUSR1, lambda *_: process.send_signal(signal.SIGUSR2))
+    assert process.stderr is not None
+    complaint = []
     try:
-        complaint = process.communicate()[1].strip().splitlines()
+        for line in map(str.rstrip, process.stderr):
+            if line.startswith(PLACE):
+                print(f"serve: {line.removeprefix(PLACE)}", file=sys.stderr, flush=True)
+            elif line:
+                complaint.append(line)
+        process.wait()
     finally:
         process.kill()
         process.wait()
