@@ -46,6 +46,12 @@ def library(machine, waves=False):
         return own.build(device, device.own, cache_folder() / "devices", waves)
 
 
+def waves(path):
+    """Each signal's changes in a waveform, (picosecond, value), by the signal's name."""
+    reader = pytest.importorskip("pywellen", reason="needs pywellen")
+    return {signal.full_name: list(signal.signal) for signal in reader.Waveform(str(path)).all_vars()}
+
+
 class Plugged:
     """A device on an engine of its own, with 1 MiB of RAM."""
 

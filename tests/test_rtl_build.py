@@ -9,7 +9,7 @@ import pytest
 from acalsim_backend.errors import DeviceError
 from acalsim_backend.host import verilator
 from acalsim_backend.machine.rtl import DATA_WIDTHS, Found, check_ports
-from rtl_fixtures import RTL, library, machine_with
+from rtl_fixtures import RTL, library, machine_with, waves
 from simulator_fixtures import RAM, START
 
 TINY = """\
@@ -158,9 +158,15 @@ def test_a_waveform_has_the_times_of_the_simulation(embedded, plugged, tmp_path,
     mover.write(CONTROL=START)
     mover.read("RESULT")
     mover.read("STATUS", advance_cycles=100)
-    total = mover.engine.result()["total_cycles"]
+    total, statistics = mover.engine.result()["total_cycles"], mover.statistics
     del mover.engine
     header = (tmp_path / "run.mine.fst").read_bytes()[:25]
     kind, _, start, end = struct.unpack(">BQQQ", header)
     assert kind == 0 and 5_000_000 <= start < 5_010_000
     assert (total - 1) * 1000 <= end <= total * 1000
+    signals = waves(tmp_path / "run.mine.fst")
+    begun, up, down = (time for time, _ in signals["TOP.busy"])
+    assert [level for _, level in signals["TOP.busy"]] == [0, 1, 0] and begun == start
+    assert down - up == 1000 * statistics["busy_cycles"]
+    assert len(signals["TOP.clk"]) // 2 == statistics["clock_cycles"]
+    assert {data for _, data in signals["TOP.m_axi_araddr"]} >= {RAM, RAM + 64}

@@ -18,7 +18,7 @@ from host_fixtures import captured_function, f
 from own_fixtures import machine_with
 from pipeline_fixtures import refused, report_of
 from qemu_fixtures import firmware_of
-from rtl_fixtures import RTL
+from rtl_fixtures import RTL, library, waves
 from rtl_fixtures import machine_with as machine_with_rtl
 from simulator_fixtures import RAM
 from sst_fixtures import needs_sst
@@ -120,6 +120,18 @@ def test_a_module_that_hangs_is_the_same_line_with_the_state_of_its_signals(sst,
     assert lines[0] == lines[1] and re.fullmatch(
         r"cycle \d+: device 'mine' \(mover\.sv\) hangs: .* busy 1; .*\(valid/ready\)", lines[0]
     )
+
+
+def test_waveforms_are_the_same_to_the_picosecond(sst, verilog, tmp_path):
+    machine = machine_with_rtl(tmp_path, RTL / "mover.sv")
+    library(machine, waves=True)
+    found = []
+    for engine in ("sst", "embedded"):
+        with Bench(machine, "mine", engine, options=["--waves", f"{tmp_path}/{engine}"]) as bench:
+            bench.run(SOURCE=RAM, TARGET=RAM + 4096, STRIDE=64, BURSTS=1, BEATS=4, BEAT_SIZE=4, IDS=1)
+            bench.end()
+        found.append(waves(tmp_path / f"{engine}.mine.fst"))
+    assert found[0] == found[1] and [level for _, level in found[0]["TOP.busy"]] == [0, 1, 0]
 
 
 def test_a_run_that_never_ends_says_where_it_hangs(sst, measure, tmp_path):
