@@ -22,9 +22,10 @@ from pathlib import Path
 
 from ..errors import DeviceError
 from ..files import short_digest
+from .imports import imported
 from .models import ACCESS, INTERRUPT
 from .own_job import Job, parse_job
-from .own_python import class_lines, imported
+from .own_python import class_lines
 from .registers import REGISTERS, Register, refuse_overlaps
 from .rows import Parameter, choice
 from .rtl import OF_RTL
@@ -91,7 +92,7 @@ def read_own(source: Path) -> Own:
     if LANGUAGES[source.suffix] == "py":
         for line, kind, name, values in class_lines(source, text):
             declared.take_python(line, kind, name, values)
-        return declared.own(imported(source))
+        return declared.own(imported(source, DeviceError))
     for line, said in _marked(text):
         declared.take_comment(line, said)
     return declared.own(_included(source, declared.uses))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device in Python, read and not run: its source in, the declarations in its class and what it imports out.
+"""A device in Python, read and not run: its source in, the declarations in its class out.
 
 class SoftmaxUnit(Device):
     lanes = Parameter(16, 1, 1024, "elements a cycle")
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DeviceError
+from .imports import parsed
 
 FIELDS = {
     "Parameter": ("default", "minimum", "maximum", "description"),
@@ -38,34 +39,13 @@ def device_class(source: Path, text: str) -> ast.ClassDef:
     """The one class of the file that derives from Device. Raises DeviceError where there is none, or several."""
     found = [
         node
-        for node in _parsed(source, text).body
+        for node in parsed(source, text, DeviceError).body
         if isinstance(node, ast.ClassDef) and any(_name(base) == "Device" for base in node.bases)
     ]
     if len(found) != 1:
         many = f"{len(found)} classes derive" if found else "no class derives"
         raise DeviceError(f"{source}: {many} from Device; a device's file has one: class NAME(Device)")
     return found[0]
-
-
-def imported(source: Path) -> tuple[Path, ...]:
-    """The file and the modules beside it that it imports, and those that they import."""
-    found: dict[Path, None] = {}
-    waiting = [source]
-    while waiting:
-        path = waiting.pop(0)
-        if path in found:
-            continue
-        found[path] = None
-        tree = _parsed(path, path.read_text(errors="replace"))
-        names = [name for node in ast.walk(tree) for name in _modules(node)]
-        places = [source.parent / name.replace(".", "/") for name in names]
-        waiting += [
-            file
-            for place in places
-            for file in (place.with_name(f"{place.name}.py"), place / "__init__.py")
-            if file.is_file()
-        ]
-    return tuple(found)
 
 
 def called(call: ast.Call) -> str:
@@ -75,27 +55,6 @@ def called(call: ast.Call) -> str:
 def _name(node: ast.expr) -> str:
     """`Device`, also of `acalsim_backend.device.Device`."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _parsed(source: Path, text: str) -> ast.Module:
-    try:
-        return ast.parse(text)
-    except SyntaxError as error:
-        raise DeviceError(f"{source}:{error.lineno}: {error.msg}") from None
-    except ValueError as error:
-        raise DeviceError(f"{source}: {error}") from None
-
-
-def _modules(node: ast.AST) -> list[str]:
-    """Names of the modules that a statement may import."""
-    match node:
-        case ast.Import(names):
-            return [alias.name for alias in names]
-        case ast.ImportFrom(module, names) if module:
-            return [module, *(f"{module}.{alias.name}" for alias in names)]
-        case ast.ImportFrom(_, names):
-            return [alias.name for alias in names]
-    return []
 
 
 def _values(source: Path, kind: str, call: ast.Call) -> tuple[object, ...]:
