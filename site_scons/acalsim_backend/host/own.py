@@ -111,7 +111,11 @@ WITH_WAVES = {**RECIPES, "sv": _verilog(waves=True)}
 
 def library_of(device: Device, own: Own, waves: bool = False) -> Path:
     """The library of one device, built in the user's cache unless it is there. Raises DeviceError."""
-    return build(device, own, cache_folder() / "devices", waves)
+    return build(device, own, _libraries_folder(), waves)
+
+
+def _libraries_folder() -> Path:
+    return cache_folder() / "devices"
 
 
 def libraries(machine: Machine, given: Mapping[str, Path], waves: bool = False) -> dict[str, Path]:
@@ -150,10 +154,11 @@ def build(device: Device, own: Own, folder: Path, waves: bool = False) -> Path:
     seen = of_all + short_digest(*(path for path in sorted(headers.iterdir()) if path.is_file()))
     flags = [*MODEL_CXXFLAGS, *recipe.cxxflags, f"-I{SIM}", f"-I{ROOT}"]
     flags += [f"-isystem{path}" for path in recipe.includes(own)]
-    of_device = [*flags, "-DACALSIM_OWN", f"-I{headers}", f"-I{own.source.parent}"]
+    of_device = [*flags, "-DACALSIM_OWN", f"-I{headers}"]
+    of_user = [*of_device, *([f"-I{own.source.parent}"] if recipe.compiles_source else [])]
     try:
         objects = [
-            *compile_all(made, folder, seen + short_digest(*files), _compiling(of_device)),
+            *compile_all(made, folder, seen + short_digest(*files), _compiling(of_user)),
             *compile_all(SOURCES, folder, seen, _compiling(of_device)),
             *compile_all(recipe.common(), common, of_all, _compiling([*flags, f"-I{common}"])),
         ]
@@ -216,7 +221,9 @@ def main(arguments: list[str]) -> int:
                 raise DeviceError(f"machine '{name}' has no device '{wanted}' of its own")
             device = found[wanted]
             assert device.own is not None
-            library = build(device, device.own, Path(out).absolute().parent / "objects", bool(waves))
+            of_all = not recipe_of(device.own).compiles_source
+            folder = _libraries_folder() if of_all else Path(out).absolute().parent / "objects"
+            library = build(device, device.own, folder, bool(waves))
             shutil.copyfile(library, f"{out}.part")
             os.replace(f"{out}.part", out)
         case _:
