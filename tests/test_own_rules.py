@@ -47,3 +47,43 @@ def test_all_of_vits_softmaxes_go_there_and_nothing_else(vit, engine_library):
     plan = make_plan(vit.ir, machine, timer=timer_for(machine, engine_library))
     driven = [kernel for kernel in plan.kernels if kernel.driven]
     assert [(kernel.anchor.op_type.name, kernel.driven) for kernel in driven] == [("SOFTMAX", "softmax")] * 3
+
+
+HALVES = '''
+from acalsim_backend.rules import Op, Rule
+
+
+class Halves(Rule):
+    matches = "SOFTMAX"
+
+    def driver(self, op: Op) -> str:
+        x, half = op.inputs[0], op.output.elements // 2
+        return f"""
+            for (int i = 0; i < 2; i++) {{
+                uintptr_t base = i ? TWO_DEVICE_BASE : ONE_DEVICE_BASE;
+                WRITE(SOURCE, x0 + i * {half}), WRITE(TARGET, y + i * {half});
+                WRITE(ROWS, {half // x.shape[-1]}), WRITE(COLUMNS, {x.shape[-1]});
+                START();
+            }}
+            WAIT();
+            device_wait(TWO_DEVICE_BASE, op);
+        """
+'''
+
+
+def test_several_own_devices_work_at_the_same_time_beside_built_in_ones(tmp_path):
+    (tmp_path / "rules.py").write_text(HALVES)
+    unit = ROOT / "examples/devices/softmax_py/softmax_unit.py"
+    tables = [
+        f'[devices.{name}]\nmodel = "{unit}"\nlanes = {lanes}\n' for name, lanes in (("one", 4), ("two", 2))
+    ]
+    built_in = "[devices.echo]\nbase = 0x10200000\n[devices.compute]\nbase = 0x10300000\n"
+    (tmp_path / "two.toml").write_text(f'{built_in}{tables[0]}rules = "rules.py"\n{tables[1]}')
+    captured = captured_function(lambda a, b: torch.softmax(a @ b, -1), [f(8, 16), f(16, 24)])
+    (y,), report = pipeline.run_graph(
+        tmp_path / "run", captured.ir, captured.inputs, captured.references, str(tmp_path / "two.toml")
+    )
+    assert report.check.passed and [op.placed_on for op in report.ops] == ["compute", "one"]
+    busy = [report.devices[name]["busy_cycles"] for name in ("one", "two")]
+    assert [report.devices[name]["elements"] for name in ("one", "two")] == [96, 96]
+    assert max(busy) < report.ops[-1].cycles < sum(busy)
