@@ -2,8 +2,9 @@
 """Devices of the user's in a machine file: what their own files declare is checked like what is built in."""
 
 import pytest
+import tomli_w
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.machine.file import load_machine
+from acalsim_backend.machine.file import load_machine, read_table, rooted
 from acalsim_backend.machine.headers import declared_header, machine_header
 
 pytestmark = pytest.mark.quick
@@ -177,3 +178,20 @@ def refuse(action, complaint):
     with pytest.raises(AcalsimError) as refusal:
         action()
     assert complaint in str(refusal.value) and len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_machine_that_lies_elsewhere_finds_its_devices_and_their_rules(tmp_path):
+    (tmp_path / "unit.py").write_text(
+        "from acalsim_backend.device import Device\nclass D(Device):\n    pass\n"
+    )
+    (tmp_path / "rules.py").write_text("")
+    (tmp_path / "here.toml").write_text(
+        '[devices.echo]\nbase = 0x10200000\n[devices.mine]\nmodel = "unit.py"\nrules = "rules.py"\n'
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    table = rooted(read_table(tmp_path / "here.toml"), tmp_path / "here.toml")
+    (elsewhere / "there.toml").write_text(tomli_w.dumps(table))
+    machine = load_machine(str(elsewhere / "there.toml"))
+    assert machine.devices[-1].own.source == tmp_path / "unit.py"
+    assert machine.rules[0].path == tmp_path / "rules.py"

@@ -339,12 +339,15 @@ class _Reader:
 def rooted(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The table of the machine file at `path` as one that may lie elsewhere: its devices' files have whole paths."""
     devices = {
-        name: {**own, "model": str((path.parent / own["model"]).resolve())}
-        if isinstance(own, dict) and is_own(own.get("model", name))
-        else own
+        name: {**own, **_whole_paths(own, name, path.parent)} if isinstance(own, dict) else own
         for name, own in table.get("devices", {}).items()
     }
     return {**table, "devices": devices}
+
+
+def _whole_paths(device: Mapping[str, Any], name: str, folder: Path) -> dict[str, str]:
+    keys = ["model"] * is_own(device.get("model", name)) + ["rules"] * isinstance(device.get("rules"), str)
+    return {key: str((folder / device[key]).resolve()) for key in keys if key in device}
 
 
 def is_own(model: Any) -> bool:
