@@ -171,13 +171,24 @@ def _homes(
             lives[name] = Lifetime(name, sizes[name], first, index)
     whole = int(target.devices[0].parameters["scratchpad_bytes"])
     limit = whole - aligned(whole // part)
-    chosen: list[Lifetime] = []
-    own = [life for life in lives.values() if life.name not in outside and life.size_bytes]
-    for life in sorted(own, key=lambda each: (each.size_bytes * (each.last - each.first + 1), each.name)):
-        if life.size_bytes <= limit and _peak([*chosen, life]) <= limit:
-            chosen.append(life)
+    own = [life for name, life in lives.items() if name not in outside and 0 < life.size_bytes <= limit]
+    own.sort(key=lambda each: (each.size_bytes * (each.last - each.first + 1), each.name))
+    chosen = _fitting([], own, limit)
     stream = whole - _peak(chosen)
     return {name: stream + offset for name, offset in assign_offsets(chosen).items()}, stream
+
+
+def _fitting(chosen: list[Lifetime], others: list[Lifetime], limit: int) -> list[Lifetime]:
+    """`chosen` and those of the others that fit into `limit` bytes beside them, the first ones first.
+
+    Halves are tried as wholes: where all fits, memory is planned once.
+    """
+    if not others or _peak([*chosen, *others]) <= limit:
+        return [*chosen, *others]
+    if len(others) == 1:
+        return chosen
+    middle = len(others) // 2
+    return _fitting(_fitting(chosen, others[:middle], limit), others[middle:], limit)
 
 
 def least_stream(scratchpad_bytes: int) -> int:
