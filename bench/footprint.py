@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Code size and peak RAM of every model's firmware, and the least RAM that its intermediate tensors need.
 
-    ./run python bench/footprint.py [--machine cpu] [--models models]
+    ./run python bench/footprint.py [bert vit ...] [--machine cpu] [--models models]
 
 Builds the ELFs and simulates nothing. `buffers` is the memory that the plan gives to intermediate tensors;
 `least` is the largest sum of the sizes of tensors that live at the same time. Their ratio is what the memory
@@ -29,10 +29,11 @@ def sections(elf):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="of models; all of the folder unless given")
     parser.add_argument("--machine", default="cpu")
     parser.add_argument("--models", type=Path, default=Path("models"))
     options = parser.parse_args()
-    names = sorted(path.stem for path in (ROOT / options.models).glob("[!_]*.py"))
+    names = options.names or sorted(path.stem for path in (ROOT / options.models).glob("[!_]*.py"))
     build = Path("build" if options.machine == "default" else f"build/{options.machine}")
     elfs = (f"{build}/{name}.elf" for name in names)
     scons("-j2", f"MACHINE={options.machine}", f"MODELS={options.models}", *elfs)
