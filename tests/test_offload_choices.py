@@ -57,6 +57,15 @@ def test_what_does_not_pay_goes_to_the_device_where_the_user_says_so(embedded, e
     assert re.fullmatch(r"\d+ cycles on the device, about \d+ on the CPU", kernels[0].reason)
 
 
+def test_ops_of_a_run_share_the_cycles_of_its_start(embedded, engine_library, tmp_path):
+    machine = machine_with(tmp_path, **{**SMALL, "start_cycles": 5000, "lanes": 4, "special_lanes": 1})
+    target = Target(machine, timer_for(machine, engine_library))
+    one = captured_function(lambda a, b: a @ b, (f(8, 8), f(8, 8))).ir
+    two = captured_function(lambda a, b, c: a @ b @ c, (f(8, 8), f(8, 8), f(8, 8))).ir
+    placed = [[kernel.device for kernel in make_schedule(ir, target).kernels] for ir in (one, two)]
+    assert placed == [[None], ["compute", "compute"]]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

@@ -11,6 +11,7 @@ from ..cost.kernels import kernel_cycles
 from ..errors import PlanError
 from ..ir.graph import ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
+from ..ir.ops import ROWS
 from ..machine.machine import Device, Machine
 from ..machine.models import product_rates
 from .attention.attention import Attention
@@ -127,7 +128,8 @@ class Target:
         product, reason = self._product(lowering, op, choice or {})
         if product is None or choice:
             return reason
-        return self._loss(lowering.ir, op, product, DRIVER_CYCLES + copied * COPY_CYCLES)
+        overhead = DRIVER_CYCLES + copied * COPY_CYCLES - self._shared_start(lowering)
+        return self._loss(lowering.ir, op, product, overhead)
 
     def insist(self, op: ACALSimOp, reason: str) -> None:
         """Raise PlanError where the user has chosen how a device computes an op, which it cannot."""
@@ -141,7 +143,7 @@ class Target:
     def _loss(self, ir: ACALSimIR, op: ACALSimOp, product: Product, overhead: int) -> str | None:
         """Why the first device would lose against the CPU; None as soon as one tiling wins.
 
-        `overhead` is what the CPU has to do for the device, in cycles.
+        `overhead` is what the CPU has to do for the device, in cycles, less what the op shares with others.
         """
         cpu, team, fastest = kernel_cycles(self.machine, ir, op), self.devices[:1], None
         for tiling in self._tilings(product, op.name)[:TIMED]:
@@ -150,6 +152,16 @@ class Target:
                 return None
             fastest = device if fastest is None else min(fastest, device)
         return f"{fastest} cycles on the device, about {cpu} on the CPU"
+
+    def _shared_start(self, lowering: Lowering) -> int:
+        """Cycles of a start that an op does not pay alone: its run has other ops, which need the same one."""
+        start = int(self.devices[0].parameters["start_cycles"])
+        if not (start and self.makes_runs):
+            return 0
+        rows = ((op.name, ROWS[op.op_type]) for op in lowering.producer.values())
+        anchors = (name for name, row in rows if not (row.movement or row.is_elementwise))
+        first = next(anchors, None)
+        return start if any(name != first for name in anchors) else 0
 
     def _product(
         self, lowering: Lowering, op: ACALSimOp, choice: Mapping[str, int | str]
