@@ -9,6 +9,7 @@ import torch
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.errors import MachineError
 from acalsim_backend.machine.file import load_machine
+from acalsim_backend.schedule.foretold import foretold
 from acalsim_backend.schedule.passes import make_plan
 from conftest import compiled_examples
 from host_fixtures import captured_function, f
@@ -212,6 +213,7 @@ def test_the_firmware_runs_devices_side_by_side(host_tree, models, tmp_path, com
         (host_tree / "sim/machines/default.toml")
         .read_text()
         .replace('model = "compute"', 'model = "compute"\ncount = 3')
+        .replace("lanes = ", "lanes = 0 #")  # and no program of all kernels for one of them
     )
     machine.write_text(text.replace("[firmware]", f'[firmware]\ncompletion = "{completion}"'))
     host_tree.scons(models, f"MACHINE={machine}", "sim-teams", "verify-teams")
@@ -223,3 +225,28 @@ def test_the_firmware_runs_devices_side_by_side(host_tree, models, tmp_path, com
     )
     assert report["devices"]["compute"]["macs"] and report["devices"]["compute1"]["macs"]
     assert all(sum(op["ledger"].values()) == op["cycles"] for op in report["ops"])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_more_devices_never_make_a_model_of_small_ops_slower(engine_library, tmp_path, count):
+    """One alone makes one program of all; together they would wait for the CPU between any two."""
+
+    def steps(x, w):
+        for _ in range(4):
+            x = torch.tanh(x @ w)
+        return x
+
+    def planned(count):
+        machine = machine_with(tmp_path, WIDE, count=count, lanes=16, special_lanes=4)
+        return make_plan(ir, machine, timer=timer_for(machine, engine_library))
+
+    ir = captured_function(steps, (f(8, 32), f(32, 32))).ir
+    one, several = planned(1), planned(count)
+    assert foretold(several) <= foretold(one) and len(several.target.devices) == 1
+
+
+def test_what_pays_on_several_devices_is_shared_among_them(engine_library, tmp_path):
+    machine = machine_with(tmp_path, WIDE, count=4, lanes=16, special_lanes=4)
+    ir = captured_function(torch.matmul, (f(256, 256), f(256, 256))).ir
+    plan = make_plan(ir, machine, timer=timer_for(machine, engine_library))
+    assert [len(each.lists) for each in plan.offloaded.values()] == [4]

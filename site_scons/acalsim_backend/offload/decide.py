@@ -85,12 +85,18 @@ class Target:
     """A machine's compute devices. What goes there at all is decided by the first one's cycles.
 
     Nothing is placed on a machine without a compute device. `timer` times tilings on the machine's devices;
-    `choices` are the user's.
+    `choices` are the user's. Of `devices`, the machine's others stay idle.
     """
 
-    def __init__(self, machine: Machine, timer: ListTimer | None = None, choices: Choices | None = None):
+    def __init__(
+        self,
+        machine: Machine,
+        timer: ListTimer | None = None,
+        choices: Choices | None = None,
+        devices: Team | None = None,
+    ):
         self.machine, self.choices = machine, choices or {}
-        self.devices = machine.devices_of("compute")
+        self.devices = machine.devices_of("compute") if devices is None else devices
         if self.devices and timer is None:
             raise PlanError(f"machine '{machine.name}' has a compute device; planning for it takes a timer")
         self._timer = timer
@@ -107,6 +113,13 @@ class Target:
     def makes_runs(self) -> bool:
         """Whether kernels that follow each other become one program: of a single device with a vector unit."""
         return self.has_vector_unit and len(self.devices) == 1
+
+    def alone(self) -> Iterator[Target]:
+        """One device of several by itself, one of each kind, where it makes runs of what all make kernel by kernel."""
+        kinds = {device.kind: device for device in reversed(self.devices)} if len(self.devices) > 1 else {}
+        for device in kinds.values():
+            if has_lanes(device):
+                yield Target(self.machine, self._timer, self.choices, (device,))
 
     @property
     def timer(self) -> ListTimer:

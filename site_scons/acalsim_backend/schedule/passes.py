@@ -20,6 +20,7 @@ from . import verify
 from .attention import attention
 from .claim import claim
 from .elide import elide
+from .foretold import foretold
 from .fuse import fuse
 from .living import living
 from .memory import memory
@@ -107,11 +108,16 @@ def make_plan(
 ) -> Plan:
     """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
 
-    `timer` times tilings for a compute device, without which there is none; `choices` are the user's of
-    these. Raises PlanError when the machine's RAM cannot hold the program, for choices of ops that there
-    are not, and naming the pass when what it left does not hold together.
+    Of several devices one alone may be faster than all together, since its kernels become one program; the
+    faster plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
+    are the user's of these. Raises PlanError when the machine's RAM cannot hold the program, for choices of
+    ops that there are not, and naming the pass when what it left does not hold together.
     """
-    plan = run_passes(Plan(ir, Target(machine, timer, choices), keep_all), PASSES, watch)
+    target = Target(machine, timer, choices)
+    if alone := [*target.alone()]:
+        plans = [run_passes(Plan(ir, each, keep_all), PASSES) for each in (target, *alone)]
+        target = min(plans, key=foretold).target
+    plan = run_passes(Plan(ir, target, keep_all), PASSES, watch)
     _refuse_unknown(choices or {}, plan)
     return plan
 
