@@ -5,9 +5,6 @@ import os
 from pathlib import Path
 
 from acalsim_backend.errors import AcalsimError
-from acalsim_backend.host import own as own_host
-from acalsim_backend.machine.own import read_own
-from acalsim_backend.own.new import new_device
 from acalsim_build import products
 from acalsim_build.commands import Word
 from acalsim_build.variables import stop
@@ -33,6 +30,8 @@ def OwnDevices(env):
 
 
 def build_device(env, device):
+    from acalsim_backend.host import own as own_host  # which no other build needs to load
+
     try:
         recipe = own_host.recipe_of(device.own)
     except AcalsimError as error:
@@ -62,11 +61,17 @@ def try_device(env, host, name):
         stop(env, f"there is no own device '{name}' to test; the machine's own are: {known}")
     made = next(made for made in env.OwnDevices() if made.name == name)
     sketch = found[name].own.sketch
-    reads = [str(path) for path in read_own(sketch).reads] if sketch else []
+    reads = sketch_reads(sketch) if sketch else []
     sources = [made, reads, str(env["MACHINE_FILE"]), host.library, env.SstLibrary()]
     options = ["--out", "$TARGET", "--library", Word(host.library), "--device-library", Word(made.library)]
     target = f"{env['BUILD']}/devices/{name}.conformance.txt"
     return env.Room("own.conform", name, target, sources, "$MACHINE_FILE", name, *options, also=["serve"])
+
+
+def sketch_reads(sketch):
+    from acalsim_backend.machine.own import read_own
+
+    return [str(path) for path in read_own(sketch).reads]
 
 
 def NewDevice(env):
@@ -79,6 +84,8 @@ def NewDevice(env):
         stop(env, "new-device takes one name: scons new-device NAME LANGUAGE=py")
     if GetOption("no_exec"):
         stop(env, f"new-device would write {names[0]}/")
+    from acalsim_backend.own.new import new_device
+
     try:
         made = new_device(Path(os.path.expanduser(names[0])), env["LANGUAGE"])
     except AcalsimError as error:

@@ -10,7 +10,6 @@ import shutil
 from acalsim_backend import watch
 from acalsim_backend.errors import AcalsimError
 from acalsim_backend.host import engine, qemu
-from acalsim_backend.host import sst as sst_host
 from acalsim_backend.machine import headers
 from acalsim_build import products
 from acalsim_build.commands import words
@@ -89,6 +88,8 @@ def build_sst_library(env):
     config = shutil.which("sst-config")
     if not config:
         return ()
+    from acalsim_backend.host import sst as sst_host
+
     try:
         compiler, linker = sst_host.compiler().split(), sst_host.linker().split()
     except AcalsimError as error:
