@@ -9,7 +9,8 @@ import hashlib
 import re
 from pathlib import Path
 
-IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)
+IMPORT = re.compile(r"from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)")
+"""At the beginning of a line: `imports` sees to that, since a pattern that began with it would be slow to find."""
 NAME = re.compile(r"\w+")
 
 
@@ -37,7 +38,7 @@ class Package:
     def content(self, module):
         """The digest of a module's text, and the modules that Python runs before it or at its imports."""
         text = self.files[module].read_bytes()
-        named = {name for found in IMPORT.findall(text.decode()) for name in self.named(module, *found)}
+        named = {name for found in imports(text.decode()) for name in self.named(module, *found)}
         ran = {package for name in (module, *named) for package in (*packages(name), name)}
         return hashlib.sha256(text).hexdigest(), (ran & self.files.keys()) - {module}
 
@@ -47,6 +48,13 @@ class Package:
         folders = module.split(".")[: None if is_package else -1]
         base = ".".join(filter(None, [*folders[: len(folders) - len(dots) + 1], name]))
         return [base, *(f"{base}.{word}".lstrip(".") for word in NAME.findall(what))]
+
+
+def imports(text):
+    """(dots, name, what) of each `from DOTS+NAME import WHAT` of a module's text."""
+    for found in IMPORT.finditer(text):
+        if not text[text.rfind("\n", 0, found.start()) + 1 : found.start()].strip(" \t"):
+            yield found.groups()
 
 
 def name_of(path):
