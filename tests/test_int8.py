@@ -217,6 +217,28 @@ def test_a_layer_of_zeros_is_quantised_to_zeros(tmp_path):
     assert np.array_equal(found, module(torch.zeros(2, 4)).detach().numpy())
 
 
+class Steps(nn.Module):
+    """One layer at each of several steps, as a recurrent network has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 16)
+
+    def forward(self, x):
+        for _ in range(5):
+            x = torch.tanh(self.layer(x))
+        return x
+
+
+def test_the_steps_of_a_loop_share_the_int8_form_of_their_weight(tmp_path):
+    torch.manual_seed(0)
+    captured, said = captured_int8(Steps().eval(), torch.randn(3, 16))
+    products = [op for op in captured.ir.ops if op.op_type is T.GEMM_INT8]
+    assert len(said.ops) == len(products) == 5 and len({op.inputs[1] for op in products}) == 1
+    (found,) = Library(tmp_path, {"graph": captured}).run("graph")[:1]
+    assert relative_error(found, captured.references[0]) < 0.03
+
+
 def test_weights_take_a_quarter_of_the_memory():
     module, x = nn.Linear(512, 256), torch.randn(1, 512)
     from acalsim_backend.machine.file import load_machine

@@ -10,6 +10,7 @@ is rounded to int8 at once.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,7 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     quantiser.round_before_moving()
     quantiser.read_int8()
     quantiser.merge_scales()
+    quantiser.share_parameters()
     drop_unread(ir)
     verify(ir)
     forms = (QuantisedTensor(name, of, scale) for name, (of, scale) in quantiser.forms.items())
@@ -64,6 +66,8 @@ class _Quantiser:
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
         self.rounding: dict[str, ACALSimOp] = {}
         """The QUANTIZE of each tensor that has one."""
+        self.params: list[str] = []
+        """The parameters of int8 products."""
         self.forms: dict[str, tuple[str, float]] = {}
         """Tensors that hold another's values divided by a number: by name, the other's name and the number."""
 
@@ -128,6 +132,7 @@ class _Quantiser:
     def _param(self, name: str, array: NDArray[Any]) -> str:
         self.ir.add_tensor(TensorDesc(name, array.shape, str(array.dtype), is_param=True))
         self.ir.constants[name] = np.ascontiguousarray(array)
+        self.params.append(name)
         return name
 
     def _scale_of(self, name: str) -> float:
@@ -270,6 +275,18 @@ class _Quantiser:
             }
             return replace(op, attrs={**op.attrs, **bounds})
         return op
+
+    def share_parameters(self) -> None:
+        """Of parameters that are equal one is read: products of one weight, as those of a loop's steps, share its form."""
+        first: dict[tuple[object, ...], str] = {}
+        shared = {}
+        for name in self.params:
+            array = self.ir.constants[name]
+            key = array.dtype, array.shape, hashlib.sha256(array).digest()
+            shared[name] = first.setdefault(key, name)
+        self.ir.ops = [
+            replace(op, inputs=tuple(shared.get(name, name) for name in op.inputs)) for op in self.ir.ops
+        ]
 
 
 def _float_product(op: ACALSimOp, x: NDArray[Any], w: NDArray[Any]) -> torch.Tensor:
