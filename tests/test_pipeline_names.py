@@ -3,7 +3,6 @@
 
 import os
 import shutil
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def everything_made_of(model):
     made = [f"{model.build}/{model.name}{suffix}" for suffix in (".elf", ".map", ".dump", ".bin")]
     made += [model.report(), model.report(".host"), model.report(".verify"), f"{model.capture}/graph_0.ir"]
     made += [f"{model.reports}/{model.name}.{end}" for end in ("ops.csv", "html")]
-    return made + [f"{model.folder}/{field.default}" for kind in (Code, Data) for field in fields(kind)]
+    return made + [path for kind in (Code, Data) for path in kind.at(model.folder)]
 
 
 @pytest.mark.quick

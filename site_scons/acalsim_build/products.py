@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each stage makes: a field for each file, first its path, after the builder call its node."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 
-@dataclass(frozen=True)
 class Files:
-    """The defaults of the fields are the files' names in the stage's folder."""
+    """A kind of what is made: each annotation is a file, in their order, its default a name in the stage's folder."""
+
+    names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls):
+        cls.names += tuple(vars(cls).get("__annotations__", ()))
+
+    def __init__(self, *files):
+        vars(self).update(zip(self.names, files, strict=True))
 
     @classmethod
     def at(cls, folder):
         """The files' paths in `folder`."""
-        return cls(**{field.name: f"{folder}/{field.default}" for field in fields(cls)})
+        return cls(*(f"{folder}/{getattr(cls, name)}" for name in cls.names))
 
     def __iter__(self):
-        return (getattr(self, field.name) for field in fields(self))
+        return (getattr(self, name) for name in self.names)
 
     def as_nodes(self, nodes):
         """The same files as the nodes that a builder made of their paths."""
         return type(self)(*nodes)
 
 
-@dataclass(frozen=True)
 class Captured(Files):
     """What PyTorch says of a model, and what was read to say it."""
 
@@ -38,7 +41,6 @@ class Captured(Files):
     installed: Any = "installed.txt"
 
 
-@dataclass(frozen=True)
 class Intermediates(Files):
     """What PyTorch computed at every op."""
 
@@ -46,7 +48,6 @@ class Intermediates(Files):
     values: Any = "intermediates.bin"
 
 
-@dataclass(frozen=True)
 class Code(Files):
     """The generated program, but for its values."""
 
@@ -61,14 +62,12 @@ class Code(Files):
     registers: Any = "registers.h"
 
 
-@dataclass(frozen=True)
 class KeepingCode(Code):
     """The same of a program that keeps every op's result."""
 
     kept: Any = "kept.json"
 
 
-@dataclass(frozen=True)
 class Data(Files):
     """The values of parameters and example inputs."""
 
@@ -77,13 +76,11 @@ class Data(Files):
     values: Any = "graph_0_values.obj"
 
 
-@dataclass(frozen=True)
 class Firmware(Files):
     elf: Any
     map: Any
 
 
-@dataclass(frozen=True)
 class Run(Files):
     """What a simulation left behind."""
 
@@ -95,7 +92,6 @@ class Run(Files):
     log: Any = "simulator.log"
 
 
-@dataclass(frozen=True)
 class Report(Files):
     report: Any
     times: Any
@@ -104,16 +100,17 @@ class Report(Files):
     page: Any
 
 
-@dataclass(frozen=True)
 class Table(Files):
     """What a sweep found."""
 
     csv: Any
     page: Any
-    parquet: Any = ()
 
 
-@dataclass(frozen=True)
+class ParquetTable(Table):
+    parquet: Any
+
+
 class OwnDevice(Files):
     """The library NAME.so of a device of the user's, and the files that it is made from."""
 
@@ -125,7 +122,6 @@ class OwnDevice(Files):
         return Path(str(self.library)).stem
 
 
-@dataclass(frozen=True)
 class Host(Files):
     """What runs on this computer: the watcher of captures, and what every simulation loads."""
 
@@ -134,7 +130,7 @@ class Host(Files):
     library: Any
     qemu: Any
     """QEMU's own word that it takes the plugin."""
-    sst: Any = ()
+    sst: Any
 
     @property
     def for_simulation(self):

@@ -39,7 +39,8 @@ class Package:
         """The digest of a module's text, and the modules that Python runs before it or at its imports."""
         text = self.files[module].read_bytes()
         named = {name for found in imports(text.decode()) for name in self.named(module, *found)}
-        ran = {package for name in (module, *named) for package in (*packages(name), name)}
+        modules = {module, *(named & self.files.keys())}
+        ran = {package for name in modules for package in (*packages(name), name)}
         return hashlib.sha256(text).hexdigest(), (ran & self.files.keys()) - {module}
 
     def named(self, module, dots, name, what):

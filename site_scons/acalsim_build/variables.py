@@ -8,6 +8,7 @@ import sys
 
 from acalsim_backend.errors import AcalsimError, printable
 from acalsim_backend.machine.file import find_machine, load_machine
+from acalsim_backend.machine.headers import machine_header
 from acalsim_backend.paths import MACHINES
 from SCons.Script import Help, Variables
 
@@ -133,6 +134,7 @@ def resolve_machine(env):
     env["MACHINE_FILE"] = Word(machine.path)
     env["SST_CONFIG"] = [str(machine.sst_config)] if machine.sst_config else []
     env["MACHINE_VIEW"] = env.Value(machine.compile_view())
+    env["MACHINE_HEADER"] = env.Value(machine_header(machine))
     env["CPU"] = machine.cpu
     env["OWN_DEVICES"], env["OWN_LIBRARIES"] = [device for device in machine.devices if device.own], None
     env["HAS_COMPUTE"] = machine.device("compute") is not None

@@ -19,7 +19,8 @@ def generate(env):
     env["RISCV_CC"] = "$RISCV_GCC" if compiler == "gcc" else compiler
     env["RISCV_CFLAGS"] = " ".join(toolchain.c_flags(cpu))
     env["COMPILER_BINARIES"] = compiler_binaries(env)
-    for method in (riscv_object, Firmware, Listings):
+    env["RUNTIME_OBJECTS"] = None
+    for method in (riscv_object, Runtime, Firmware, Listings):
         env.AddMethod(method)
 
 
@@ -61,16 +62,33 @@ def riscv_object(env, folder, source):
     return made[0]
 
 
+def Runtime(env):
+    """The objects that every firmware of the machine is linked with, the same for all models."""
+    if env["RUNTIME_OBJECTS"] is None:
+        folder = f"{env['BUILD']}/runtime"
+        registers = env.Room(
+            "machine.headers", "registers", f"{folder}/registers.h", [], "registers", "$TARGET"
+        )
+        text, arguments = env["MACHINE_HEADER"], ["machine", "$MACHINE_FILE", "$TARGET"]
+        machine = env.Room("machine.headers", "machine", f"{folder}/machine.h", text, *arguments)
+        made = [env.riscv_object(folder, f"kernels/{name}") for name in toolchain.RUNTIME_SOURCES]
+        env.Depends(made, [registers, machine])
+        env.Clean(made, env.fs.Dir(folder))
+        env["RUNTIME_OBJECTS"] = made
+    return env["RUNTIME_OBJECTS"]
+
+
 def Firmware(env, model, code, data):
     """The model's ELF and its map: runtime, program, values."""
     folder = model.folder
-    runtime = [env.riscv_object(folder, f"kernels/{name}") for name in toolchain.RUNTIME_SOURCES]
     program = [env.riscv_object(folder, str(source)) for source in (code.program, code.weights)]
     env.Depends(program, code.header)
     made = products.Firmware(f"{model.build}/{model.name}.elf", f"{model.build}/{model.name}.map")
     command = ["$RISCV_GCC", "$RISCV_GCCFLAGS", *toolchain.LDFLAGS, "-T", Word(code.script)]
     command += ["-Xlinker", Word(f"-Map={made.map}"), "-o", "$TARGET", "$SOURCES", *toolchain.LIBRARIES]
-    nodes = env.Run("link", made.elf, made, [*runtime, *program, data.values], or_complaint(env, command))
+    nodes = env.Run(
+        "link", made.elf, made, [*env.Runtime(), *program, data.values], or_complaint(env, command)
+    )
     env.Depends(nodes, [code.script, *env["COMPILER_BINARIES"]])
     env.Clean(nodes, [env.fs.Dir(folder), env.fs.Dir(model.capture)])
     return made.as_nodes(nodes)

@@ -93,8 +93,9 @@ def table(env, sweep, out, given, host):
     tilings = {model.name: path for model, _, _ in given for path in model.tiling}
     for name, path in tilings.items():
         arguments += ["--tiling", *words(name, path)]
-    parquet = [f"{out}.parquet"] if env["PARQUET"] == "1" else ()
-    made = products.Table(f"{out}.csv", f"{out}.html", parquet)
+    made = products.Table(f"{out}.csv", f"{out}.html")
+    if env["PARQUET"] == "1":
+        made = products.ParquetTable(*made, f"{out}.parquet")
     captures = [list(nodes) for _, _, (_, nodes) in given]
     sources = [str(sweep.path), str(sweep.machine), captures, list(tilings.values())]
     sources += built_from(env, host)
