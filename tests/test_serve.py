@@ -101,7 +101,12 @@ def test_serve_describes_the_machine_and_keeps_the_guests_statistics(server):
     assert json.loads(process.stats.read_text())["guest"] == {"memory_reads": 1024, "memory_writes": 512}
 
 
-@pytest.mark.parametrize("text", [b"not json", b"[1]", b"\xff\xfe"])
+NESTED = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "text", [b"not json", b"[1]", b"\xff\xfe", NESTED, NESTED[:5] + b"[" * 600 + b"]" * 600 + b"}"]
+)
 def test_statistics_that_are_no_json_object_are_an_error(server, text):
     process = server()
     client = process.client()
@@ -112,6 +117,18 @@ def test_statistics_that_are_no_json_object_are_an_error(server, text):
     assert status == 1
     assert_one_line(err, "serve: the client's statistics are not a JSON object")
     assert not process.stats.exists()
+
+
+def test_statistics_that_no_terminal_can_show_are_shown_with_escapes(server):
+    process = server()
+    client = process.client()
+    greet(client)
+    client.end()
+    text = b'{"memory_reads": "\\ud800\\u001b"}'
+    client.send(request(TEXT, size=TEXT_STATISTICS, data=len(text)) + text)
+    status, out, err = process.finish()
+    assert (status, err) == (0, "")
+    assert "  Memory reads: \\ud800\\x1b\n" in out
 
 
 @pytest.mark.parametrize("how", ["--verbose", "VERBOSE=1"])

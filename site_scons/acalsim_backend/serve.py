@@ -31,7 +31,7 @@ from typing import Any
 
 from . import doors
 from .cli import Parser
-from .errors import ServeError, ToolchainError, run_room
+from .errors import ServeError, ToolchainError, printable, run_room
 from .files import write_atomic
 from .host.library import find_library, load
 from .host.own import libraries, models
@@ -158,10 +158,7 @@ def run_sst(command: list[str]) -> list[str]:
 
 def sst_results(path: Path) -> Statistics:
     """What the bridge wrote; the client's text stands in it as the client sent it."""
-    try:
-        results = json.loads(path.read_bytes())
-    except ValueError:
-        raise ServeError(NO_OBJECT) from None
+    results = from_client(path.read_bytes())
     return statistics_of(results, results["guest"])
 
 
@@ -303,11 +300,18 @@ def is_served(path: str) -> bool:
 def embedded_results(served: dict[str, Any]) -> Statistics:
     """What the embedded engine returned."""
     text, transactions = served.pop("statistics"), served.pop("transactions")
-    try:
-        guest = json.loads(text) if text else None
-    except ValueError:
-        raise ServeError(NO_OBJECT) from None
+    guest = from_client(text) if text else None
     return statistics_of({"device_transactions": transactions, **served}, guest)
+
+
+def from_client(text: bytes | str) -> Any:
+    """What JSON says that a client sent, if it can be said again."""
+    try:
+        found = json.loads(text)
+        doors.text(found)
+    except (ValueError, RecursionError):
+        raise ServeError(NO_OBJECT) from None
+    return found
 
 
 def statistics_of(results: dict[str, Any], guest: Any) -> Statistics:
@@ -326,7 +330,7 @@ def statistics_text(statistics: Statistics) -> str:
         if f"memory_{what}" in guest
     ]
     rows += [("Device transactions", statistics.counters.device_transactions)]
-    return "\n".join(["Statistics:", *(f"  {name}: {value}" for name, value in rows)])
+    return "\n".join(["Statistics:", *(f"  {name}: {printable(str(value))}" for name, value in rows)])
 
 
 def print_event(cycle: int, who: str, text: str) -> None:
