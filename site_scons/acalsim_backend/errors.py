@@ -102,10 +102,29 @@ class AdviseError(AcalsimError):
     room = "advise"
 
 
-_OBEYED = [*range(0x20), *range(0x7F, 0xA0), 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]
-_OBEYED += [*range(0x2060, 0x2070), 0xFEFF, *range(0xD800, 0xE000)]
-_ESCAPES = {sign: chr(sign).encode("unicode_escape").decode() for sign in _OBEYED if chr(sign) not in "\t\n"}
+_OBEYED = (
+    range(0x20),
+    range(0x7F, 0xA0),
+    range(0x61C, 0x61D),
+    range(0x200B, 0x2010),
+    range(0x2028, 0x202F),
+    range(0x2060, 0x2070),
+    range(0xFEFF, 0xFF00),
+    range(0xD800, 0xE000),
+)
 """What a terminal obeys instead of showing it: control characters, directions of writing, halves of characters."""
+
+
+class _Escapes(dict[int, str]):
+    """What str.translate asks for each sign, found when it first comes."""
+
+    def __missing__(self, sign: int) -> str:
+        is_obeyed = any(sign in each for each in _OBEYED) and chr(sign) not in "\t\n"
+        self[sign] = chr(sign).encode("unicode_escape").decode() if is_obeyed else chr(sign)
+        return self[sign]
+
+
+_ESCAPES = _Escapes()
 
 
 def printable(text: str) -> str:

@@ -6,11 +6,12 @@ indentation. That is done once in a build for each module, where SCons's scanner
 """
 
 import hashlib
+import os
 import re
-from pathlib import Path
 
 IMPORT = re.compile(r"from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)")
 """At the beginning of a line: `imports` sees to that, since a pattern that began with it would be slow to find."""
+PACKAGE = "__init__.py"
 NAME = re.compile(r"\w+")
 
 
@@ -18,7 +19,7 @@ class Package:
     """The modules of a package, by names without the package's own: `codegen.values`, and "" for itself."""
 
     def __init__(self, folder):
-        self.files = {name_of(path.relative_to(folder)): path for path in Path(folder).rglob("*.py")}
+        self.files = dict(modules(str(folder)))
         self.contents = {name: self.content(name) for name in self.files}
 
     def digest(self, *modules):
@@ -37,15 +38,16 @@ class Package:
 
     def content(self, module):
         """The digest of a module's text, and the modules that Python runs before it or at its imports."""
-        text = self.files[module].read_bytes()
+        with open(self.files[module], "rb") as file:
+            text = file.read()
         named = {name for found in imports(text.decode()) for name in self.named(module, *found)}
-        modules = {module, *(named & self.files.keys())}
-        ran = {package for name in modules for package in (*packages(name), name)}
+        ours = {module, *(named & self.files.keys())}
+        ran = {package for name in ours for package in (*packages(name), name)}
         return hashlib.sha256(text).hexdigest(), (ran & self.files.keys()) - {module}
 
     def named(self, module, dots, name, what):
         """What `from DOTS+NAME import WHAT` in a module may mean: a module, or modules in a package."""
-        is_package = self.files[module].name == "__init__.py"
+        is_package = self.files[module].endswith(f"/{PACKAGE}")
         folders = module.split(".")[: None if is_package else -1]
         base = ".".join(filter(None, [*folders[: len(folders) - len(dots) + 1], name]))
         return [base, *(f"{base}.{word}".lstrip(".") for word in NAME.findall(what))]
@@ -58,8 +60,14 @@ def imports(text):
             yield found.groups()
 
 
-def name_of(path):
-    return ".".join(path.parent.parts if path.name == "__init__.py" else path.with_suffix("").parts)
+def modules(folder):
+    """(name, path) of every module in the folder of a package."""
+    for place, _, files in os.walk(folder):
+        package = place[len(folder) + 1 :].replace("/", ".")
+        for file in files:
+            if file.endswith(".py"):
+                module = "" if file == PACKAGE else file.removesuffix(".py")
+                yield ".".join(filter(None, (package, module))), f"{place}/{file}"
 
 
 def packages(module):
