@@ -6,6 +6,7 @@ so that exactly the stages whose code changed are redone.
 """
 
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
 
 ROOMS = Package("site_scons/acalsim_backend")
 MACHINE = ("--machine", "$MACHINE_FILE")
+OF_A_MODEL = re.compile("(sim|verify|debug|advise)-(?P<name>.+)")
+"""Targets that need no other model's."""
 PAGE_ASSETS = "#site_scons/acalsim_backend/report/page/assets/*"
 """What pages are made of besides code."""
 
@@ -51,6 +54,7 @@ def generate(env):
     for method in (
         Room,
         Models,
+        Asked,
         Capture,
         Code,
         Data,
@@ -101,6 +105,16 @@ def Models(env):
         return find_models(env["MODEL_FOLDER"], env["MODELS"], env["BUILD"], captures_of(env["PRECISION"]))
     except ModelsError as error:
         return variables.stop(env, str(error))
+
+
+def Asked(env):
+    """The models that the targets are about; where one is about more than models that it names, all."""
+    targets = [OF_A_MODEL.fullmatch(str(target)) for target in COMMAND_LINE_TARGETS]
+    names = {target["name"] for target in targets if target}
+    models = env.Models()
+    if not targets or not all(targets) or names - {model.name for model in models}:
+        return models
+    return [model for model in models if model.name in names]
 
 
 def Room(env, module, subject, made, sources, *arguments, also=()):
