@@ -17,6 +17,7 @@ digest is. installed.txt has what belongs to Python and the system, thousands of
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -232,7 +233,8 @@ def _holds(path: Path, may_write: bool) -> bool:
             return False
         refreshed.append(now)
     if may_write and _text(refreshed) != text:
-        write_atomic(path, _text(refreshed))
+        with contextlib.suppress(OSError):  # what is looked at once more is as right
+            write_atomic(path, _text(refreshed))
     return True
 
 

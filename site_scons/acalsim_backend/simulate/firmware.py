@@ -81,6 +81,12 @@ class Firmware:
                 and section.name != ".weights"
             ]
 
+    @property
+    def memory_bytes(self) -> int:
+        """The bytes of RAM that its segments take."""
+        with open(self.path, "rb") as stream:
+            return sum(each["p_memsz"] for each in ELFFile(stream).iter_segments("PT_LOAD"))
+
     def refuse_collision(self, machine: Machine) -> None:
         """Raise SimulateError where a segment lies where QEMU puts the board's device tree."""
         first = DEVICE_TREE_END - DEVICE_TREE_BYTES

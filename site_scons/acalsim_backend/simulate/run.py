@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +28,7 @@ from ..machine.machine import Machine
 from ..paths import PYTHONPATH
 from ..processes import die_with_parent
 from .firmware import Firmware, trap_message
+from .folder import run_folder
 from .monitor import guest_pc
 from .progress import EVERY_S, Clocks
 from .run_file import Statistics
@@ -81,7 +79,8 @@ def simulate(
     """
     firmware = Firmware(elf)
     firmware.refuse_collision(machine)
-    with private_folder(machine.ram.size_bytes) as folder:
+    copied = elf.stat().st_size if inputs is not None else 0
+    with run_folder(machine.ram.size_bytes, firmware.memory_bytes + copied) as folder:
         if inputs is not None:
             elf = firmware.with_inputs(inputs, folder / "guest.elf")
         recording = folder / "spans.bin" if spans else None
@@ -96,21 +95,6 @@ def simulate(
         outputs = firmware.output_block(folder / "ram", machine.ram.origin)
         statistics = doors.read(folder / "statistics.json", Statistics, SimulateError)
         return Run(statistics, outputs, wall_s, recording.read_bytes() if recording else None)
-
-
-@contextmanager
-def private_folder(ram_bytes: int) -> Iterator[Path]:
-    """A folder of mode 0700, in memory where guest RAM surely fits there; removed at the end."""
-    shm = Path("/dev/shm")
-    parent = None
-    if shm.is_dir() and os.access(shm, os.W_OK):
-        free = os.statvfs(shm)
-        parent = shm if free.f_bavail * free.f_frsize > 2 * ram_bytes else None
-    folder = Path(tempfile.mkdtemp(prefix="acalsim-", dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Session:
