@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users type: variables, targets and options of scons."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -83,6 +84,23 @@ def test_a_cache_folder_serves_another_tree(tree, tmp_path):
     shutil.rmtree(tree / "build/cpu")
     again = tree.scons(f"--cache-dir={tmp_path}/cache", "MACHINE=cpu", "sim-bmm")
     assert "Retrieved `build/cpu/reports/bmm.json' from cache" in again.stdout
+
+
+def test_entries_of_a_cache_folder_that_were_damaged_are_made_anew(tree, tmp_path):
+    cache = f"--cache-dir={tmp_path}/cache"
+    tree.scons(cache, "MACHINE=cpu", "sim-bmm")
+    report, elf = (tree / path for path in ("build/cpu/reports/bmm.json", "build/cpu/bmm.elf"))
+    before = report.read_bytes(), elf.read_bytes()
+    damaged = [path for path in (tmp_path / "cache").glob("*/*") if path.suffix != ".sha256"]
+    assert len(damaged) > 10
+    for path in damaged:
+        os.truncate(path, path.stat().st_size // 2)
+    shutil.rmtree(tree / "build/cpu")
+    again = tree.scons(cache, "MACHINE=cpu", "sim-bmm")
+    assert "Retrieved `build/cpu/bmm.elf'" not in again.stdout
+    assert before == (report.read_bytes(), elf.read_bytes())
+    shutil.rmtree(tree / "build/cpu")
+    assert "Retrieved `build/cpu/bmm.elf' from cache" in tree.scons(cache, "MACHINE=cpu", "sim-bmm").stdout
 
 
 def test_keep_going_builds_the_rest(tree, tmp_path):

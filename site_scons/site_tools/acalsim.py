@@ -20,6 +20,7 @@ from acalsim_build import commands, products, variables
 from acalsim_build.commands import Word, words
 from acalsim_build.interruptible import Spawner
 from acalsim_build.models import ModelsError, captures_of, find_models
+from acalsim_build.shared import CheckedCacheDir
 from acalsim_build.stage_code import Package
 from SCons.Script import COMMAND_LINE_TARGETS, AddOption, GetOption
 
@@ -46,7 +47,7 @@ def generate(env):
     SCons.SConsign.write = or_one_line(SCons.SConsign.write)
     variables.read_variables(env)
     if GetOption("cache_dir"):
-        env.CacheDir(os.path.expanduser(GetOption("cache_dir")))
+        env.CacheDir(os.path.expanduser(GetOption("cache_dir")), CheckedCacheDir)
     if not is_dry():
         variables.lock_build(env)
         if not GetOption("clean"):
