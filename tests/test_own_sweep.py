@@ -7,43 +7,16 @@ import pytest
 from acalsim_backend.machine.file import find_machine, load_machine, read_table
 from acalsim_backend.machine.keys import numeric_keys
 from acalsim_backend.sweep.advise import turned
-from own_fixtures import ECHO_TABLE
+from own_fixtures import RELU_RULES, RELU_UNIT, write_relu_unit
 from pipeline_fixtures import report_of
 
-UNIT = """
-from acalsim_backend.device import Device, Parameter, Register
-
-
-class Unit(Device):
-    work_cycles = Parameter(40, 1, 1000, "of each START")
-    TARGET = Register(0x18, "RW", "address of the result")
-
-    def start(self):
-        words = yield self.read(self.DATA_IN, self.SIZE, "f4")
-        yield self.work_cycles
-        yield self.write(self.TARGET, words * (words > 0))
-"""
-RULES = '''
-from acalsim_backend.rules import Op, Rule
-
-
-class Relu(Rule):
-    matches = "RELU"
-
-    def driver(self, op: Op) -> str:
-        x = op.inputs[0]
-        return f"WRITE(DATA_IN, {x}); WRITE(TARGET, {op.output}); WRITE(SIZE, {x.size_bytes}); RUN();"
-'''
 SWEEP = '[grid]\n"devices.mine.work_cycles" = [40, 100]\n'
 
 
 @pytest.fixture
 def unit(tmp_path):
     """A user's folder, whose device computes the perceptron's ReLU."""
-    (tmp_path / "unit.py").write_text(UNIT)
-    (tmp_path / "rules.py").write_text(RULES)
-    table = '[devices.mine]\nmodel = "unit.py"\nrules = "rules.py"\n'
-    (tmp_path / "user.toml").write_text(ECHO_TABLE + table)
+    write_relu_unit(tmp_path)
     (tmp_path / "my.toml").write_text(SWEEP)
     return tmp_path
 
@@ -62,22 +35,22 @@ def test_an_own_devices_keys_are_swept_and_its_files_noticed(unit, tree):
     (tree / "build/user/sweeps/my/mlp.csv").unlink()
     assert "points: 2 kept" in sweep()[1]
 
-    (unit / "unit.py").write_text(UNIT.replace("yield self.work_cycles", "yield 7 + self.work_cycles"))
+    (unit / "unit.py").write_text(RELU_UNIT.replace("yield self.work_cycles", "yield 7 + self.work_cycles"))
     rows, said = sweep()
     assert rows == [(fast[0] + 7, "True"), (slow[0] + 7, "True")] and "points: 2 simulated" in said
-    (unit / "rules.py").write_text(RULES.replace('"RELU"', '"SIGMOID"'))
+    (unit / "rules.py").write_text(RELU_RULES.replace('"RELU"', '"SIGMOID"'))
     rows, _ = sweep()
     assert rows[0] == rows[1] and rows[0][0] not in (fast[0], fast[0] + 7)
 
 
 def test_one_device_in_two_files_is_one_sweep_and_a_file_that_is_none_a_row_without_result(unit, tree):
-    (unit / "quick.py").write_text(UNIT.replace("yield self.work_cycles", "yield 1"))
+    (unit / "quick.py").write_text(RELU_UNIT.replace("yield self.work_cycles", "yield 1"))
     (unit / "bad.py").write_text("class Unit(\n")
     (unit / "my.toml").write_text('[grid]\n"devices.mine.model" = ["unit.py", "quick.py", "bad.py"]\n')
     sweep = (f"MACHINE={unit}/user.toml", "sweep-mlp", f"SWEEP={unit}/my.toml")
     done = tree.scons(*sweep, check=False)
     assert done.returncode and f"device: {unit}/bad.py:1: '(' was never closed" in done.stderr
-    (unit / "bad.py").write_text(UNIT)
+    (unit / "bad.py").write_text(RELU_UNIT)
     assert "points: 2 kept, 1 simulated" in tree.scons(*sweep).stdout
     slow, quick, other = csv.DictReader((tree / "build/user/sweeps/my/mlp.csv").read_text().splitlines())
     assert int(slow["total_cycles"]) == int(quick["total_cycles"]) + 39 == int(other["total_cycles"])
