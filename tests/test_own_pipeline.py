@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Own devices in builds: what a change redoes, what is said of mistakes, and the targets that begin and try one."""
 
+import json
+
 import pytest
 from own_fixtures import ECHO_TABLE, RELU_UNIT, write_relu_unit
 from pipeline_fixtures import refused, report_of
@@ -112,6 +114,13 @@ def test_a_new_device_is_begun_and_passes_the_suite(tree, tmp_path):
     said = tree.scons(machine, "test-device-my_unit").stdout
     assert "ok        a thousand random accesses are answered" in said and "BROKEN" not in said
     assert "up to date" in tree.scons(machine, "test-device-my_unit").stdout
+    tree.scons(machine, "sim-mlp")
+    report = report_of(tree, "mlp", "build/my_unit")
+    assert {op["type"]: op["placed_on"] for op in report["ops"]} == {"GEMM": "compute", "RELU": "my_unit"}
+    assert report["check"]["passed"] and report["devices"]["my_unit"]["words"] == 128
+    trace = json.loads((tree / "build/my_unit/reports/mlp.trace.json").read_text())["traceEvents"]
+    (work,) = [event for event in trace if event["name"] == "work"]
+    assert work["dur"] == report["devices"]["my_unit"]["busy_cycles"] and work["args"] == {"op": "relu_1"}
     assert refused(
         tree.scons(machine, "test-device-other", check=False), "no own device 'other'.* own are: my_unit"
     )
