@@ -11,6 +11,30 @@ from simulator_fixtures import CONTROL, ECHO, END, RAM, RESULT, START
 
 ECHO_TABLE = f"[devices.echo]\nbase = {ECHO:#x}\n"
 RAM_BYTES = 1 << 20
+RELU_UNIT = """
+from acalsim_backend.device import Device, Parameter, Register
+
+
+class Unit(Device):
+    work_cycles = Parameter(40, 1, 1000, "of each START")
+    TARGET = Register(0x18, "RW", "address of the result")
+
+    def start(self):
+        words = yield self.read(self.DATA_IN, self.SIZE, "f4")
+        yield self.work_cycles
+        yield self.write(self.TARGET, words * (words > 0))
+"""
+RELU_RULES = """
+from acalsim_backend.rules import Op, Rule
+
+
+class Relu(Rule):
+    matches = "RELU"
+
+    def driver(self, op: Op) -> str:
+        x = op.inputs[0]
+        return f"WRITE(DATA_IN, {x}); WRITE(TARGET, {op.output}); WRITE(SIZE, {x.size_bytes}); RUN();"
+"""
 
 
 def machine_with(folder, name, text, table=""):
@@ -18,6 +42,15 @@ def machine_with(folder, name, text, table=""):
     (folder / name).write_text(text)
     (folder / "mine.toml").write_text(f'{ECHO_TABLE}[devices.mine]\nmodel = "{name}"\n{table}')
     return load_machine(str(folder / "mine.toml"))
+
+
+def write_relu_unit(folder, unit=RELU_UNIT):
+    """A machine in `folder`, user.toml, whose own device computes every ReLU."""
+    (folder / "unit.py").write_text(unit)
+    (folder / "rules.py").write_text(RELU_RULES)
+    table = '[devices.mine]\nmodel = "unit.py"\nrules = "rules.py"\n'
+    (folder / "user.toml").write_text(ECHO_TABLE + table)
+    return f"MACHINE={folder}/user.toml"
 
 
 @dataclass

@@ -9,7 +9,7 @@ import sys
 import pytest
 from acalsim_backend import device
 from acalsim_backend.own import conform
-from acalsim_backend.own.checks import both_engines_agree, values_are_the_sketchs
+from acalsim_backend.own.checks import both_engines_agree, values_are_those_of_the_sketch
 from conftest import ROOT
 
 PAGE = (ROOT / "docs/own_device.md").read_text()
@@ -46,7 +46,7 @@ def test_the_tables_name_every_method_and_every_check():
     named = {name for row in rows for name in re.findall(r"`(?:self\.)?(\w+)", row)}
     own = {name for name in vars(device.Device) if not name.startswith("_") and not name.isupper()}
     assert own <= named, own - named
-    checks = [*conform.ALWAYS, *conform.WITH_JOB, values_are_the_sketchs, both_engines_agree]
+    checks = [*conform.ALWAYS, *conform.WITH_JOB, values_are_those_of_the_sketch, both_engines_agree]
     text = re.sub(r"[',]", "", section("What every device promises")).lower()
     for check in checks:
         assert f"| {check.__name__.replace('_', ' ')} |" in text, check.__name__

@@ -126,5 +126,5 @@ def test_the_pages_cycles_are_those_of_the_three(verilog, engine_library):
 def test_it_keeps_a_devices_promises(verilog, engine_library, tmp_path):
     options = ["--library", str(engine_library)]
     trial = checks.trial_of(load_machine(MACHINE), "softmax", str(tmp_path), "embedded", options)
-    for check in (*conform.ALWAYS[:4], *conform.WITH_JOB, checks.values_are_the_sketchs):
+    for check in (*conform.ALWAYS[:4], *conform.WITH_JOB, checks.values_are_those_of_the_sketch):
         check(trial)

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "model/span_log.hh"
+#include "model/unit.hh"
 
 // A device of the user's has more registers than all devices have, and a copy of this file.
 #ifdef ACALSIM_OWN
@@ -154,6 +155,7 @@ void Device::become(std::uint32_t status) {
     if (!was_busy && busy()) busy_since_ = host_.now();
     if (was_busy && !busy()) {
         busy_cycles_ += host_.now() - busy_since_;
+        keep_work();
         if (interrupts_) interrupt();
         // An event of its own: the model may still be in the middle of what it does when done.
         if (!stalled_.empty()) host_.schedule(0, [this] { release_stalled(); });
@@ -242,6 +244,21 @@ void Device::keep_span(const Block& block, std::uint16_t code, Cycle begin) cons
     span.track = kTransferTrack;
     span.code = code;
     log->add(span);
+}
+
+// Work that is done, of a device of the user's: of others the commands say more.
+void Device::keep_work() {
+#ifdef ACALSIM_OWN
+    SpanLog* const log = host_.span_log();
+    if (!log || busy_since_ == host_.now()) return;
+    Span span{};
+    span.begin = busy_since_;
+    span.end = host_.now();
+    span.track = kUnitTrack + static_cast<std::uint8_t>(Unit::compute);
+    span.code = kWork;
+    span.index = ++works_;
+    log->add(span);
+#endif
 }
 
 void Device::log(const char* format, ...) const {

@@ -132,6 +132,7 @@ protected:
 
 private:
     void keep_span(const Block& block, std::uint16_t code, Cycle begin) const;
+    void keep_work();
     const DeclaredRegister* declared(const Request& request) const;
     const char* register_name(const Request& request) const;
     bool allowed(const Request& request) const;
@@ -152,6 +153,7 @@ private:
     bool interrupts_ = false;  // at each end of work
     std::uint64_t life_ = 0;   // counts resets
     std::uint64_t transactions_ = 0;
+    std::uint32_t works_ = 0;
     Cycle busy_cycles_ = 0;
     Cycle busy_since_ = 0;
 };

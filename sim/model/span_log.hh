@@ -17,6 +17,10 @@ enum : std::uint8_t { kAccessTrack, kTransferTrack, kUnitTrack };
 // What an access or a transfer does.
 enum : std::uint16_t { kReads, kWrites, kSleeps };
 
+// What a span of a unit is that is no command: all of an own device's work, from START to its end,
+// the `index`th.
+constexpr std::uint16_t kWork = 0xFFFF;
+
 // From the cycle `begin` until the cycle `end`. Of an access: its address, what was read or
 // written, and in `index` the account of the CPU. Of a transfer: where in RAM. Of a command, whose
 // code is `code`: its place in the list at `value`; of a tile in RAM its address, and as m, n and k

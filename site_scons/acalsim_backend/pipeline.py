@@ -24,6 +24,7 @@ from .errors import ToolchainError
 from .files import write_files
 from .host import qemu
 from .host.build import host_tools
+from .host.own import serve_options
 from .host.toolchain import PREFIX, compiler_version, find_compiler
 from .ir.graph import ACALSimIR
 from .ir.verify import verify
@@ -94,7 +95,13 @@ def run_program(
     machine, plan = program.machine, program.plan
     block = placed_inputs(plan, [array.tobytes() for array in inputs])
     run = simulate(
-        program.elf, machine, engine, host_tools(), block or None, spans=machine.energy is not None
+        program.elf,
+        machine,
+        engine,
+        host_tools(),
+        block or None,
+        engine_options=serve_options(machine),
+        spans=machine.energy is not None,
     )
     recording = parse_spans(run.spans, "the recording") if run.spans else None
     happened = timeline(plan, run.statistics, recording, machine.ram.timing) if recording else None

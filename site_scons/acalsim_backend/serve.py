@@ -74,6 +74,8 @@ def embedded(machine: Machine, options: argparse.Namespace) -> Serve:
             simulator.add_device(known[device.name], device.name, device.base, dict(device.parameters))
         except ValueError as error:
             raise ServeError(f"{machine.path}: {error}") from None
+        except library.SimulationError as error:  # of a device of the user's, in Python
+            raise ServeError(str(error)) from None
 
     def serve(path: str) -> Statistics:
         with listening(path) as listener, ending_in_time(path, simulator.place):

@@ -6,6 +6,7 @@
 import os
 
 from acalsim_backend.errors import AcalsimError
+from acalsim_backend.machine.file import load_machine
 from acalsim_build import products
 from acalsim_build.commands import Word, words
 from acalsim_build.models import captures_of
@@ -97,8 +98,7 @@ def table(env, sweep, out, given, host):
     if env["PARQUET"] == "1":
         made = products.ParquetTable(*made, f"{out}.parquet")
     captures = [list(nodes) for _, _, (_, nodes) in given]
-    sources = [str(sweep.path), str(sweep.machine), captures, list(tilings.values())]
-    sources += built_from(env, host)
+    sources = [captures, list(tilings.values()), built_from(env, host, sweep.reads)]
     subject = out.removeprefix(f"{env['BUILD']}/sweeps/")
     return list(env.Room("sweep", subject, made, sources, *arguments))
 
@@ -110,13 +110,14 @@ def Advise(env, model, capture, host):
     refuse_engine(env)
     arguments = ["$TARGET", "--model", Word(model.name), "--captured", Word(model.capture), *MACHINE]
     arguments += [word for path in model.tiling for word in words("--tiling", path)] + crew(env, host)
-    sources = [list(capture), str(env["MACHINE_FILE"]), model.tiling, built_from(env, host)]
+    reads = load_machine(str(env["MACHINE_FILE"])).reads
+    sources = [list(capture), model.tiling, built_from(env, host, reads)]
     return env.Room("sweep.advise", model.name, model.report(".advice"), sources, *arguments)
 
 
-def built_from(env, host):
-    """What programs, simulations and pages are made of besides models, machines and the package's code."""
-    return [host.for_simulation, env.Glob("kernels/*"), env.Glob(PAGE_ASSETS)]
+def built_from(env, host, reads):
+    """What programs, simulations and pages are made of besides models and the package's code."""
+    return [sorted(map(str, reads)), host.for_simulation, env.Glob("kernels/*"), env.Glob(PAGE_ASSETS)]
 
 
 def crew(env, host):

@@ -127,6 +127,11 @@ def libraries(machine: Machine, given: Mapping[str, Path], waves: bool = False) 
     }
 
 
+def serve_options(machine: Machine) -> list[str]:
+    """What tells `serve` where the libraries of own devices are, which are built first: it is to listen soon."""
+    return [f"--device={name}={path}" for name, path in libraries(machine, {}).items()]
+
+
 def models(machine: Machine, libraries: Mapping[str, Path]) -> dict[str, str]:
     """What an engine takes for the model of each device, by the device's name: a built-in one's name, or a library
     and what that is told."""

@@ -89,6 +89,12 @@ class Machine:
     rules: tuple[RuleFile, ...] = ()
     """The files that give ops to devices, in the order of the machine file."""
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """All files of the user's that a run on the machine follows from: its own, devices' and rules'."""
+        own = [path for device in self.devices if device.own for path in device.own.reads]
+        return (self.path, *own, *(path for each in self.rules for path in each.files))
+
     def device(self, model: str) -> Device | None:
         """The first device of that model, or None."""
         return next(iter(self.devices_of(model)), None)

@@ -298,7 +298,7 @@ def both_engines_agree(trial: Trial) -> None:
         expect(jobs_of(trial) == jobs_of(other), "the same jobs have other results or cycles in SST")
 
 
-def values_are_the_sketchs(trial: Trial) -> str:
+def values_are_those_of_the_sketch(trial: Trial) -> str:
     """Returns how its cycles compare."""
     sketch = sketch_of(trial)
     mine, its = jobs_of(trial), jobs_of(sketch)

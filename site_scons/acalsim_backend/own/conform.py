@@ -34,7 +34,7 @@ from .checks import (
     registers_are_as_declared,
     the_same_jobs_take_the_same_cycles,
     trial_of,
-    values_are_the_sketchs,
+    values_are_those_of_the_sketch,
 )
 
 ALWAYS: tuple[Check, ...] = (
@@ -77,7 +77,7 @@ def checks_of(trial: Trial) -> Iterator[tuple[Check, str]]:
     no_job = "" if trial.own.job else f"{trial.own.source.name} declares no job"
     yield from ((check, "") for check in ALWAYS)
     yield from ((check, no_job) for check in WITH_JOB)
-    yield values_are_the_sketchs, no_job or ("" if trial.own.sketch else "there is no sketch")
+    yield values_are_those_of_the_sketch, no_job or ("" if trial.own.sketch else "there is no sketch")
     yield (
         both_engines_agree,
         "" if shutil.which("sst") and shutil.which("sst-config") else "SST is not installed",

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..machine.commands import COMMANDS
 from ..machine.registers import REGISTERS, WINDOW_BYTES
-from ..simulate.span_file import READS, SLEEPS, Spans
+from ..simulate.span_file import READS, SLEEPS, WORK, Spans
 from .report_file import Report
 from .timeline import NO_OP, DeviceLanes, Lane, Timeline, side_by_side
 
@@ -123,10 +123,12 @@ def access_facts(span: Mapping[str, int]) -> dict[str, object]:
 
 
 def command_name(span: Mapping[str, int]) -> str:
-    return COMMAND_NAMES.get(span["code"], f"command {span['code']}")
+    return "work" if span["code"] == WORK else COMMAND_NAMES.get(span["code"], f"command {span['code']}")
 
 
 def command_facts(span: Mapping[str, int]) -> dict[str, object]:
+    if span["code"] == WORK:
+        return {}
     facts: dict[str, object] = {"command": span["index"], "list": hex(span["value"]), "tile": tile(span)}
     if span["bytes"]:
         facts |= {"bytes": span["bytes"], "address": hex(span["address"])}

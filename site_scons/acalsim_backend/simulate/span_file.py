@@ -20,6 +20,9 @@ ACCESSES, TRANSFERS, FIRST_UNIT = range(3)
 READS, WRITES, SLEEPS = range(3)
 """Codes of accesses and transfers."""
 
+WORK = 0xFFFF
+"""Code of a unit's span that is no command: all of an own device's work, from START to its end."""
+
 SPAN = np.dtype(
     [(name, "<u8") for name in ("begin", "end", "bytes", "address", "value")]
     + [(f"{name}_bytes", "<u8") for name in ("scratchpad", "accumulator")]

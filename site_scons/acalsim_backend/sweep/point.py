@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import AcalsimError, MachineError, PlanError
 from ..host import qemu
 from ..host.toolchain import CLANG, compiler_version
 from ..machine.machine import Machine
@@ -70,6 +71,10 @@ class Failed:
 
     message: str
     is_illegal: bool
+
+    @classmethod
+    def of(cls, error: AcalsimError) -> Failed:
+        return cls(f"{error.room}: {error}", isinstance(error, MachineError | PlanError))
 
 
 Outcome = Measured | Failed

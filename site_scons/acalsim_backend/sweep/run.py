@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import MachineError
+from ..errors import AcalsimError
 from ..machine.file import machine_of
 from .cache import Cache
 from .crew import Crew
@@ -46,8 +46,8 @@ class Runner:
         """What can be said of a point without measuring it."""
         try:
             return self.cache.point(point_key(job, machine_of(job.table, Path(job.machine))))
-        except MachineError as error:
-            return Failed(f"{error.room}: {error}", True)
+        except AcalsimError as error:
+            return Failed.of(error)
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         if isinstance(outcome, Measured):

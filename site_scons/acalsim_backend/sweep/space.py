@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ MOST_POINTS = 100_000
 KINDS = ("grid", "list", "sample")
 OBJECTIVES = ("total_cycles", "sram_bytes", "macs_per_cycle", "energy_pj")
 DEFAULT_COUNT, DEFAULT_SEED = 100, 0
+NAMING_FILES = (".model", ".rules")
+"""How keys end whose values are files."""
 
 Point = Mapping[str, Value]
 
@@ -79,6 +81,26 @@ class Sweep:
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def reads(self) -> set[Path]:
+        """All files of the user's that a point follows from: the sweep's, and those of any of its machines."""
+        naming = [key for key in self.keys if key.endswith(NAMING_FILES)]
+        found = {self.path}
+        for names in itertools.product(*(self.values(key) for key in naming)):
+            try:
+                changed = with_keys(self.table, dict(zip(naming, names, strict=True)))
+                found.update(machine_of(changed, self.machine).reads)
+            except AcalsimError:  # no point has that one, or it is without a result
+                continue
+        return found
+
+    def values(self, key: str) -> Iterable[Value]:
+        """Those that points have, or may draw, of a key that is no range."""
+        axis = self.axes.get(key)
+        if isinstance(axis, Choices):
+            return axis.values
+        return dict.fromkeys(point[key] for point in self.points if key in point)
 
 
 def read_sweep(given: str | Path, default_machine: str = "default", searches: bool = False) -> Sweep:

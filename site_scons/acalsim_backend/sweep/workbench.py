@@ -19,10 +19,11 @@ from ..check.check import check
 from ..check.placement_file import RegionRow
 from ..codegen.generator import code_files, timer_for
 from ..codegen.values import captured_data
-from ..errors import AcalsimError, MachineError, PlanError, SweepError
+from ..errors import AcalsimError, SweepError
 from ..files import sha256, write_atomic, write_if_changed
 from ..host import qemu
 from ..host.library import load
+from ..host.own import serve_options
 from ..host.toolchain import compiler_version
 from ..host.tools import Tools
 from ..ir.graph import ACALSimIR
@@ -93,7 +94,7 @@ class Workbench:
         try:
             return self.measure(job)
         except AcalsimError as error:
-            return Failed(f"{error.room}: {error}", isinstance(error, MachineError | PlanError))
+            return Failed.of(error)
 
     def measure(self, job: Job) -> Measured:
         """The point's result, from the cache where it has it. Raises the AcalsimError of the room that stops it."""
@@ -141,7 +142,7 @@ class Workbench:
         elf, placement = self.build(program, machine)
         file, accesses = self.folder / f"{machine.name}.toml", self.folder / "accesses"
         write_atomic(file, tomli_w.dumps(rooted(job.table, Path(job.machine))))
-        options = [f"--record={accesses}"]
+        options = [f"--record={accesses}", *serve_options(machine)]
         run = simulate(
             elf,
             replace(machine, path=file),
