@@ -261,6 +261,20 @@ class ACALSimIR:
         place = next(index for index, op in enumerate(self.ops) if op.name == old.name)
         self.ops[place : place + 1] = new
 
+    def drop_needless(self) -> None:
+        """Take out what no output needs; inputs and parameters stay."""
+        needed, kept = set(self.outputs), []
+        for op in reversed(self.ops):
+            if needed & set(op.outputs):
+                needed |= set(op.inputs)
+                kept.append(op)
+        self.ops = kept[::-1]
+        self.tensors = {
+            name: desc
+            for name, desc in self.tensors.items()
+            if name in needed or desc.is_input or desc.is_param
+        }
+
     def copy(self) -> ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
