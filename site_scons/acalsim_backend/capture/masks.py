@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.shapes import dimension
-from .fold import drop_unread
 
 T = ACALSimOpType
 LOWEST = -(2 - 2**-7) * 2.0**127
@@ -34,7 +33,7 @@ def read_masks(ir: ACALSimIR) -> None:
             limit = _causal(ir, op, producer)
             if limit is not None:
                 ir.ops[place] = replace(op, attrs={**op.attrs, "causal": limit})
-    drop_unread(ir)
+    ir.drop_unread()
 
 
 def _constant(ir: ACALSimIR, name: str) -> NDArray[Any] | None:

@@ -21,7 +21,6 @@ from ..ir.ops import ROWS
 from ..ir.verify import verify
 from .capture_file import QuantisedTensor
 from .factors import free_factors
-from .fold import drop_unread
 
 T = ACALSimOpType
 PRODUCTS = (T.MATMUL, T.BMM, T.GEMM, T.CONV)
@@ -35,7 +34,7 @@ def narrow(ir: ACALSimIR, names: Collection[str] | None = None) -> tuple[Quantis
     freed = free_factors(ir, names)
     narrower = _Narrower(ir, names | freed.moved, freed.products)
     ir.ops = narrower.ops_of(ir.ops)
-    drop_unread(ir)
+    ir.drop_unread()
     verify(ir)
     forms = {name: freed.of.get(of, (of, 1.0)) for of, name in narrower.forms.items()}
     return tuple(QuantisedTensor(name, *of) for name, of in {**freed.of, **forms}.items())

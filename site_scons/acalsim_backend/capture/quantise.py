@@ -23,7 +23,6 @@ from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.verify import verify
 from .capture_file import Quantised, QuantisedOp, QuantisedTensor
-from .fold import drop_unread
 from .scales import channel_scales, inverse, rounded, scale_of
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     quantiser.read_int8()
     quantiser.merge_scales()
     quantiser.share_parameters()
-    drop_unread(ir)
+    ir.drop_unread()
     verify(ir)
     forms = (QuantisedTensor(name, of, scale) for name, (of, scale) in quantiser.forms.items())
     return Quantised(tuple(rows), tuple(forms))
@@ -61,7 +60,7 @@ def _untied(ir: ACALSimIR) -> None:
 
 class _Quantiser:
     def __init__(self, ir: ACALSimIR, values: Mapping[str, Any]):
-        self.ir, self.values = ir, values
+        self.ir, self.values, self.makers = ir, values, ir.producers()
         self.scales: dict[str, float] = {}
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
         self.rounding: dict[str, ACALSimOp] = {}
@@ -117,7 +116,20 @@ class _Quantiser:
         ]
         params += [self._param(f"{op.name}_bias", ir.constants[bias[0]])] if bias else []
         row = QuantisedOp(op.name, scale, self._error(op, scale, whole * own.reshape(shape)))
-        return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params))
+        attrs = {**op.attrs, "float32": self._float_weight(op)} if self._is_given(x) else op.attrs
+        return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params), attrs=attrs)
+
+    def _is_given(self, name: str) -> bool:
+        """Whether a tensor is an input of the network, or one that is moved."""
+        while (op := self.makers.get(name)) is not None and ROWS[op.op_type].movement:
+            (name,) = op.inputs
+        return self.ir.tensors[name].is_input
+
+    def _float_weight(self, op: ACALSimOp) -> str:
+        """The weight, once more, of which the product can be as well."""
+        name = self.ir.add_tensor(replace(self.ir.tensors[op.inputs[1]], name=f"{op.name}_float")).name
+        self.ir.constants[name] = np.ascontiguousarray(self.ir.constants[op.inputs[1]], np.float32)
+        return name
 
     def _error(self, op: ACALSimOp, scale: float, weight: NDArray[Any]) -> float:
         """The error that the op adds by itself: its exact input rounded, its weights rounded."""
@@ -267,7 +279,8 @@ class _Quantiser:
         if op.op_type is T.DEQUANTIZE:
             return replace(op, attrs={"scale": op.attrs["scale"] * factor})
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
-            for name in op.inputs[2:]:
+            others = [op.attrs["float32"]] if "float32" in op.attrs else []
+            for name in (*op.inputs[2:], *others):
                 self.ir.constants[name] = (self.ir.constants[name] * np.float32(factor)).astype(np.float32)
         elif op.op_type in (T.HARDTANH, T.CLAMP):
             bounds = {

@@ -275,6 +275,14 @@ class ACALSimIR:
             if name in needed or desc.is_input or desc.is_param
         }
 
+    def drop_unread(self) -> None:
+        """Take out the parameters that no op reads, in no form."""
+        read = {name for op in self.ops for name in (*op.inputs, op.attrs.get("float32"))}
+        for name in self.params:
+            if name not in read and name not in self.outputs:
+                del self.tensors[name]
+                self.constants.pop(name, None)
+
     def copy(self) -> ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)

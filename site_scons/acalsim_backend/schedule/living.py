@@ -12,4 +12,4 @@ def living(plan: Plan) -> Plan:
     """The graph without what is computed in vain; inputs and parameters stay."""
     ir = plan.ir.copy()
     ir.drop_needless()
-    return replace(plan, ir=ir)
+    return replace(plan, ir=ir, given=plan.ir)
