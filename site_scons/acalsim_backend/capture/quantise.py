@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
+from ..ir.products import in_int8, rounding
 from ..ir.verify import verify
 from .capture_file import Quantised, QuantisedOp, QuantisedTensor
 from .scales import channel_scales, inverse, rounded, scale_of
@@ -40,6 +41,7 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     quantiser.round_before_moving()
     quantiser.read_int8()
     quantiser.merge_scales()
+    quantiser.keep_forms()
     quantiser.share_parameters()
     ir.drop_unread()
     verify(ir)
@@ -60,11 +62,13 @@ def _untied(ir: ACALSimIR) -> None:
 
 class _Quantiser:
     def __init__(self, ir: ACALSimIR, values: Mapping[str, Any]):
-        self.ir, self.values, self.makers = ir, values, ir.producers()
+        self.ir, self.values = ir, values
         self.scales: dict[str, float] = {}
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
         self.rounding: dict[str, ACALSimOp] = {}
         """The QUANTIZE of each tensor that has one."""
+        self.merged: set[str] = set()
+        """The QUANTIZEs whose operands are scaled where they are made."""
         self.params: list[str] = []
         """The parameters of int8 products."""
         self.forms: dict[str, tuple[str, float]] = {}
@@ -116,20 +120,8 @@ class _Quantiser:
         ]
         params += [self._param(f"{op.name}_bias", ir.constants[bias[0]])] if bias else []
         row = QuantisedOp(op.name, scale, self._error(op, scale, whole * own.reshape(shape)))
-        attrs = {**op.attrs, "float32": self._float_weight(op)} if self._is_given(x) else op.attrs
+        attrs = {**op.attrs, "float32": self._param(f"{op.name}_float", np.array(weight, np.float32))}
         return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params), attrs=attrs)
-
-    def _is_given(self, name: str) -> bool:
-        """Whether a tensor is an input of the network, or one that is moved."""
-        while (op := self.makers.get(name)) is not None and ROWS[op.op_type].movement:
-            (name,) = op.inputs
-        return self.ir.tensors[name].is_input
-
-    def _float_weight(self, op: ACALSimOp) -> str:
-        """The weight, once more, of which the product can be as well."""
-        name = self.ir.add_tensor(replace(self.ir.tensors[op.inputs[1]], name=f"{op.name}_float")).name
-        self.ir.constants[name] = np.ascontiguousarray(self.ir.constants[op.inputs[1]], np.float32)
-        return name
 
     def _error(self, op: ACALSimOp, scale: float, weight: NDArray[Any]) -> float:
         """The error that the op adds by itself: its exact input rounded, its weights rounded."""
@@ -271,7 +263,18 @@ class _Quantiser:
                 for name in found:
                     ops[name] = self._scaled(ops[name], op.attrs["scale"])
                 ops[op.name] = replace(op, attrs={"scale": 1.0})
+                self.merged.add(op.name)
         self.ir.ops = list(ops.values())
+
+    def keep_forms(self) -> None:
+        """Float32 weights are kept of products whose operand, as it is before it is rounded, is in float32 itself."""
+        makers = self.ir.producers()
+
+        def is_rounded_alone(op: ACALSimOp) -> bool:
+            found = rounding(op.inputs[0], makers) if op.inputs else None
+            return found is not None and not any(each.name in self.merged for each in found)
+
+        self.ir.ops = [op if is_rounded_alone(op) else in_int8(op) for op in self.ir.ops]
 
     def _scaled(self, op: ACALSimOp, factor: float) -> ACALSimOp:
         of, _ = self.forms.get(op.outputs[0], (op.outputs[0], 1.0))
@@ -298,7 +301,15 @@ class _Quantiser:
             key = array.dtype, array.shape, hashlib.sha256(array).digest()
             shared[name] = first.setdefault(key, name)
         self.ir.ops = [
-            replace(op, inputs=tuple(shared.get(name, name) for name in op.inputs)) for op in self.ir.ops
+            replace(
+                op,
+                inputs=tuple(shared.get(name, name) for name in op.inputs),
+                attrs={
+                    key: shared.get(value, value) if key == "float32" else value
+                    for key, value in op.attrs.items()
+                },
+            )
+            for op in self.ir.ops
         ]
 
 

@@ -1,60 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quantised graph in its two forms: products of the network's own input in int8, or in float32.
+"""A quantised graph in its forms: products in int8, or in float32 where their operand has to be rounded for them alone.
 
-An input is float32 in memory. To round it takes the CPU or the vector unit time of its own, which the int8 product
-of it need not be worth.
+To round the network's input, or what a norm leaves, takes time of its own, which an int8 product need not be worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.products import in_int8, rounding
 
 T = ACALSimOpType
 FLOAT = {T.CONV_INT8: T.CONV, T.GEMM_INT8: T.GEMM}
 
 
 def forms(ir: ACALSimIR) -> Iterator[ACALSimIR]:
-    """The graph as it is, and with the products that have `float32` weights, too, of these. Most graphs have one form."""
-    yield _without_others(ir, [_plain(op) for op in ir.ops])
-    if any("float32" in op.attrs for op in ir.ops):
+    """The graph with no product of float32, with those of the network's inputs, with all that may be.
+
+    Most graphs have one form.
+    """
+    makers = ir.producers()
+    ways = {op.name: rounding(op.inputs[0], makers) or [] for op in ir.ops if "float32" in op.attrs}
+    given = [name for name, way in ways.items() if all(_is_given(ir, op) for op in way)]
+    for names in dict.fromkeys([(), tuple(given), tuple(ways)]):
         own = ir.copy()
-        makers = own.producers()
-        yield _without_others(own, [each for op in ir.ops for each in _in_float32(own, op, makers)])
+        ops = (_in_float32(own, op, ways[op.name]) if op.name in names else [in_int8(op)] for op in ir.ops)
+        own.ops = [each for found in ops for each in found]
+        if own.ops != ir.ops:
+            own.drop_needless()
+            own.drop_unread()
+        yield own
 
 
-def _plain(op: ACALSimOp) -> ACALSimOp:
-    return replace(op, attrs={name: value for name, value in op.attrs.items() if name != "float32"})
+def _is_given(ir: ACALSimIR, op: ACALSimOp) -> bool:
+    """Whether an op on the way rounds nothing but an input of the network."""
+    return op.op_type is not T.QUANTIZE or ir.tensors[op.inputs[0]].is_input
 
 
-def _in_float32(ir: ACALSimIR, op: ACALSimOp, makers: Mapping[str, ACALSimOp]) -> list[ACALSimOp]:
+def _in_float32(ir: ACALSimIR, op: ACALSimOp, way: Sequence[ACALSimOp]) -> list[ACALSimOp]:
     """The product of what its operand was before it was rounded, with the movements between."""
-    if "float32" not in op.attrs:
-        return [op]
-    moves, name = list[ACALSimOp](), op.inputs[0]
-    while makers[name].op_type is not T.QUANTIZE:
-        moves.append(makers[name])
-        (name,) = makers[name].inputs
-    (name,) = makers[name].inputs
-    ops = []
-    for move in reversed(moves):
-        moved = replace(ir.tensors[move.outputs[0]], name=f"{move.outputs[0]}_of_{op.name}", dtype="float32")
-        ir.add_tensor(moved)
-        ops.append(replace(move, name=f"{move.name}_of_{op.name}", inputs=(name,), outputs=(moved.name,)))
-        name = moved.name
+    ops, forms = [], {}
+    for each in way:
+        (out,) = each.outputs
+        if each.op_type is T.QUANTIZE:
+            (forms[out],) = each.inputs
+            continue
+        moved = replace(ir.tensors[out], name=f"{out}_of_{op.name}", dtype="float32")
+        forms[out] = ir.add_tensor(moved).name
+        inputs = tuple(forms[name] for name in each.inputs)
+        ops.append(replace(each, name=f"{each.name}_of_{op.name}", inputs=inputs, outputs=(moved.name,)))
     kind = T.MATMUL if op.op_type is T.GEMM_INT8 and len(op.inputs) == 3 else FLOAT[op.op_type]
-    inputs = (name, op.attrs["float32"], *op.inputs[3:])
-    return [*ops, replace(_plain(op), op_type=kind, inputs=inputs)]
-
-
-def _without_others(ir: ACALSimIR, ops: list[ACALSimOp]) -> ACALSimIR:
-    """The graph with these ops, less the ops and parameters that the other form alone reads."""
-    if ops == ir.ops:
-        return ir
-    ir = ir.copy()
-    ir.ops = ops
-    ir.drop_needless()
-    ir.drop_unread()
-    return ir
+    inputs = (forms[op.inputs[0]], op.attrs["float32"], *op.inputs[3:])
+    return [*ops, replace(in_int8(op), op_type=kind, inputs=inputs)]
