@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..alignment import aligned
+from ..machine.commands import COMMAND_BYTES
 from ..offload.command import Address
 from ..offload.order import Ordered, ordered
 from ..offload.places import at_home
 from ..offload.run import Run
+from .memory import CODE_RESERVE_BYTES
 from .plan import Plan
 
-APART = 1 << 32
-"""Bytes between the objects of the program, whose places the linker chooses."""
+PAGE = 0x1000
+"""Segments of the ELF begin at multiples of it."""
+BEFORE = ".weights", ".inputs", ".buffers", ".outputs"
+"""Sections in the order in which the linker script has them, behind the code and the lists."""
 
 
 def order(plan: Plan) -> Plan:
@@ -29,13 +34,26 @@ def order(plan: Plan) -> Plan:
 
 def _ordered(plan: Plan, run: Run) -> Ordered:
     device, origin = plan.target.devices[0], plan.target.machine.ram.origin
-    symbols = {place.symbol: number for number, place in enumerate(plan.places.values(), 1)}
+    starts = _starts(plan)
 
     def place(address: Address) -> int:
         if address.storage in run.homes and not address.in_ram:
             return at_home(device.base, run.homes[address.storage] + address.offset)
         found = plan.places[address.storage]
-        return origin + symbols[found.symbol] * APART + found.offset + address.offset
+        return origin + starts[found.symbol] + found.offset + address.offset
 
     lists = [mine for name in run.kernels for _, mine in plan.offloaded[name].lists]
     return ordered(lists, place, device, plan.target.timer)
+
+
+def _starts(plan: Plan) -> dict[str, int]:
+    """Where each object of the program will about lie in RAM: the linker puts one behind the other."""
+    commands = sum(len(mine) for each in plan.offloaded.values() for _, mine in each.lists)
+    starts, end = dict[str, int](), CODE_RESERVE_BYTES + COMMAND_BYTES * commands
+    for section in BEFORE:
+        end = -(-end // PAGE) * PAGE if section == ".inputs" else aligned(end)
+        for place in plan.places.values():
+            if place.section == section and place.symbol not in starts:
+                starts[place.symbol] = end
+                end += aligned(place.size_bytes) if section == ".weights" else plan.blocks[section]
+    return starts
