@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from acalsim_backend.capture.model import capture_model
+from acalsim_backend.capture.narrow import narrow
 from acalsim_backend.codegen.program import c_header, c_source
 from acalsim_backend.codegen.values import placed_inputs
 from acalsim_backend.files import write_files
@@ -190,6 +191,13 @@ def f(*shape):
 
 def captured_function(function, inputs, keep_all=False):
     return capture_model(Case(function, inputs), keep_all=keep_all)
+
+
+def captured_narrow(function, inputs):
+    """What is captured of float32, made bfloat16; of a model that has bfloat16, only that."""
+    captured = captured_function(function, inputs)
+    narrow(captured.ir, captured.ir.narrow or None)
+    return captured
 
 
 def run_on_host(captured, folder):

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.pipeline import run_graph
+from acalsim_backend.schedule.foretold import foretold
 from acalsim_backend.schedule.passes import make_plan
 from conftest import ROOT
-from host_fixtures import captured_function
+from host_fixtures import captured_function, captured_narrow
 
 attend = F.scaled_dot_product_attention
 
@@ -87,6 +88,27 @@ def test_is_one_kernel(name):
         each.dram.storage for each in commands_of(plan) if each.code in ("COMMAND_STORE", "COMMAND_SAVE")
     }
     assert all(math.prod(plan.storages[name].shape) <= 2 * 4 * 20 * 16 for name in stored)
+
+
+def halved(inputs):
+    return tuple(each.bfloat16() if each.is_floating_point() else each for each in inputs)
+
+
+def planned_narrow(function, inputs, machine="default"):
+    captured, machine = captured_narrow(function, inputs), load_machine(machine)
+    return make_plan(captured.ir, machine, timer=timer_for(machine))
+
+
+@pytest.mark.parametrize("of_the_model", [False, True])
+@pytest.mark.parametrize("name", ONE_KERNEL)
+def test_is_one_kernel_in_bfloat16(name, of_the_model):
+    function, inputs = ONE_KERNEL[name]
+    plan = planned_narrow(function, halved(inputs) if of_the_model else inputs)
+    (attention,) = plan.attentions.values()
+    walks = attention.query, attention.key, attention.value
+    assert [walk.dtype for walk in walks] == ["bfloat16"] * 3
+    assert {each.type for each in commands_of(plan) if each.code == "COMMAND_MATMUL"} == {"TYPE_BFLOAT16"}
+    assert len(plan.kernels) <= 1 + len(inputs)
 
 
 def weights_too(q, k, v):
@@ -213,6 +235,43 @@ def test_its_outputs_equal_pytorchs(machine, is_small, tmp_path):
         assert any("softmax" in name for name in op.torch_ops)
 
 
+@pytest.mark.parametrize("machine, is_small", [("default", False), ("quad", True), ("large", False)])
+def test_its_outputs_in_bfloat16_are_as_close_as_pytorchs(machine, is_small, tmp_path):
+    inputs = all_inputs()
+    exact = [each.numpy() for each in everything(*inputs)]
+    captured = captured_narrow(everything, halved(inputs))
+    machine = small(machine, tmp_path) if is_small else machine
+    _, report = run_graph(tmp_path, captured.ir, captured.inputs, exact, machine)
+    assert len([op for op in report.ops if "softmax" in " ".join(op.fused)]) == 8
+    largest = max(abs(each).max() for each in exact)
+    theirs = max(
+        abs(each - other).max() / largest for each, other in zip(captured.references, exact, strict=True)
+    )
+    assert 1e-4 < report.check.max_rel_error < 2 * theirs < 0.04
+
+
+class Projected(torch.nn.Module):
+    """A transformer's attention with the products around it."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
+
+    def forward(self, x):
+        x = self.out(x)
+        q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in self.qkv(x).chunk(3, -1))
+        return self.out(attend(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("machine", ["default", "edge", "large", "quad"])
+def test_bfloat16_is_not_slower(machine):
+    module, inputs = Projected(64, 4).eval(), (f(1, 40, 64),)
+    narrow, plain = planned_narrow(module, inputs, machine), planned(module, inputs, machine)
+    assert len(narrow.attentions) == len(plain.attentions) == 1
+    assert foretold(narrow) <= foretold(plain)
+
+
 def causal_of(function, *inputs):
     return [
         op.attrs.get("causal")
@@ -241,6 +300,9 @@ def test_capture_finds_causal_masks():
 def test_a_constant_mask_that_selects_is_a_summand():
     assert causal_of(Selected(-torch.inf), f(8, 4)) == [0]
     assert planned(Selected(torch.finfo(torch.float32).min), (f(8, 4),)).attentions
+    assert planned_narrow(
+        Selected(torch.finfo(torch.bfloat16).min).bfloat16(), (f(8, 4).bfloat16(),)
+    ).attentions
     assert not planned(Selected(-1.0), (f(8, 4),)).attentions
 
 

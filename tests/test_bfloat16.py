@@ -7,21 +7,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.capture.narrow import bits_of, narrow
+from acalsim_backend.capture.narrow import bits_of
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.ir.text import parse
-from host_fixtures import Library, captured_function
+from host_fixtures import Library, captured_narrow
 from pipeline_fixtures import models_option
 from torch import nn
 
 T = ACALSimOpType
-
-
-def captured_narrow(module, *inputs):
-    """What is captured of a float32 module, made bfloat16."""
-    captured = captured_function(module, inputs)
-    narrow(captured.ir)
-    return captured
 
 
 def relative_error(found, expected):
@@ -52,7 +45,7 @@ PRODUCTS = {
 def test_a_product_is_that_of_rounded_operands_summed_in_float32(name, tmp_path):
     module, shape = PRODUCTS[name]
     x = torch.randn(shape)
-    captured = captured_narrow(module, x)
+    captured = captured_narrow(module, (x,))
     found = Library(tmp_path, {"graph": captured}).run("graph")[0]
     exact = module(x).detach()
     float_weight = module.weight.data
@@ -83,7 +76,7 @@ class Block(nn.Module):
 
 def test_a_transformers_layer_is_close_to_pytorchs_in_bfloat16(tmp_path):
     module, indices = Block().eval(), torch.randint(0, 9, (2, 6))
-    captured = captured_narrow(module, indices)
+    captured = captured_narrow(module, (indices,))
     found = Library(tmp_path, {"graph": captured}).run("graph")[0]
     exact = module(indices).detach()
     theirs = Block().eval()
@@ -96,7 +89,7 @@ def test_a_transformers_layer_is_close_to_pytorchs_in_bfloat16(tmp_path):
 
 
 def test_memory_and_factors_are_bfloat16_and_what_follows_a_product_is_not_rounded_before():
-    captured = captured_narrow(Block().eval(), torch.randint(0, 9, (2, 6)))
+    captured = captured_narrow(Block().eval(), (torch.randint(0, 9, (2, 6)),))
     ir = captured.ir
     kinds = {op.op_type: {ir.tensors[name].dtype for name in op.inputs[:2]} for op in ir.ops}
     assert kinds[T.GEMM] == kinds[T.BMM] == {"bfloat16"} and kinds[T.EMBEDDING] == {"bfloat16", "int64"}
@@ -107,6 +100,30 @@ def test_memory_and_factors_are_bfloat16_and_what_follows_a_product_is_not_round
         source = makers[source.inputs[0]]
     assert source.op_type is T.GEMM
     assert str(parse(str(ir))) == str(ir)
+
+
+def test_numbers_before_a_product_multiply_its_result_instead():
+    q, k = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
+    for inputs in (q, k), (q.bfloat16(), k.bfloat16()):
+        ir = captured_narrow(lambda q, k: (q * 0.3) @ (k / 2).transpose(1, 2), inputs).ir
+        (product,) = (op for op in ir.ops if op.op_type is T.BMM)
+        assert [ir.tensors[name].dtype for name in product.inputs] == ["bfloat16"] * 2
+        (scale,) = (op for op in ir.ops if op.op_type in (T.MUL, T.DIV))
+        assert scale.inputs == product.outputs and scale.attrs["other"] == pytest.approx(0.15)
+
+
+def test_a_product_of_what_is_widened_first_multiplies_bfloat16_and_stays_float32():
+    q, k = torch.randn(2, 5, 4).bfloat16(), torch.randn(2, 6, 4).bfloat16()
+    ir = captured_narrow(lambda q, k: (q.float() @ k.float().transpose(1, 2)).exp(), (q, k)).ir
+    (product,) = (op for op in ir.ops if op.op_type is T.BMM)
+    assert [ir.tensors[name].dtype for name in product.inputs] == ["bfloat16"] * 2
+    assert not any(op.inputs == product.outputs for op in ir.ops if op.op_type is T.CAST)
+
+
+def test_an_output_is_not_rounded_on_its_way():
+    x, w = torch.randn(5, 4), torch.randn(4, 6)
+    ir = captured_narrow(lambda x, w: (x @ w).T.unsqueeze(0), (x, w)).ir
+    assert all(ir.tensors[op.inputs[0]].is_input for op in ir.ops if op.op_type is T.CAST)
 
 
 MODEL = """\

@@ -2,6 +2,7 @@
 """PRECISION=int8: what is quantised and how, held to PyTorch's own; and whole models on real machines."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ import torch
 import torch.nn.functional as F
 from acalsim_backend.capture.capture_file import Quantised
 from acalsim_backend.capture.quantise import quantise
+from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.ir.graph import ACALSimOpType
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.schedule.foretold import foretold
+from acalsim_backend.schedule.forms import forms
 from acalsim_backend.schedule.passes import make_plan
 from conftest import compiled_examples
 from host_fixtures import Library, captured_function
@@ -22,7 +27,13 @@ T = ACALSimOpType
 
 
 def captured_int8(module, *inputs):
-    """The captured graph after quantisation, and what quantise() says of it."""
+    """The captured graph after quantisation, with all in int8 that is, and what quantise() says of it."""
+    captured, said = captured_both(module, *inputs)
+    return replace(captured, ir=next(forms(captured.ir))), said
+
+
+def captured_both(module, *inputs):
+    """The same where products may also be float32."""
     captured = captured_function(module, inputs, keep_all=True)
     values = {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
     return captured, quantise(captured.ir, values)
@@ -237,6 +248,54 @@ def test_the_steps_of_a_loop_share_the_int8_form_of_their_weight(tmp_path):
     assert len(said.ops) == len(products) == 5 and len({op.inputs[1] for op in products}) == 1
     (found,) = Library(tmp_path, {"graph": captured}).run("graph")[:1]
     assert relative_error(found, captured.references[0]) < 0.03
+
+
+def steps():
+    lstm, last = nn.LSTM(16, 32, batch_first=True), nn.Linear(32, 10)
+
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.last = lstm, last
+
+        def forward(self, x):
+            return self.last(self.lstm(x)[0][:, -1])
+
+    return Steps()
+
+
+NOT_SLOWER = {
+    "a small product": (lambda: nn.Linear(16, 8), (8, 16)),
+    "a perceptron": (lambda: nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)), (1, 64)),
+    "an image": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)), (1, 3, 16, 16)),
+    "steps": (steps, (1, 4, 16)),
+}
+
+
+@pytest.mark.parametrize("machine", ["default", "edge", "large", "quad"])
+@pytest.mark.parametrize("name", NOT_SLOWER)
+def test_int8_is_not_slower_than_float32(name, machine):
+    make, shape = NOT_SLOWER[name]
+    torch.manual_seed(0)
+    module, x = make().eval(), torch.randn(shape)
+    machine = load_machine(machine)
+    plain, quantised = captured_function(module, (x,)).ir, captured_both(module, x)[0].ir
+    plans = (make_plan(ir, machine, timer=timer_for(machine)) for ir in (plain, quantised))
+    float32, int8 = map(foretold, plans)
+    assert int8 <= 1.01 * float32  # where parameters lie decides which rows of DRAM are open
+
+
+def test_a_product_in_float32_reads_what_was_rounded_and_its_own_weight_alone():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(16, 8), nn.GELU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    captured = captured_both(module, torch.randn(3, 16))[0]
+    whole, given, most = forms(captured.ir)
+    kinds = [[op.op_type.name for op in ir.ops if "GEMM" in op.op_type.name] for ir in (whole, given, most)]
+    int8, float32 = "GEMM_INT8", "GEMM"
+    assert kinds == [[int8, int8, int8], [float32, int8, int8], [float32, float32, int8]]
+    for ir in (whole, given, most):
+        assert set(ir.params) == {name for op in ir.ops for name in op.inputs} & set(ir.params)
+        assert len([name for name in ir.params if len(ir.tensors[name].shape) == 2]) == 3
 
 
 def test_weights_take_a_quarter_of_the_memory():

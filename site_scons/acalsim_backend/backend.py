@@ -175,7 +175,7 @@ class _Lowered:
         """Mode codegen: write the C program unless it is there, with the first inputs as its example."""
         if not self.written:
             plan = plan_graph(self.ir, load_machine(self.backend.machine))
-            files = write_code(self.folder, self.ir, plan, self._inputs(values))
+            files = write_code(self.folder, plan.given, plan, self._inputs(values))
             self.backend.files = list(dict.fromkeys([*self.backend.files, *files]))
             self.written = True
             self._say(f"{self.name}: wrote {len(files)} files to {self.folder}")

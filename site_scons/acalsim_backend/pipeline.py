@@ -77,6 +77,7 @@ def build_graph(folder: Path, ir: ACALSimIR, inputs: Sequence[Array], machine: s
     """Code, ELF and placement check of `ir`; `inputs` become the ELF's example inputs."""
     target = load_machine(machine)
     plan = plan_graph(ir, target)
+    ir = plan.given
     write_code(folder, ir, plan, inputs)
     elf = build_elf(folder, target.cpu.isa)
     told = plan_file(ir, plan, target)

@@ -22,16 +22,7 @@ T = ACALSimOpType
 def fold_affine(ir: ACALSimIR) -> None:
     """Fold in place until nothing is left to fold; values are computed in float64 and rounded once."""
     _Fold(ir).over()
-    drop_unread(ir)
-
-
-def drop_unread(ir: ACALSimIR) -> None:
-    """Take out the parameters that no op reads."""
-    read = {name for op in ir.ops for name in op.inputs}
-    for name in ir.params:
-        if name not in read and name not in ir.outputs:
-            del ir.tensors[name]
-            ir.constants.pop(name, None)
+    ir.drop_unread()
 
 
 class _Fold:

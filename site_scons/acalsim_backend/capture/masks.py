@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.shapes import dimension
-from .fold import drop_unread
 
 T = ACALSimOpType
+LOWEST = -(2 - 2**-7) * 2.0**127
+"""The lowest bfloat16, above the lowest float32: a score adds nothing to either."""
 
 
 def read_masks(ir: ACALSimIR) -> None:
@@ -32,7 +33,7 @@ def read_masks(ir: ACALSimIR) -> None:
             limit = _causal(ir, op, producer)
             if limit is not None:
                 ir.ops[place] = replace(op, attrs={**op.attrs, "causal": limit})
-    drop_unread(ir)
+    ir.drop_unread()
 
 
 def _constant(ir: ACALSimIR, name: str) -> NDArray[Any] | None:
@@ -40,7 +41,7 @@ def _constant(ir: ACALSimIR, name: str) -> NDArray[Any] | None:
 
 
 def _summed(ir: ACALSimIR, op: ACALSimOp) -> ACALSimOp | None:
-    """The op as an addition. What hides is -inf or the lowest float32, to which a score adds nothing."""
+    """The op as an addition. What hides is -inf or the lowest float32 or bfloat16."""
     if len(op.inputs) != 3 or ir.tensors[op.outputs[0]].dtype != "float32":
         return None
     condition, *values = (_constant(ir, name) for name in op.inputs)
@@ -49,7 +50,7 @@ def _summed(ir: ACALSimIR, op: ACALSimOp) -> ACALSimOp | None:
         return None
     value = values[hidden[0]]
     scores = op.inputs[2 - hidden[0]]
-    if value is None or value.item() > np.finfo(np.float32).min or ir.tensors[scores].dtype != "float32":
+    if value is None or value.item() > LOWEST or ir.tensors[scores].dtype != "float32":
         return None
     if ir.tensors[scores].shape != ir.tensors[op.outputs[0]].shape:
         return None

@@ -20,7 +20,7 @@ from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.verify import verify
 from .capture_file import QuantisedTensor
-from .fold import drop_unread
+from .factors import free_factors
 
 T = ACALSimOpType
 PRODUCTS = (T.MATMUL, T.BMM, T.GEMM, T.CONV)
@@ -29,11 +29,23 @@ PRODUCTS = (T.MATMUL, T.BMM, T.GEMM, T.CONV)
 def narrow(ir: ACALSimIR, names: Collection[str] | None = None) -> tuple[QuantisedTensor, ...]:
     """Narrow in place those float32 tensors, or all. Returns which tensors hold the values of which others."""
     every = {name for name, desc in ir.tensors.items() if desc.dtype == "float32"}
-    narrower = _Narrower(ir, every if names is None else every & set(names))
+    names = every if names is None else every & set(names)
+    ir.ops = [_seen(ir, op) for op in ir.ops]
+    freed = free_factors(ir, names)
+    narrower = _Narrower(ir, names | freed.moved, freed.products)
     ir.ops = narrower.ops_of(ir.ops)
-    drop_unread(ir)
+    ir.drop_unread()
     verify(ir)
-    return tuple(QuantisedTensor(name, of, 1.0) for of, name in narrower.forms.items())
+    forms = {name: freed.of.get(of, (of, 1.0)) for of, name in narrower.forms.items()}
+    return tuple(QuantisedTensor(name, *of) for name, of in {**freed.of, **forms}.items())
+
+
+def _seen(ir: ACALSimIR, op: ACALSimOp) -> ACALSimOp:
+    """A conversion between bfloat16 and float32, which the graph has as one of float32 to itself, as a view."""
+    kinds = [ir.tensors[name].dtype for name in (*op.inputs, *op.outputs)]
+    if op.op_type is not T.CAST or kinds != ["float32", "float32"]:
+        return op
+    return replace(op, op_type=T.VIEW, attrs={"shape": list(ir.tensors[op.outputs[0]].shape)})
 
 
 def bits_of(array: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -44,8 +56,8 @@ def bits_of(array: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 class _Narrower:
-    def __init__(self, ir: ACALSimIR, names: set[str]):
-        self.ir, self.names = ir, names
+    def __init__(self, ir: ACALSimIR, names: Collection[str], products: Collection[str]):
+        self.ir, self.names, self.products = ir, names, products
         self.forms: dict[str, str] = {}
         """The bfloat16 form of each tensor that has one."""
         self.makers, self.readers = ir.producers(), ir.readers()
@@ -78,9 +90,26 @@ class _Narrower:
             self._only_moves(op)
             and op.outputs[0] in self.names
             and not (op.op_type is T.VIEW and self._goes_on(op.inputs[0]))
+            and not self._only_leaves(op)
             and not op.attrs.get("value")
             and all(map(self._is_narrow, self._floats(op)))
         )
+
+    def _only_leaves(self, op: ACALSimOp) -> bool:
+        """Whether a movement brings what an op computes to an output and nowhere else, which is float32."""
+        maker: ACALSimOp | None = op
+        (name,) = op.outputs
+        while maker is not None and self._only_moves(maker):
+            if len(maker.inputs) != 1 or self.uses[maker.inputs[0]] != 1:
+                return False
+            maker = self.makers.get(maker.inputs[0])
+        if maker is None or maker is op:
+            return False
+        while not self.ir.tensors[name].is_output:
+            if self.uses[name] != 1 or not self._only_moves(self.readers[name][0]):
+                return False
+            (name,) = self.readers[name][0].outputs
+        return self.uses[name] == 0
 
     @staticmethod
     def _only_moves(op: ACALSimOp) -> bool:
@@ -90,8 +119,11 @@ class _Narrower:
         return (
             op.op_type in PRODUCTS
             and not op.attrs.get("transposed")
-            and op.outputs[0] in self.names
-            and all(map(self._is_narrow, op.inputs[:2]))
+            and (
+                op.outputs[0] in self.products
+                or op.outputs[0] in self.names
+                and all(map(self._is_narrow, op.inputs[:2]))
+            )
         )
 
     def _move(self, op: ACALSimOp) -> None:
@@ -127,7 +159,7 @@ class _Narrower:
         desc = self.ir.tensors[name]
         if desc.dtype != "float32" or name not in self.names or desc.is_input or desc.is_param:
             return name
-        if self._goes_on(name):
+        if self._goes_on(name) or self._only_leaves(reader):
             return name
         wide = self.ir.add_tensor(TensorDesc(f"{name}_for_{reader.name}", desc.shape)).name
         self._cast(reader, self._narrow(name), wide)

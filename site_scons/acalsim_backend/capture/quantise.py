@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
+from ..ir.products import in_int8, rounding
 from ..ir.verify import verify
 from .capture_file import Quantised, QuantisedOp, QuantisedTensor
-from .fold import drop_unread
 from .scales import channel_scales, inverse, rounded, scale_of
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     quantiser.round_before_moving()
     quantiser.read_int8()
     quantiser.merge_scales()
+    quantiser.keep_forms()
     quantiser.share_parameters()
-    drop_unread(ir)
+    ir.drop_unread()
     verify(ir)
     forms = (QuantisedTensor(name, of, scale) for name, (of, scale) in quantiser.forms.items())
     return Quantised(tuple(rows), tuple(forms))
@@ -66,6 +67,8 @@ class _Quantiser:
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
         self.rounding: dict[str, ACALSimOp] = {}
         """The QUANTIZE of each tensor that has one."""
+        self.merged: set[str] = set()
+        """The QUANTIZEs whose operands are scaled where they are made."""
         self.params: list[str] = []
         """The parameters of int8 products."""
         self.forms: dict[str, tuple[str, float]] = {}
@@ -117,7 +120,8 @@ class _Quantiser:
         ]
         params += [self._param(f"{op.name}_bias", ir.constants[bias[0]])] if bias else []
         row = QuantisedOp(op.name, scale, self._error(op, scale, whole * own.reshape(shape)))
-        return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params))
+        attrs = {**op.attrs, "float32": self._param(f"{op.name}_float", np.array(weight, np.float32))}
+        return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params), attrs=attrs)
 
     def _error(self, op: ACALSimOp, scale: float, weight: NDArray[Any]) -> float:
         """The error that the op adds by itself: its exact input rounded, its weights rounded."""
@@ -259,7 +263,18 @@ class _Quantiser:
                 for name in found:
                     ops[name] = self._scaled(ops[name], op.attrs["scale"])
                 ops[op.name] = replace(op, attrs={"scale": 1.0})
+                self.merged.add(op.name)
         self.ir.ops = list(ops.values())
+
+    def keep_forms(self) -> None:
+        """Float32 weights are kept of products whose operand, as it is before it is rounded, is in float32 itself."""
+        makers = self.ir.producers()
+
+        def is_rounded_alone(op: ACALSimOp) -> bool:
+            found = rounding(op.inputs[0], makers) if op.inputs else None
+            return found is not None and not any(each.name in self.merged for each in found)
+
+        self.ir.ops = [op if is_rounded_alone(op) else in_int8(op) for op in self.ir.ops]
 
     def _scaled(self, op: ACALSimOp, factor: float) -> ACALSimOp:
         of, _ = self.forms.get(op.outputs[0], (op.outputs[0], 1.0))
@@ -267,7 +282,8 @@ class _Quantiser:
         if op.op_type is T.DEQUANTIZE:
             return replace(op, attrs={"scale": op.attrs["scale"] * factor})
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
-            for name in op.inputs[2:]:
+            others = [op.attrs["float32"]] if "float32" in op.attrs else []
+            for name in (*op.inputs[2:], *others):
                 self.ir.constants[name] = (self.ir.constants[name] * np.float32(factor)).astype(np.float32)
         elif op.op_type in (T.HARDTANH, T.CLAMP):
             bounds = {
@@ -285,7 +301,15 @@ class _Quantiser:
             key = array.dtype, array.shape, hashlib.sha256(array).digest()
             shared[name] = first.setdefault(key, name)
         self.ir.ops = [
-            replace(op, inputs=tuple(shared.get(name, name) for name in op.inputs)) for op in self.ir.ops
+            replace(
+                op,
+                inputs=tuple(shared.get(name, name) for name in op.inputs),
+                attrs={
+                    key: shared.get(value, value) if key == "float32" else value
+                    for key, value in op.attrs.items()
+                },
+            )
+            for op in self.ir.ops
         ]
 
 

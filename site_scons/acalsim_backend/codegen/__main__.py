@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     timer, choices = timer_for(machine, options.library), read_choices(options.tiling, machine.name)
     watch = dump_to(options.dump) if options.dump else unwatched
     plan = make_plan(ir, machine, options.keep_all, timer, choices, watch)
-    files: dict[str, str] = code_files(ir, plan, machine, options.out)
+    files: dict[str, str] = code_files(plan.given, plan, machine, options.out)
     if options.keep_all:
         files["kept.json"] = doors.text(kept_file(plan))
     write_files(files, options.out)

@@ -44,7 +44,9 @@ class RISCVCodeGenerator:
         """
         plan = make_plan(verify(ir), self.machine, timer=timer_for(self.machine, self.library))
         block = inputs or bytes(plan.blocks[".inputs"])
-        return write_files(program_files(ir, plan, self.machine, block, self.output_dir), self.output_dir)
+        return write_files(
+            program_files(plan.given, plan, self.machine, block, self.output_dir), self.output_dir
+        )
 
 
 def timer_for(machine: Machine, library: str | os.PathLike[str] | None = None) -> ListTimer | None:

@@ -261,6 +261,28 @@ class ACALSimIR:
         place = next(index for index, op in enumerate(self.ops) if op.name == old.name)
         self.ops[place : place + 1] = new
 
+    def drop_needless(self) -> None:
+        """Take out what no output needs; inputs and parameters stay."""
+        needed, kept = set(self.outputs), []
+        for op in reversed(self.ops):
+            if needed & set(op.outputs):
+                needed |= set(op.inputs)
+                kept.append(op)
+        self.ops = kept[::-1]
+        self.tensors = {
+            name: desc
+            for name, desc in self.tensors.items()
+            if name in needed or desc.is_input or desc.is_param
+        }
+
+    def drop_unread(self) -> None:
+        """Take out the parameters that no op reads, in no form."""
+        read = {name for op in self.ops for name in (*op.inputs, op.attrs.get("float32"))}
+        for name in self.params:
+            if name not in read and name not in self.outputs:
+                del self.tensors[name]
+                self.constants.pop(name, None)
+
     def copy(self) -> ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)

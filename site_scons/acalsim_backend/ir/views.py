@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a tensor back to the tensors that it is a view of."""
+"""From a tensor back to what it is a view of, or that times a number."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def is_widening(op: ACALSimOp, ir: ACALSimIR) -> bool:
     return kind is ACALSimOpType.DEQUANTIZE or (
         kind is ACALSimOpType.CAST and ir.tensors[op.inputs[0]].dtype == "bfloat16"
     )
+
+
+def factor_of(op: ACALSimOp) -> float | None:
+    """The number that an op multiplies its one operand with."""
+    number = op.attrs.get("other")
+    if len(op.inputs) != 1 or not isinstance(number, int | float):
+        return None
+    if op.op_type is ACALSimOpType.MUL:
+        return float(number)
+    return 1 / float(number) if op.op_type is ACALSimOpType.DIV and number else None
 
 
 def source_of(name: str, producers: Producers, access: Mapping[str, Access]) -> str:

@@ -8,6 +8,7 @@ used in turn by kernel after kernel, so that the next one's operands are loaded 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from .places import at_home, spread
 from .product import Lowering, Product
 from .sharing import shared
 from .tile import Room, Tiling
-from .variants import Variant
+from .variants import Variant, variants
 from .vector.program import Parts, commands
 from .vector.steps import Unfit
 from .vector.transfer import Homes
@@ -120,7 +121,7 @@ class Found:
 def _found(
     writer: _Writer, works: Sequence[Work], sizes: Mapping[str, int], variant: Variant | None
 ) -> Found | None:
-    """In that variant; without one the best, as far as one step after the other finds it. None if nothing fits."""
+    """In that variant; without one in the best of all. None if nothing fits."""
     places = spread(sizes, writer.target.machine.ram.origin)
 
     def place(address: Address) -> int:
@@ -139,14 +140,18 @@ def _found(
         timed = ordered(commands, place, writer.device, writer.target.timer, TRIED)
         return Found(lists, variant, timed.cycles)
 
-    best = made(variant or Variant())
-    if variant or best is None or best.cycles is None:
-        return best
-    for step in range(len([*best.variant.steps()])):
-        found = made([*best.variant.steps()][step])
-        if found and found.cycles is not None and found.cycles < (best.cycles or 0):
-            best = found
-    return best
+    if variant:
+        return made(variant)
+    first = made(Variant())
+    if first is None or first.cycles is None:
+        return first
+    found = [first, *filter(None, map(made, [each for each in variants() if each != Variant()]))]
+    best = min(found, key=_cycles)
+    return min(best, made(replace(best.variant, whole=True)) or best, key=_cycles)
+
+
+def _cycles(found: Found) -> float:
+    return math.inf if found.cycles is None else found.cycles
 
 
 def _homes(

@@ -30,17 +30,16 @@ class Variant:
     fine: str = ""
     whole: bool = False
 
-    def steps(self) -> Iterator[Variant]:
-        """The variants that differ in one thing."""
-        yield replace(self, deep=not self.deep)
-        yield from (replace(self, fine=fine) for fine in ("", "m", "n") if fine != self.fine)
-        yield replace(self, whole=not self.whole)
-
     def tiling(self, product: Product, tiling: Tiling, device: Device) -> Tiling:
         """What becomes of the tiling of a product on a device with as much memory as there is room."""
         if self.fine:
             tiling = _finer(product, tiling, device, self.fine)
         return _deeper(product, tiling, device) if self.deep else tiling
+
+
+def variants() -> Iterator[Variant]:
+    """Those that are tried. Blocks that are small pay only where all they need is there early, so both are tried together."""
+    yield from (Variant(deep, fine) for deep in (False, True) for fine in ("", "m", "n"))
 
 
 def _finer(product: Product, tiling: Tiling, device: Device, along: str) -> Tiling:

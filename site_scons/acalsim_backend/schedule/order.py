@@ -5,21 +5,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..alignment import aligned
+from ..machine.commands import COMMAND_BYTES
 from ..offload.command import Address
-from ..offload.order import Ordered, ordered
+from ..offload.decide import Offloaded
+from ..offload.order import Ordered, Place, ordered
 from ..offload.places import at_home
 from ..offload.run import Run
+from .memory import CODE_RESERVE_BYTES
 from .plan import Plan
 
-APART = 1 << 32
-"""Bytes between the objects of the program, whose places the linker chooses."""
+PAGE = 0x1000
+"""Segments of the ELF begin at multiples of it."""
+BEFORE = ".weights", ".inputs", ".buffers", ".outputs"
+"""Sections in the order in which the linker script has them, behind the code and the lists."""
 
 
 def order(plan: Plan) -> Plan:
-    """Adds the commands of each run, and the cycles that the device's model foretells for each of its kernels."""
-    runs, offloaded = [], dict(plan.offloaded)
+    """Adds the commands of each run, and the cycles that the devices' model foretells for each kernel."""
+    place = _places(plan)
+    runs, offloaded = [], {name: _timed(plan, each, place) for name, each in plan.offloaded.items()}
     for run in plan.runs:
-        found = _ordered(plan, run)
+        found = _ordered(plan, run, place)
         runs.append(replace(run, commands=found.commands))
         for number, name in enumerate(run.kernels, 1):
             cycles = found.by_op.get(number, 0) + (found.by_op.get(0, 0) if number == 1 else 0)
@@ -27,15 +34,41 @@ def order(plan: Plan) -> Plan:
     return replace(plan, runs=tuple(runs), offloaded=offloaded)
 
 
-def _ordered(plan: Plan, run: Run) -> Ordered:
-    device, origin = plan.target.devices[0], plan.target.machine.ram.origin
-    symbols = {place.symbol: number for number, place in enumerate(plan.places.values(), 1)}
+def _ordered(plan: Plan, run: Run, place: Place) -> Ordered:
+    lists = [mine for name in run.kernels for _, mine in plan.offloaded[name].lists]
+    return ordered(lists, place, plan.target.devices[0], plan.target.timer)
+
+
+def _timed(plan: Plan, offloaded: Offloaded, place: Place) -> Offloaded:
+    """What a team does of a kernel by itself; of a run's kernels only the whole list tells."""
+    if plan.target.makes_runs:
+        return offloaded
+    devices = [device for device, _ in offloaded.lists]
+    lists = [b"".join(each.at(place) for each in mine) for _, mine in offloaded.lists]
+    return replace(offloaded, cycles=plan.target.timer.cycles(devices, lists))
+
+
+def _places(plan: Plan) -> Place:
+    """Of each address of a command, where in RAM or in its device's scratchpad it about is."""
+    starts, homes, origin = _starts(plan), plan.homes, plan.target.machine.ram.origin
 
     def place(address: Address) -> int:
-        if address.storage in run.homes and not address.in_ram:
-            return at_home(device.base, run.homes[address.storage] + address.offset)
+        if address.storage in homes and not address.in_ram:
+            return at_home(plan.target.devices[0].base, homes[address.storage] + address.offset)
         found = plan.places[address.storage]
-        return origin + symbols[found.symbol] * APART + found.offset + address.offset
+        return origin + starts[found.symbol] + found.offset + address.offset
 
-    lists = [mine for name in run.kernels for _, mine in plan.offloaded[name].lists]
-    return ordered(lists, place, device, plan.target.timer)
+    return place
+
+
+def _starts(plan: Plan) -> dict[str, int]:
+    """Where each object of the program will about lie in RAM: the linker puts one behind the other."""
+    commands = sum(len(mine) for each in plan.offloaded.values() for _, mine in each.lists)
+    starts, end = dict[str, int](), CODE_RESERVE_BYTES + COMMAND_BYTES * commands
+    for section in BEFORE:
+        end = -(-end // PAGE) * PAGE if section == ".inputs" else aligned(end)
+        for place in plan.places.values():
+            if place.section == section and place.symbol not in starts:
+                starts[place.symbol] = end
+                end += aligned(place.size_bytes) if section == ".weights" else plan.blocks[section]
+    return starts

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 from ..errors import PlanError
 from ..ir.graph import ACALSimIR
@@ -21,6 +22,7 @@ from .attention import attention
 from .claim import claim
 from .elide import elide
 from .foretold import foretold
+from .forms import forms
 from .fuse import fuse
 from .living import living
 from .memory import memory
@@ -108,15 +110,17 @@ def make_plan(
 ) -> Plan:
     """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
 
-    Of several devices one alone may be faster than all together, since its kernels become one program; the
-    faster plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
+    Of several devices one alone may be faster than all together, since its kernels become one program, and a
+    quantised graph may have another form (forms.py): the fastest plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
     are the user's of these. Raises PlanError when the machine's RAM cannot hold the program, for choices of
     ops that there are not, and naming the pass when what it left does not hold together.
     """
     target = Target(machine, timer, choices)
-    if alone := [*target.alone()]:
-        plans = [run_passes(Plan(ir, each, keep_all), PASSES) for each in (target, *alone)]
-        target = min(plans, key=foretold).target
+    tried = [*product(forms(ir), (target, *target.alone()))]
+    if len(tried) > 1:
+        ir, target = min(tried, key=lambda each: foretold(run_passes(Plan(*each), PASSES)))
+    else:
+        ((ir, target),) = tried
     plan = run_passes(Plan(ir, target, keep_all), PASSES, watch)
     _refuse_unknown(choices or {}, plan)
     return plan

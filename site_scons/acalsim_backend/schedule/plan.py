@@ -35,7 +35,7 @@ class Place:
 class Plan:
     """A program as far as the passes have come.
 
-    `living` leaves `ir` without the ops that no output needs. `claim` adds what the user's rules take. `fuse` adds copies and paddings to it, and
+    `given` is the graph as it was planned. `living` leaves `ir` without the ops that no output needs. `claim` adds what the user's rules take. `fuse` adds copies and paddings to it, and
     `kernels` and `access`: where each tensor is found. `elide` drops copies and leaves `storages`, the
     memory that there is, named after the tensors that fill it. `vector` gives more kernels to a device, and
     adds their `parts`. `attention` merges kernels to `attentions`. `teams` says which kernels run at the same time, what devices do of each (`offloaded`),
@@ -48,6 +48,7 @@ class Plan:
     ir: ACALSimIR
     target: Target
     keep_all: bool = False
+    given: ACALSimIR = field(default_factory=lambda: ACALSimIR(""))
     claims: Claims = Claims()
     kernels: tuple[Kernel, ...] = ()
     access: Mapping[str, Access] = field(default_factory=dict)

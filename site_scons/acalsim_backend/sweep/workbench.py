@@ -133,8 +133,8 @@ class Workbench:
             timer, tiling = timer_for(machine, self.tools.library), model.captured.tiling
             choices = read_choices(Path(tiling) if tiling else None, machine.name)
             plan = make_plan(model.ir, machine, timer=timer, choices=choices)
-            files = code_files(model.ir, plan, machine, self.folder / "program")
-            self._plans[key] = Program(model, plan_file(model.ir, plan, machine), files)
+            files = code_files(plan.given, plan, machine, self.folder / "program")
+            self._plans[key] = Program(model, plan_file(plan.given, plan, machine), files)
         return self._plans[key]
 
     def record(self, program: Program, job: Job, machine: Machine) -> tuple[Recorded, bytes | None]:

@@ -82,12 +82,14 @@ ROWS: tuple[Row, ...] = (
         dtypes=FACTORS,
         result=FLOATS,
     ),
-    # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel].
+    # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel]. `float32` names the
+    # weight with which the same product can be computed of its operand before that was rounded.
     computing(
         T.GEMM_INT8,
         (),
         ("mat1", "mat2", "scales", "bias?"),
         shapes.first_two(shapes.flat_matmul),
+        attrs=("float32",),
         reads=reads_matrix,
         index_space=matrix_space,
         header="int8.h",
@@ -100,7 +102,7 @@ ROWS: tuple[Row, ...] = (
         (),
         ("input", "weight", "scales", "bias?"),
         shapes.first_two(shapes.convolution),
-        attrs=CONV_ATTRS,
+        attrs=(*CONV_ATTRS, "float32"),
         reads=reads_image,
         index_space=image_space,
         header="int8.h",

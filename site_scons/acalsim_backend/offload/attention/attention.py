@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ...ir.graph import ITEM_BYTES
 from ...ir.strides import Shape
 from ..operand import Range
 from ..vector.part import Walk
@@ -20,7 +21,7 @@ class Attention:
     The last of `lead` are heads, and the queries' heads that share one of the keys and values. Walks go along
     (*lead, queries, depth), (*lead, keys, depth), (*lead, keys, width), (*lead, queries, keys) and
     (*lead, queries, width). With `causal` = c the mask hides all j > i + c. With `safe` a row of which
-    everything is hidden is 0.
+    everything is hidden is 0. Queries, keys and values are float32 or bfloat16, and so are the weights.
     """
 
     lead: Shape
@@ -47,6 +48,16 @@ class Attention:
     def group(self) -> int:
         return self.lead[-1]
 
+    @property
+    def dtype(self) -> str:
+        """Of queries, keys, values and weights."""
+        return self.value.dtype
+
+    @property
+    def item(self) -> int:
+        """Bytes of an element of these."""
+        return ITEM_BYTES[self.dtype]
+
     def seen(self, first: int, end: int) -> int:
         """How many keys the queries of a range need."""
         return self.keys if self.causal is None else max(1, min(self.keys, end + self.causal))
@@ -66,7 +77,7 @@ class Attention:
         """Of an anonymous attention: where its operands lie in the scratchpad, with what lies before them."""
         walks = [(name, getattr(self, name)) for name in ("query", "key", "value", "mask", "out")]
         return {
-            name: homes[walk.storage] + 4 * walk.offset
+            name: homes[walk.storage] + ITEM_BYTES[walk.dtype] * walk.offset
             for name, walk in walks
             if walk and walk.storage in homes
         }

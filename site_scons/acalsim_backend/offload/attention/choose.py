@@ -6,7 +6,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...ir.graph import ITEM_BYTES
 from ...machine.machine import Device, Machine
+from ...machine.models import product_rates
 from ..command import packed
 from ..tile import Room
 from ..tiling import MOST_COMMANDS
@@ -117,8 +119,10 @@ def _estimate(
 
 def _array_cycles(attention: Attention, unit: Unit, parameters: Mapping[str, int]) -> int:
     tall, wide, keys = parameters["rows"], parameters["columns"], unit.keys[1] - unit.keys[0]
+    rate = product_rates(parameters)[attention.dtype]
 
     def product(m: int, n: int, k: int) -> int:
+        k = -(-k // rate)
         if parameters["dataflow"] == 1:
             return -(-n // wide) * -(-m // tall) * max(k, tall)
         return -(-n // wide) * -(-k // tall) * max(m, tall)
@@ -143,7 +147,7 @@ def _moved(attention: Attention, tiling: AttentionTiling, homes: Homes, todo: Se
     """Bytes from RAM and to it."""
     tiles = todo[-1].number + 1
     rows = math.prod(attention.lead) * attention.queries
-    total = 4 * rows * (attention.depth + attention.width)
+    total = rows * (attention.item * attention.depth + ITEM_BYTES[attention.out.dtype] * attention.width)
     stays = tiling.keys >= attention.keys
     turns = tiles if not stays else tiles // max(1, _turns_of_a_head(attention, tiling))
     of_keys = {"key": attention.depth, "value": attention.width}
@@ -152,9 +156,9 @@ def _moved(attention: Attention, tiling: AttentionTiling, homes: Homes, todo: Se
             seen = (
                 sum(unit.loaded[1] - unit.loaded[0] for unit in todo) if not stays else turns * attention.keys
             )
-            total += 4 * tiling.heads * width * seen
+            total += attention.item * tiling.heads * width * seen
     if attention.mask and attention.mask.storage not in homes:
-        total += 4 * rows * attention.keys
+        total += ITEM_BYTES[attention.mask.dtype] * rows * attention.keys
     return total
 
 

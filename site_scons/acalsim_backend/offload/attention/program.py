@@ -54,8 +54,8 @@ def places(attention: Attention, tiling: AttentionTiling, homes: Homes) -> Place
         "value": _bytes(attention.value, (*of_keys, attention.width), homes),
         "query": _bytes(attention.query, (*of_queries, attention.depth), homes),
         "mask": _bytes(attention.mask, (*of_queries, tiling.keys), homes),
-        "weights": 4 * rows * tiling.keys,
-        "scaled": 4 * rows * attention.depth if flash and attention.scale != 1 else 0,
+        "weights": attention.item * rows * tiling.keys,
+        "scaled": attention.item * rows * attention.depth if flash and attention.scale != 1 else 0,
         "state": aligned(4 * rows) * len(STATE) if flash else 0,
     }
     offsets, end = {}, 0
@@ -71,7 +71,9 @@ def places(attention: Attention, tiling: AttentionTiling, homes: Homes) -> Place
 def _bytes(walk: Walk | None, sizes: tuple[int, ...], homes: Homes) -> int:
     if walk is None or walk.storage in homes:
         return 0
-    return 4 * math.prod(size for size, step in zip(sizes, walk.strides, strict=True) if step)
+    return ITEM_BYTES[walk.dtype] * math.prod(
+        size for size, step in zip(sizes, walk.strides, strict=True) if step
+    )
 
 
 def units(attention: Attention, tiling: AttentionTiling, share: tuple[int, int] = (0, 1)) -> list[Unit]:
@@ -136,9 +138,10 @@ class _Program:
         each = self.places.slot_bytes["state"] // len(STATE)
         return Where(self._slot("state", unit.number) + STATE.index(name) * each, (4, 0), "float32")
 
-    def _tile(self, name: str, number: int, *sizes: int) -> Where:
+    def _tile(self, name: str, number: int, *sizes: int, dtype: str = "float32") -> Where:
         """A dense tile of an area."""
-        return Where(self._slot(name, number), dense(sizes, _descending(sizes), 4), "float32")
+        strides = dense(sizes, _descending(sizes), ITEM_BYTES[dtype])
+        return Where(self._slot(name, number), strides, dtype)
 
     def _operand(self, name: str, tile: tuple[Range, ...]) -> Where:
         """Where a tile of an operand lies; it is loaded unless it is there."""
@@ -151,7 +154,7 @@ class _Program:
         if missing:
             self.commands += load(walk, tile, address)
         sizes = [end - first if step else 1 for (first, end), step in zip(tile, walk.strides, strict=True)]
-        return Where(address, dense(sizes, walk.strides, 4), "float32")
+        return Where(address, dense(sizes, walk.strides, ITEM_BYTES[walk.dtype]), walk.dtype)
 
     # --- the steps of a unit
 
@@ -169,14 +172,14 @@ class _Program:
                 (unit.rows, count, self.attention.depth),
                 {
                     "a": query.address + number * a_head,
-                    "a_inner_stride": a_row or 4,
-                    "a_k_inner_stride": a_depth or 4,
+                    "a_inner_stride": a_row or query.item,
+                    "a_k_inner_stride": a_depth or query.item,
                     **self._grouped(unit, a_group),
                 },
                 {
                     "b": key.address + number * b_head,
-                    "b_inner_stride": b_row or 4,
-                    "b_k_inner_stride": b_depth or 4,
+                    "b_inner_stride": b_row or key.item,
+                    "b_k_inner_stride": b_depth or key.item,
                 },
                 self._slot("scores", turn) + 4 * number * unit.rows * count,
             )
@@ -193,9 +196,9 @@ class _Program:
     def _scaled(self, unit: Unit, query: Where) -> Where:
         """The queries times the scale, once for all tiles of their keys."""
         sizes = self._sizes(unit, self.attention.depth)
-        target = self._tile("scaled", unit.number, *sizes)
+        target = self._tile("scaled", unit.number, *sizes, dtype=query.dtype)
         if unit.is_first:
-            source = Where(query.address, query.strides[-4:], "float32")
+            source = Where(query.address, query.strides[-4:], query.dtype)
             self.commands += elementwise(sizes, "MULTIPLY", source, None, target, self.attention.scale)
         return target
 
@@ -206,15 +209,18 @@ class _Program:
     def _weigh(self, unit: Unit, turn: int) -> None:
         """Scores to weights of the values."""
         sizes = self._sizes(unit, unit.keys[1] - unit.keys[0])
-        scores, weights = self._tile("scores", turn, *sizes), self._tile("weights", turn, *sizes)
+        scores, weights = self._tile("scores", turn, *sizes), self._weights(turn, *sizes)
         mask = None
         if self.attention.mask:
             found = self._operand("mask", (*unit.lead, unit.queries, unit.keys))
-            mask = Where(found.address, found.strides[-4:], "float32")
+            mask = Where(found.address, found.strides[-4:], found.dtype)
         if unit.is_whole:
             self._softmax(sizes, scores, mask, weights)
         else:
             self._running_softmax(unit, turn, mask)
+
+    def _weights(self, turn: int, *sizes: int) -> Where:
+        return self._tile("weights", turn, *sizes, dtype=self.attention.dtype)
 
     def _softmax(self, sizes: tuple[int, ...], scores: Where, mask: Where | None, weights: Where) -> None:
         scale = 1.0 if self.places.slot_bytes["scaled"] else self.attention.scale
@@ -223,7 +229,7 @@ class _Program:
             "COMMAND_ROWS",
             "SAFE_SOFTMAX" if self.attention.safe else "SOFTMAX",
             0,
-            "float32",
+            weights.dtype,
             flags=flags,
             fields={"scale": scale} if scale != 1 else {},
         )
@@ -237,7 +243,7 @@ class _Program:
                 sizes, "ADD", scores, mask, scores, flags=("FLAG_A_SUMS", "FLAG_C_SUMS")
             )
         rows, count = math.prod(sizes[:-1]), sizes[-1]
-        scores, weights = self._tile("scores", turn, rows, count), self._tile("weights", turn, rows, count)
+        scores, weights = self._tile("scores", turn, rows, count), self._weights(turn, rows, count)
         largest, before, total, factor = (self._state(unit, name) for name in STATE)
         one = (rows, 1)
         if unit.is_first:
@@ -273,18 +279,19 @@ class _Program:
         width, count = self.attention.width, unit.keys[1] - unit.keys[0]
         value = self._operand("value", (*unit.lead, unit.loaded, (0, width)))
         *_, b_head, _, b_row, b_column = value.strides
+        item = self.attention.item
         for number in range(unit.heads):
             self._multiply(
                 (unit.rows, width, count),
                 {
-                    "a": self._slot("weights", turn) + 4 * number * unit.rows * count,
-                    "a_inner_stride": 4 * count,
-                    "a_k_inner_stride": 4,
+                    "a": self._slot("weights", turn) + item * number * unit.rows * count,
+                    "a_inner_stride": item * count,
+                    "a_k_inner_stride": item,
                 },
                 {
                     "b": value.address + number * b_head,
-                    "b_inner_stride": b_column or 4,
-                    "b_k_inner_stride": b_row or 4,
+                    "b_inner_stride": b_column or item,
+                    "b_k_inner_stride": b_row or item,
                 },
                 self._slot("out", unit.number) + 4 * number * unit.rows * width,
                 () if unit.is_first else ("FLAG_ACCUMULATE",),
@@ -302,7 +309,8 @@ class _Program:
     ) -> None:
         m, n, k = sizes
         fields = {"m": m, "n": n, "k": k, **a, **b, "c": c, "c_row_stride": 4 * n}
-        self.commands.append(Command("COMMAND_MATMUL", fields, flags=flags))
+        kind = f"TYPE_{self.attention.dtype.upper()}"
+        self.commands.append(Command("COMMAND_MATMUL", fields, type=kind, flags=flags))
 
     def _stores(self, unit: Unit) -> Iterator[Command]:
         """Brings the rows to where they belong, divided by their sums where these are not yet in the weights."""

@@ -7,13 +7,13 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ...ir.graph import FLOATING, ACALSimIR, ACALSimOp, ACALSimOpType
 from ...ir.kernel import Kernel
 from ...ir.movement import before_movement
 from ...ir.ops import ROWS
 from ...ir.shapes import dimension
 from ...ir.strides import Access, Shape, merged
-from ...ir.views import viewed
+from ...ir.views import factor_of, viewed
 from ..vector.part import Walk
 from .attention import Attention
 
@@ -87,23 +87,22 @@ class Recogniser:
 
     def find(self, values: Kernel) -> Found | None:
         """The attention whose last product is `values`, or None where it is not one."""
-        if not _is_product(values) or any(op.op_type is not T.QUANTIZE for op in values.after):
+        if not _is_product(values) or not all(
+            self._rounds(op) or op.op_type is T.QUANTIZE for op in values.after
+        ):
             return None
         softmax = self._only_writer(values.anchor.inputs[0], values)
-        if softmax is None or softmax.anchor.op_type is not T.SOFTMAX or softmax.after:
+        if (
+            softmax is None
+            or softmax.anchor.op_type is not T.SOFTMAX
+            or not all(map(self._rounds, softmax.after))
+        ):
             return None
         shape = self.ir.tensors[softmax.anchor.outputs[0]].shape
         if dimension(shape, softmax.anchor.attrs["dim"]) != len(shape) - 1:
             return None
-        first = (*softmax.before, softmax.anchor)[0]
-        scores = next(
-            (
-                each
-                for name in first.inputs
-                if (each := self._only_writer(name, softmax)) and _is_product(each)
-            ),
-            None,
-        )
+        found = (self._only_writer(name, softmax) for name in softmax.read)
+        scores = next((each for each in found if each and _is_product(each)), None)
         if scores is None:
             return None
         behind = self._behind(scores.anchor.outputs[0], [*scores.after, *softmax.before], softmax.anchor)
@@ -123,20 +122,32 @@ class Recogniser:
     def _behind(
         self, name: str, ops: Sequence[ACALSimOp], softmax: ACALSimOp
     ) -> tuple[float, tuple[str, Shape] | None] | None:
-        """The factor of the scores and what is added to them, in the shape in which it is; None if more is done."""
+        """The factor of the scores and what is added to them, in the shape in which it is; None if more is done.
+
+        Roundings to bfloat16 between are left out.
+        """
         scale, mask = 1.0, None
+        widened: dict[str, str] = {}
         for op in ops:
             others = [each for each in op.inputs if name not in viewed(each, self.producer)]
+            if others == [*op.inputs] and self._rounds(op):
+                widened[op.outputs[0]] = op.inputs[0]
+                continue
             if len(op.inputs) - len(others) != 1:
                 return None
-            if (factor := _factor(op)) is not None and mask is None:
+            if (factor := factor_of(op)) is not None and mask is None:
                 scale *= factor
             elif op.op_type is T.ADD and len(others) == 1 and mask is None and op.attrs.get("alpha", 1) == 1:
-                mask = others[0], self.ir.tensors[op.outputs[0]].shape
-            else:
+                mask = widened.get(others[0], others[0]), self.ir.tensors[op.outputs[0]].shape
+            elif not self._rounds(op):
                 return None
             name = op.outputs[0]
         return (scale, mask) if name in viewed(softmax.inputs[0], self.producer) else None
+
+    def _rounds(self, op: ACALSimOp) -> bool:
+        """Whether an op only converts between float32 and bfloat16."""
+        kinds = (self.ir.tensors[name].dtype for name in (*op.inputs, *op.outputs))
+        return op.op_type is T.CAST and all(kind in FLOATING for kind in kinds)
 
     # --- operands
 
@@ -166,7 +177,7 @@ class Recogniser:
         walks = [query, key, value, out, *([hidden] if hidden else [])]
         if any(step < 0 for walk in walks for step in walk.strides) or (width > 1 and out.strides[-1] != 1):
             return None
-        if any(self.ir.tensors[walk.storage].dtype != "float32" for walk in walks if walk is not out):
+        if any(self.ir.tensors[walk.storage].dtype not in FLOATING for walk in walks if walk is not out):
             return None
         sizes, columns = _lead(lead, walks, shared=(1, 2))
         made = [
@@ -192,7 +203,7 @@ class Recogniser:
             scale=scale * operands.scale,
             safe=bool(softmax.anchor.attrs.get("safe")),
             causal=softmax.anchor.attrs.get("causal"),
-            result_scale=math.prod(op.attrs["scale"] for op in values.after),
+            result_scale=math.prod(op.attrs["scale"] for op in values.after if op.op_type is T.QUANTIZE),
         )
         kernels = sorted(
             {*operands.taken, scores, softmax, values}, key=lambda kernel: self.place[kernel.name]
@@ -244,7 +255,7 @@ class Recogniser:
         source = _Source(side.name)
         yield source
         while (op := self.producer.get(source.tensor)) is not None:
-            kernel, factor = self.kernel_of.get(op.name), _factor(op)
+            kernel, factor = self.kernel_of.get(op.name), factor_of(op)
             turns = op.op_type is T.PERMUTE and _turns(op.attrs["dims"])
             if op.op_type not in (T.VIEW, T.COPY) and factor is None and not turns:
                 return
@@ -281,16 +292,6 @@ class Recogniser:
 
 def _is_product(kernel: Kernel) -> bool:
     return kernel.device is not None and kernel.anchor.op_type in PRODUCTS and not kernel.before
-
-
-def _factor(op: ACALSimOp) -> float | None:
-    """The number that an op multiplies its one operand with."""
-    number = op.attrs.get("other")
-    if len(op.inputs) != 1 or not isinstance(number, int | float):
-        return None
-    if op.op_type is T.MUL:
-        return float(number)
-    return 1 / float(number) if op.op_type is T.DIV and number else None
 
 
 def _turns(dims: Sequence[int]) -> bool:
