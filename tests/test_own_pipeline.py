@@ -99,10 +99,15 @@ def test_a_device_that_hangs_is_one_line_and_no_process_is_left(tree, tmp_path, 
 
 def test_a_build_with_waves_leaves_a_waveform_of_the_whole_run(tree, tmp_path, verilog):
     machine_with(tmp_path, RTL / "mover.sv")
-    tree.scons(f"MACHINE={tmp_path}/machine.toml", "WAVES=1", "sim-mlp")
+    build = (f"MACHINE={tmp_path}/machine.toml", "WAVES=1", "sim-mlp")
+    tree.scons(*build)
     counted = report_of(tree, "mlp", "build/machine")["devices"]["mine"]
-    signals = waves(tree / "build/machine/mlp.mine.fst")
+    found = tree / "build/machine/mlp.mine.fst"
+    signals = waves(found)
     assert counted["clock_cycles"] and len(signals["TOP.clk"]) // 2 == counted["clock_cycles"]
+    assert "is up to date" in tree.scons(*build).stdout
+    found.unlink()
+    assert "simulate" in stages(tree.scons(*build)) and found.exists()
 
 
 def test_a_new_device_is_begun_and_passes_the_suite(tree, tmp_path):

@@ -259,13 +259,15 @@ def ending_in_time(path: str, place: Callable[[], str]) -> Iterator[None]:
 
     before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     signal.signal(signal.SIGUSR1, lambda *_: None)  # so that it is heard
-    threading.Thread(target=leave, daemon=True).start()
+    thread = threading.Thread(target=leave, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
         signal.set_wakeup_fd(before)
         os.close(tell)
+        thread.join()  # it holds the engine, whose end writes the last of the waveforms
 
 
 def refuse_bad_path(path: str) -> None:

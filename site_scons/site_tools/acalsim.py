@@ -182,8 +182,17 @@ def Simulate(env, model, elf, placement, host):
     options = simulation(env, model, host, "run")
     run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
     env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
-    env.Clean(list(run), [f"{model.build}/{model.name}.{own.name}.fst" for own in env.OwnDevices()])
+    waves = waveforms(env, model)
+    env.Clean(list(run), waves)
+    if env["WAVES"] == "1" and os.path.exists(made.statistics) and not all(map(os.path.exists, waves)):
+        env.AlwaysBuild(list(run))
     return run
+
+
+def waveforms(env, model):
+    """The files that a run with WAVES=1 leaves."""
+    hardware = [device for device in env["OWN_DEVICES"] if device.own.language == "sv"]
+    return [f"{model.build}/{model.name}.{device.name}.fst" for device in hardware]
 
 
 def simulation(env, model, host, folder):
