@@ -26,15 +26,12 @@ public:
     std::vector<std::pair<std::string, Statistics>> all() const {
         std::vector<std::pair<std::string, Statistics>> all;
         for (const auto& [account, stall] : by_account_) {
-            const auto own = stall.waited.ops.find(0);
-            Statistics cycles =
-                by_stage(own == stall.waited.ops.end() ? Stages::Cycles{} : own->second);
+            Statistics cycles = by_stage(stall.waited.first);
             cycles.insert(cycles.begin(), {"access", stall.access});
             all.emplace_back(std::to_string(account), std::move(cycles));
-            for (const auto& [op, waited] : stall.waited.ops)
-                if (op)
-                    all.emplace_back(std::to_string(account) + "/" + std::to_string(op),
-                                     by_stage(waited));
+            for (const auto& [op, waited] : stall.waited.named)
+                all.emplace_back(std::to_string(account) + "/" + std::to_string(op),
+                                 by_stage(waited));
         }
         return all;
     }

@@ -65,8 +65,10 @@ std::map<std::uint32_t, Cycle> cycles_by_op(const Engine& engine,
                                             const std::vector<std::uint64_t>& bases) {
     std::map<std::uint32_t, Cycle> cycles;
     for (const std::uint64_t base : bases) {
-        for (const auto& [op, stages] : engine.stages_of(base).ops)
-            for (const Cycle each : stages) cycles[op] += each;
+        const Stages stages = engine.stages_of(base);
+        for (const Cycle each : stages.first) cycles[0] += each;
+        for (const auto& [op, named] : stages.named)
+            for (const Cycle each : named) cycles[op] += each;
     }
     return cycles;
 }

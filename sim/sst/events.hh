@@ -104,7 +104,8 @@ public:
         SST_SER(success);
         SST_SER(ended);
         SST_SER(data);
-        SST_SER(waited.ops);
+        SST_SER(waited.first);
+        SST_SER(waited.named);
     }
     ImplementSerializable(acalsim::ResponseEvent);
 };
@@ -151,7 +152,8 @@ public:
     void serialize_order(SST::Core::Serialization::serializer& ser) override {
         Event::serialize_order(ser);
         SST_SER(source);
-        SST_SER(waited.ops);
+        SST_SER(waited.first);
+        SST_SER(waited.named);
     }
     ImplementSerializable(acalsim::InterruptEvent);
 };
