@@ -8,8 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from acalsim_backend.capture.narrow import bits_of
+from acalsim_backend.cost.kernels import kernel_cycles
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.ir.text import parse
+from acalsim_backend.machine.file import load_machine
+from acalsim_backend.pipeline import run_graph
 from host_fixtures import Library, captured_narrow
 from pipeline_fixtures import models_option
 from torch import nn
@@ -124,6 +127,17 @@ def test_an_output_is_not_rounded_on_its_way():
     x, w = torch.randn(5, 4), torch.randn(4, 6)
     ir = captured_narrow(lambda x, w: (x @ w).T.unsqueeze(0), (x, w)).ir
     assert all(ir.tensors[op.inputs[0]].is_input for op in ir.ops if op.op_type is T.CAST)
+
+
+@pytest.mark.parametrize("machine", ["cpu", "vector"])
+@pytest.mark.parametrize("shape", [(8, 16, 8), (1, 84, 10), (5, 33, 7)])
+def test_what_a_product_takes_on_the_cpu_is_known(shape, machine, tmp_path):
+    m, k, n = shape
+    captured = captured_narrow(nn.Linear(k, n), (torch.randn(m, k),))
+    _, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, machine)
+    (found,) = (op for op in report.ops if op.type == "GEMM")
+    (product,) = (op for op in captured.ir.ops if op.op_type is T.GEMM)
+    assert kernel_cycles(load_machine(machine), captured.ir, product) == pytest.approx(found.cycles, rel=0.35)
 
 
 MODEL = """\

@@ -116,7 +116,8 @@ def make_plan(
     ops that there are not, and naming the pass when what it left does not hold together.
     """
     target = Target(machine, timer, choices)
-    tried = [*product(forms(ir), (target, *target.alone()))]
+    found = forms(ir)
+    tried = [*product(found if target.devices else [next(found)], (target, *target.alone()))]
     if len(tried) > 1:
         ir, target = min(tried, key=lambda each: foretold(run_passes(Plan(*each), PASSES)))
     else:
