@@ -13,7 +13,7 @@ from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.ir.text import parse
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.pipeline import run_graph
-from host_fixtures import Library, captured_narrow
+from host_fixtures import Library, captured_function, captured_narrow
 from pipeline_fixtures import models_option
 from torch import nn
 
@@ -127,6 +127,21 @@ def test_an_output_is_not_rounded_on_its_way():
     x, w = torch.randn(5, 4), torch.randn(4, 6)
     ir = captured_narrow(lambda x, w: (x @ w).T.unsqueeze(0), (x, w)).ir
     assert all(ir.tensors[op.inputs[0]].is_input for op in ir.ops if op.op_type is T.CAST)
+
+
+def test_a_depthwise_convolution_is_no_slower_than_in_float32_and_has_the_bits_of_the_cpus(tmp_path):
+    conv, inputs = nn.Conv2d(40, 40, 3, padding=1, groups=40), (torch.randn(1, 40, 14, 14),)
+    (outputs, report), (on_cpu, _), (_, plain) = (
+        run_graph(tmp_path / name, made.ir, made.inputs, made.references, machine)
+        for name, made, machine in (
+            ("narrow", captured_narrow(conv, inputs), "default"),
+            ("cpu", captured_narrow(conv, inputs), "cpu"),
+            ("plain", captured_function(conv, inputs), "default"),
+        )
+    )
+    cycles, in_float32 = (next(op.cycles for op in each.ops if op.type == "CONV") for each in (report, plain))
+    assert np.array_equal(outputs[0], on_cpu[0])
+    assert cycles <= in_float32
 
 
 @pytest.mark.parametrize("machine", ["cpu", "vector"])

@@ -32,7 +32,7 @@ class Layout:
     weight_bytes: int
     """Of all rows."""
     raw_bytes: int
-    """Of weights that are int8, which become floats."""
+    """Of weights that are int8 or bfloat16, which become floats."""
     in_bytes: int
     out_bytes: int
     """Of the planes in a slot, before and after; 0 where they lie in the scratchpad anyway."""
@@ -56,7 +56,6 @@ def is_depthwise(product: Product) -> bool:
     return (
         isinstance(image, Image)
         and image.channels == 1
-        and {product.type, TYPE_OF_BYTES[product.results[0].tile.item_bytes]} <= {"float32", "int8"}
         and product.m == 1
         and product.batches > 1
         and image.stride[0] == image.stride[1]
@@ -109,7 +108,7 @@ def _layout(product: Product, planes: int) -> Layout:
         1 if planes == product.batches and product.images == 1 else 2,
         row_bytes,
         product.batches * row_bytes,
-        product.batches * image.taps if product.a.item_bytes == 1 else 0,
+        product.batches * image.taps * product.a.item_bytes if product.a.item_bytes < FLOAT_BYTES else 0,
         planes * image.rows * image.columns * image.item_bytes if image.home is None else 0,
         planes * product.rows * product.columns * tile.item_bytes if tile.home is None else 0,
     )
@@ -147,7 +146,7 @@ def _weights(product: Product, layout: Layout, base: int) -> Iterator[Command]:
         return Command("COMMAND_LOAD", {**fields, "dram_row_stride": step, "a_inner_stride": stride}, source)
 
     item = a.item_bytes
-    target, stride = (raw, taps) if layout.raw_bytes else (base, layout.row_bytes)
+    target, stride = (raw, taps * item) if layout.raw_bytes else (base, layout.row_bytes)
     yield load(target, stride, taps * item, a.batch_stride * item, Address(a.storage, a.offset * item))
     vectors = [each for each in (product.scales, product.bias) if each]
     for place, (storage, offset) in enumerate(vectors, taps):
@@ -163,11 +162,11 @@ def _weights(product: Product, layout: Layout, base: int) -> Iterator[Command]:
                 "n": taps,
                 "a": raw,
                 "c": base,
-                "a_k_outer_stride": taps,
-                "a_k_inner_stride": 1,
+                "a_k_outer_stride": taps * item,
+                "a_k_inner_stride": item,
                 "c_row_stride": layout.row_bytes,
             },
-            types=("TYPE_INT8", "TYPE_INT8", "TYPE_FLOAT32"),
+            types=(_type(item), _type(item), "TYPE_FLOAT32"),
             function="FUNCTION_COPY",
         )
 
@@ -227,19 +226,19 @@ def _window(
     flags = [flag for flag in last.flags(False) if flag in kept]
     flags += ["FLAG_GAMMA"] if product.scales else []
     flags += ["FLAG_BETA"] if product.bias else []
-    is_int8 = product.results[0].tile.item_bytes == 1
-    flags += ["FLAG_ROUND"] if is_int8 else []
+    result = _type(product.results[0].tile.item_bytes)
+    flags += ["FLAG_ROUND"] if result == "TYPE_INT8" else []
     return Command(
         "COMMAND_POOL",
         fields,
         flags=tuple(flags),
-        types=(
-            "TYPE_INT8" if image.item_bytes == 1 else "TYPE_FLOAT32",
-            "TYPE_FLOAT32",
-            "TYPE_INT8" if is_int8 else "TYPE_FLOAT32",
-        ),
+        types=(_type(image.item_bytes), "TYPE_FLOAT32", result),
         function="FUNCTION_WEIGHTED",
     )
+
+
+def _type(item_bytes: int) -> str:
+    return f"TYPE_{TYPE_OF_BYTES[item_bytes].upper()}"
 
 
 def _save(tile: Tile, product: Product, image: int, of: Range, slot: int) -> Command:
