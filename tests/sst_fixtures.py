@@ -203,5 +203,14 @@ def assert_success(process):
     assert process.returncode == 0, err
 
 
+def has_element(name):
+    """Whether SST has that element library."""
+    ask = ["sst-info", name]
+    return (
+        bool(shutil.which(ask[0]))
+        and "ELEMENT LIBRARY" in subprocess.run(ask, capture_output=True, text=True).stdout
+    )
+
+
 needs_mpirun = pytest.mark.skipif(not shutil.which("mpirun"), reason="needs mpirun")
 RANKS = "mpirun --allow-run-as-root --oversubscribe -n 2"

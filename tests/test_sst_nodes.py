@@ -2,8 +2,6 @@
 """SST on several ranks and with several nodes, and with SST's own elements."""
 
 import json
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 from acalsim_backend.errors import MachineError
 from acalsim_backend.machine.file import load_machine
 from simulator_fixtures import COMPUTE, RESULT, ROOT, Client
-from sst_fixtures import RANKS, assert_success, needs_mpirun, needs_sst, outcome, session, start
+from sst_fixtures import RANKS, assert_success, has_element, needs_mpirun, needs_sst, outcome, session, start
 
 # --- The same numbers -----------------------------------------------------------------------------
 
@@ -54,12 +52,7 @@ def test_each_node_of_a_cluster_is_the_machine_alone(config, server, ram, two_co
 
 
 def needs_element(name):
-    ask = ["sst-info", name]
-    has_it = (
-        shutil.which(ask[0])
-        and "ELEMENT LIBRARY" in subprocess.run(ask, capture_output=True, text=True).stdout
-    )
-    return pytest.mark.skipif(not has_it, reason=f"needs {name} of sst-elements")
+    return pytest.mark.skipif(not has_element(name), reason=f"needs {name} of sst-elements")
 
 
 @needs_sst
