@@ -25,7 +25,8 @@ BY_OTHERS = {
     "./run dask worker tcp://HOST:8786": "is Dask's",
     "./run scons sweep-mlp SWEEP=my.toml SCHEDULER=tcp://HOST:8786": "test_sweep_cluster.py has a cluster",
 }
-BY_HAND = ("acalsim_backend.serve", "qemu-system-riscv64", "examples/cluster.py")
+TERMINALS = ("acalsim_backend.serve", "qemu-system-riscv64")
+BY_HAND = (*TERMINALS, "examples/cluster.py")
 """Programs that run until others end them: test_the_two_terminals, and test_sst_nodes.py."""
 ELEMENTS = {"memhierarchy.toml": "memHierarchy", "network.toml": "merlin"}
 """What machine files for SST need of sst-elements."""
@@ -71,7 +72,11 @@ def typed(tree, command, **options):
 
 
 def prerequisites(tree, command):
-    """What a page says comes before: reports that are compared, a baseline that is checked."""
+    """What a page says comes before: reports that are compared, a baseline that is checked, a device that is begun."""
+    if "new-device my_unit" in command:
+        shutil.rmtree(tree / "my_unit", ignore_errors=True)
+    elif "my_unit" in command and not (tree / "my_unit").exists():
+        assert typed(tree, "./run scons new-device my_unit LANGUAGE=py").returncode == 0
     if "before.json" in command and not (tree / "before.json").exists():
         shutil.copy(tree / "build/reports/mlp.json", tree / "before.json")
     if "build/cpu/reports" in command:
@@ -144,7 +149,7 @@ def test_every_link_to_a_page_leads_to_one_and_to_a_heading_of_it(page):
 
 def test_the_two_terminals_print_what_the_page_says(reader, tmp_path):
     reader.scons("host", "build/matmul.elf")
-    serve, qemu = (next(c for c in commands(README) if word in c) for word in BY_HAND)
+    serve, qemu = (next(c for c in commands(README) if word in c) for word in TERMINALS)
     serve, qemu = (line.replace("/tmp/", f"{tmp_path}/").replace("./run ", "") for line in (serve, qemu))
     environment = {**os.environ, "PYTHONPATH": str(reader / "site_scons")}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
