@@ -7,7 +7,18 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-RESERVED = ("capture", "capture-int8", "host", "host-sst", "index", "reports", "runtime", "sweeps", "verify")
+RESERVED = (
+    "capture",
+    "capture-bfloat16",
+    "capture-int8",
+    "host",
+    "host-sst",
+    "index",
+    "reports",
+    "runtime",
+    "sweeps",
+    "verify",
+)
 """Folders of build/ that no model may be named after, and the page of all reports."""
 SUFFIXES_OF_FIRMWARE = (".elf", ".map", ".dump", ".bin")
 SUFFIXES_OF_REPORTS = (".advice", ".host", ".verify")

@@ -15,15 +15,17 @@ class CheckedCacheDir(CacheDir):
 
     def retrieve(self, node):
         _, entry = self.cachepath(node)
-        if os.path.exists(entry) and not is_whole(entry):
+        if entry is None or not os.path.exists(entry) or is_whole(entry):
+            return super().retrieve(node)
+        if not self.is_readonly() and not node.get_build_env().GetOption("no_exec"):
             for path in (entry, entry + DIGEST):
                 with contextlib.suppress(OSError):
                     os.remove(path)
-        return super().retrieve(node)
+        return False
 
     def push(self, node):
         _, entry = self.cachepath(node)
-        if not self.is_readonly() and not os.path.exists(entry) and not node.nocache:
+        if entry and not self.is_readonly() and not node.nocache and not os.path.exists(entry):
             with contextlib.suppress(OSError):  # SCons says that it cannot write there
                 os.makedirs(os.path.dirname(entry), exist_ok=True)
                 write_atomic(entry + DIGEST, sha256(node.get_internal_path()))

@@ -5,6 +5,7 @@ Every stage is a command `python -m acalsim_backend.ROOM`, with the digest of th
 so that exactly the stages whose code changed are redone.
 """
 
+import gc
 import os
 import re
 import sys
@@ -33,6 +34,7 @@ PAGE_ASSETS = "#site_scons/acalsim_backend/report/page/assets/*"
 
 
 def generate(env):
+    gc.set_threshold(100_000)  # nearly all that a build makes lives until its end
     AddOption("--cache-dir", metavar="DIR", help="share built targets through DIR")
     env["ENV"] = {**os.environ, "PYTHONPATH": search_path(), "PWD": os.getcwd()}
     env["PYTHON"] = Word(sys.executable)

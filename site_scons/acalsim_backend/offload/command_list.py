@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .command import Address, Command
 from .layout import ScratchpadLayout, layout, pooled_range
-from .operand import TYPE_OF_BYTES, Block, Image, Matrix, Walk, count, residual_fields
+from .operand import Block, Image, Matrix, Walk, command_type, count, residual_fields
 from .product import Product, Result
 from .tile import Tiling
 from .tiling import blocks_of
@@ -214,7 +214,7 @@ class _Program:
             fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
         if epilogue.pool:
             fields |= {"n_inner": count(conv.columns), **border}
-        kind = f"TYPE_{TYPE_OF_BYTES[result.tile.item_bytes].upper()}"
+        kind = command_type(result.tile.item_bytes)
         flags = epilogue.flags(product.type == "int8")
         self.commands.append(
             Command("COMMAND_STORE", fields, address, kind, flags, function=epilogue.function)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..alignment import aligned
 from .command import Address, Command
-from .operand import TYPE_OF_BYTES, Image, Range, Tile, count
+from .operand import Image, Range, Tile, command_type, count
 from .product import LARGEST_SIZE, Product
 
 FLOAT_BYTES = 4
@@ -166,7 +166,7 @@ def _weights(product: Product, layout: Layout, base: int) -> Iterator[Command]:
                 "a_k_inner_stride": item,
                 "c_row_stride": layout.row_bytes,
             },
-            types=(_type(item), _type(item), "TYPE_FLOAT32"),
+            types=(command_type(item), command_type(item), "TYPE_FLOAT32"),
             function="FUNCTION_COPY",
         )
 
@@ -226,19 +226,15 @@ def _window(
     flags = [flag for flag in last.flags(False) if flag in kept]
     flags += ["FLAG_GAMMA"] if product.scales else []
     flags += ["FLAG_BETA"] if product.bias else []
-    result = _type(product.results[0].tile.item_bytes)
+    result = command_type(product.results[0].tile.item_bytes)
     flags += ["FLAG_ROUND"] if result == "TYPE_INT8" else []
     return Command(
         "COMMAND_POOL",
         fields,
         flags=tuple(flags),
-        types=(_type(image.item_bytes), "TYPE_FLOAT32", result),
+        types=(command_type(image.item_bytes), "TYPE_FLOAT32", result),
         function="FUNCTION_WEIGHTED",
     )
-
-
-def _type(item_bytes: int) -> str:
-    return f"TYPE_{TYPE_OF_BYTES[item_bytes].upper()}"
 
 
 def _save(tile: Tile, product: Product, image: int, of: Range, slot: int) -> Command:

@@ -21,6 +21,11 @@ TYPE_OF_BYTES = {4: "float32", 2: "bfloat16", 1: "int8"}
 """Of what a product reads and writes, by the bytes of an element."""
 
 
+def command_type(item_bytes: int) -> str:
+    """What a command calls the type of elements of that size."""
+    return f"TYPE_{TYPE_OF_BYTES[item_bytes].upper()}"
+
+
 def count(range: Range) -> int:
     return range[1] - range[0]
 
