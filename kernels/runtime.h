@@ -45,6 +45,11 @@ extern const unsigned graph_symbol_count;
 /* The function that `address` lies in, or NULL. */
 const struct symbol *find_symbol(uint64_t address);
 
+/* Copies tensors, which begin at multiples of 64 bytes and have that much to themselves. */
+static inline void copy_words(uint64_t *to, const uint64_t *from, uint64_t bytes) {
+    for (uint64_t i = 0; 8 * i < bytes; i++) to[i] = from[i];
+}
+
 /* The simulated time in CPU cycles. It includes the time spent waiting for devices. */
 static inline uint64_t read_cycles(void) {
     uint64_t cycles;

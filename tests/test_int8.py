@@ -16,7 +16,7 @@ from acalsim_backend.machine.file import load_machine
 from acalsim_backend.schedule.foretold import foretold
 from acalsim_backend.schedule.forms import forms
 from acalsim_backend.schedule.passes import make_plan
-from conftest import compiled_examples
+from conftest import ROOT, compiled_examples
 from host_fixtures import Library, captured_function
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -289,7 +289,7 @@ def test_a_product_in_float32_reads_what_was_rounded_and_its_own_weight_alone():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(16, 8), nn.GELU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
     captured = captured_both(module, torch.randn(3, 16))[0]
-    whole, given, most = forms(captured.ir)
+    whole, given, most, unquantised = forms(captured.ir)
     kinds = [[op.op_type.name for op in ir.ops if "GEMM" in op.op_type.name] for ir in (whole, given, most)]
     int8, float32 = "GEMM_INT8", "GEMM"
     assert kinds == [[int8, int8, int8], [float32, int8, int8], [float32, float32, int8]]
@@ -339,25 +339,44 @@ def models(tmp_path_factory):
     return models_option(tmp_path_factory, net=MODEL)
 
 
-@pytest.mark.parametrize("machine", ["default", "cpu", "edge", "vector"])
-def test_a_machine_computes_the_quantised_model(host_tree, models, machine):
-    host_tree.scons(models, f"MACHINE={machine}", "PRECISION=int8", "sim-net", "verify-net")
+SLOW_FLOATS = "[cpu.latency]\nf32_multiply = 400\n"
+"""Of a CPU that int8 is faster on."""
+
+
+@pytest.fixture(scope="module")
+def slow_floats(tmp_path_factory):
+    """A machine file, as MACHINE= takes it."""
+    file = tmp_path_factory.mktemp("machines") / "slow_floats.toml"
+    file.write_text((ROOT / "sim/machines/cpu.toml").read_text() + SLOW_FLOATS)
+    return str(file)
+
+
+@pytest.mark.parametrize("machine", ["default", "edge", "slow_floats"])
+def test_a_machine_computes_the_quantised_model(host_tree, models, machine, slow_floats):
+    file = slow_floats if machine == "slow_floats" else machine
+    host_tree.scons(models, f"MACHINE={file}", "PRECISION=int8", "sim-net", "verify-net")
     report = json.loads((host_tree / f"build/{machine}-int8/reports/net.json").read_text())
     assert report["check"]["passed"] and 1e-4 < report["check"]["max_rel_error"] < 0.05
     products = {op["name"]: op for op in report["ops"] if op["type"] in ("CONV_INT8", "GEMM_INT8")}
     assert [row["op"] for row in report["quantised"]] == list(products)
     others = {op["name"] for op in report["ops"] if op["type"] in ("CONV", "GEMM")}
-    assert (
-        others == (set() if machine in ("cpu", "vector") else {"conv_0"}) and len(products) + len(others) == 3
-    )
+    assert others == (set() if machine == "slow_floats" else {"conv_0"}) and len(products) + len(others) == 3
     assert all(0 < row["max_rel_error"] < 0.05 and row["input_scale"] > 0 for row in report["quantised"])
     convolutions = {op["placed_on"] for op in products.values() if op["type"] == "CONV_INT8"}
-    assert convolutions == ({"cpu"} if machine in ("cpu", "vector") else {"compute"})
+    assert convolutions == ({"cpu"} if machine == "slow_floats" else {"compute"})
 
 
-def test_verify_finds_the_layer_of_a_broken_int8_kernel(tree, models):
+@pytest.mark.parametrize("machine", ["cpu", "vector"])
+def test_where_float32_is_faster_no_product_is_int8_and_the_report_says_so(host_tree, models, machine):
+    done = host_tree.scons(models, f"MACHINE={machine}", "PRECISION=int8", "sim-net", "verify-net")
+    report = json.loads((host_tree / f"build/{machine}-int8/reports/net.json").read_text())
+    assert report["check"]["max_rel_error"] < 1e-5 and report["quantised"] == []
+    assert "no product is in int8, since float32 takes no longer on this machine" in done.stdout
+
+
+def test_verify_finds_the_layer_of_a_broken_int8_kernel(tree, models, slow_floats):
     tree.edit("kernels/narrow.h", "values[j] = (float)sums[i][j];", "values[j] = (float)sums[i][j] * 1.5f;")
-    done = tree.scons(models, "MACHINE=cpu", "PRECISION=int8", "verify-net", check=False)
+    done = tree.scons(models, f"MACHINE={slow_floats}", "PRECISION=int8", "verify-net", check=False)
     assert done.returncode and "verify: op 'gemm_" in done.stderr and "GEMM_INT8" in done.stderr
 
 
@@ -368,7 +387,7 @@ def test_an_unknown_precision_is_refused(host_tree):
 
 def test_a_model_says_how_far_its_int8_form_may_be_off(host_tree, tmp_path):
     (tmp_path / "strict.py").write_text(MODEL + "\n\nINT8_TOLERANCE = 1e-5\n")
-    done = host_tree.scons(f"MODELS={tmp_path}", "MACHINE=cpu", "PRECISION=int8", "sim-strict", check=False)
+    done = host_tree.scons(f"MODELS={tmp_path}", "PRECISION=int8", "sim-strict", check=False)
     assert (
         done.returncode
         and "report: model 'strict': outputs differ from PyTorch's" in done.stderr

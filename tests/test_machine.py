@@ -50,7 +50,9 @@ def test_what_a_file_leaves_out_takes_the_default(machine_file):
 def test_timing_parameters_are_not_part_of_what_the_compiler_sees(machine_file):
     plain = load_machine(machine_file(ECHO)).compile_view()
     timed = load_machine(
-        machine_file("[cpu.latency]\nload = 9\n[ram]\nlatency_cycles = 7\n" + ECHO)
+        machine_file(
+            "[cpu.l1d]\nmiss_cycles = 9\n[ram]\nlatency_cycles = 7\n[machine]\nclock_mhz = 5\n" + ECHO
+        )
     ).compile_view()
     smaller = load_machine(machine_file("[ram]\nsize_bytes = 0x100000\n" + ECHO)).compile_view()
     assert plain == timed != smaller

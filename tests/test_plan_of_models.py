@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from acalsim_backend.arena import least_bytes
 from acalsim_backend.schedule import memory as planning
+from acalsim_backend.schedule.in_place import in_place
 from acalsim_backend.schedule.passes import make_plan
 from pipeline_fixtures import MODELS
 from plan_memory import MACHINE
@@ -19,7 +20,7 @@ def test_the_arena_of_a_model_is_hardly_larger_than_what_lives_at_once(captured_
     plan = make_plan(captured_model(name).ir, MACHINE)
     placed = {each for each, place in plan.places.items() if place.section != ".buffers"}
     arena = planning.lifetimes(plan, placed)
-    least = least_bytes(planning.merge(arena, planning.in_place(plan, arena)))
+    least = least_bytes(planning.merge(arena, in_place(plan, arena)))
     assert least <= plan.blocks[".buffers"] <= 1.1 * least
 
 

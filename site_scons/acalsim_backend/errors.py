@@ -46,6 +46,10 @@ class PlanError(AcalsimError):
     room = "plan"
 
 
+class UnfitError(PlanError):
+    """A graph that the machine, or what the user has chosen of it, does not fit; another form of it may."""
+
+
 class CodegenError(AcalsimError):
     room = "codegen"
 

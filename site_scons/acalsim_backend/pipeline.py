@@ -31,8 +31,7 @@ from .ir.verify import verify
 from .machine.file import load_machine
 from .machine.machine import Machine
 from .mapped import Array, tensors
-from .report.compare import compare
-from .report.report import Subject, build_report, producers, provenance
+from .report.report import Subject, build_report, checked, provenance
 from .report.report_file import Report
 from .report.timeline import timeline
 from .schedule.passes import make_plan
@@ -115,7 +114,7 @@ def run_program(
         placement=program.placement,
         provenance=provenance(program.origin, program.elf, machine, *versions),
     )
-    check = compare(outputs, references, producers(plan), tolerance)
+    check = checked(plan, outputs, references, tolerance)
     return outputs, build_report(subject, RunFile(engine, run.statistics), check, happened)
 
 

@@ -71,8 +71,23 @@ class ACALSimCompiler:
         Ops whose operands are all constants are computed here. Raises CaptureError with one line for
         every op, dtype or shape that is not supported, each with the user's source line.
         """
-        builder = Builder(ACALSimIR(graph_name), Sources(self.root, self.origin))
+        builder = self.builder(graph_name)
+        self.walk(builder, gm, constants)
+        ir = self.finish(builder)
+        names = {node.name: name for node, name in builder.names.items() if name in ir.tensors}
+        return ir, builder.arguments, names
+
+    def builder(self, graph_name: str = "graph_0") -> Builder:
+        """Of an IR that graphs are added to."""
+        return Builder(ACALSimIR(graph_name), Sources(self.root, self.origin))
+
+    @staticmethod
+    def walk(builder: Builder, gm: fx.GraphModule, constants: dict[int, torch.Tensor]) -> None:
+        """Add a graph's ops. What is not supported is complained of in `finish`."""
         _Walk(builder, constants).over(gm)
+
+    def finish(self, builder: Builder) -> ACALSimIR:
+        """The IR as it is when nothing is added to it any more."""
         if builder.complaints:
             raise CaptureError("\n".join(dict.fromkeys(builder.complaints)))
         try:
@@ -83,8 +98,7 @@ class ACALSimCompiler:
             raise CaptureError(str(error)) from None
         if self.verbose:
             print(ir, end="")
-        names = {node.name: name for node, name in builder.names.items() if name in ir.tensors}
-        return ir, builder.arguments, names
+        return ir
 
 
 class _Walk:

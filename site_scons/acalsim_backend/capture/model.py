@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
-from .builder import array_of
+from .builder import Builder, array_of
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile
@@ -31,7 +32,7 @@ class Captured:
     """PyTorch's value of every tensor that an op of the graph computes; empty unless asked for."""
 
 
-def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False) -> Captured:
+def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
     """Run a model file through PyTorch and through `trace`; the model's state stays as it was built.
 
     References are what the model computes without torch.compile. With `keep_all` the intermediate tensors are
@@ -40,9 +41,10 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
     import torch
 
     model, inputs = file.build()
-    _refuse_elsewhere(file, "the model has", [*inputs, *model.parameters(), *model.buffers()])
+    refuse_elsewhere(file, "the model has", [*inputs, *model.parameters(), *model.buffers()])
     root = file.resolved.parent.parent
-    tracing = _Tracing(ACALSimCompiler(False, root, os.path.relpath(file.resolved, root)), keep_all)
+    compiler = ACALSimCompiler(False, root, os.path.relpath(file.resolved, root))
+    tracing = Tracing(compiler, compiler.builder(), keep_all)
 
     def outputs(*values: torch.Tensor) -> list[torch.Tensor]:
         return [tensor.clone() for tensor in tensors_of(model(*values))]
@@ -54,7 +56,7 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
             )
         if not references:
             raise file.fail("forward() returns no tensor")
-        _refuse_elsewhere(file, "forward() returns", references)
+        refuse_elsewhere(file, "forward() returns", references)
         torch._dynamo.reset()
         prepare_torch()
         compiled = torch.compile(outputs, backend=tracing, fullgraph=True, dynamic=False)
@@ -64,33 +66,59 @@ def capture_model(file: ModelFile, verbose: bool = False, keep_all: bool = False
             "a tensor that as_strided is called on lies otherwise in memory under torch.compile than without; "
             "call .contiguous() before as_strided"
         )
-    ir = tracing.ir
-    ir.set_outputs(ir.outputs[_position(tracing.results, tensor)] for tensor in returned)
-    if verbose:
-        print(ir, end="")
+    ir = finished(file, tracing)
+    ir.set_outputs([tracing.tensor_of(tensor) for tensor in returned])
     return Captured(
-        ir, list(map(array_of, tracing.inputs)), list(map(array_of, references)), tracing.intermediates
+        ir, list(map(array_of, tracing.inputs)), list(map(array_of, references)), known(ir, tracing)
     )
 
 
-class _Tracing:
+def finished(file: ModelFile, tracing: Tracing) -> ACALSimIR:
+    """The IR of what was traced. Raises CaptureError with a line for all that is not supported."""
+    try:
+        return tracing.compiler.finish(tracing.builder)
+    except CaptureError as error:
+        raise file.told(error) from None
+
+
+def known(ir: ACALSimIR, *traced: Tracing) -> dict[str, Any]:
+    """The intermediate tensors that are still there."""
+    found = {name: array for each in traced for name, array in each.intermediates.items()}
+    return {name: array for name, array in found.items() if name in ir.tensors}
+
+
+class Tracing:
     """A backend of torch.compile that lowers the one graph that it is given, and runs it in PyTorch."""
 
-    ir: ACALSimIR
     inputs: list[torch.Tensor]
+    """What the graph's inputs were when it ran last, and by `arguments` where among its arguments they are."""
+    places: list[int]
+    """Where these lie."""
     results: list[Any]
 
-    def __init__(self, compiler: ACALSimCompiler, keep_all: bool):
-        self.compiler, self.keep_all = compiler, keep_all
+    def __init__(self, compiler: ACALSimCompiler, builder: Builder, keep_all: bool):
+        self.compiler, self.builder, self.keep_all = compiler, builder, keep_all
         self.is_strided, self.lies_otherwise = False, False
         """Whether there is an as_strided, and whether one reads what does not lie as PyTorch said in tracing."""
         self.intermediates: dict[str, Any] = {}
+        self.given: list[str] = []
+        """The tensors of the graph's inputs."""
+        self.first_output = 0
+        """Which of the IR's outputs is the graph's first result."""
 
     def __call__(self, gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor]) -> Callable[..., Any]:
         return trace(gm, example_inputs, self._lower)
 
+    def tensor_of(self, result: torch.Tensor) -> str:
+        """Of what the compiled function returned, as the finished IR has it."""
+        return self.builder.ir.outputs[self.first_output + _position(self.results, result)]
+
     def _lower(self, graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable[..., Any]:
-        self.ir, arguments, names = self.compiler.lower(graph, constants)
+        builder = self.builder
+        before, self.first_output = len(builder.arguments), len(builder.ir.outputs)
+        self.compiler.walk(builder, graph, constants)
+        arguments, self.given = builder.arguments[before:], builder.ir.inputs[before:]
+        names = {node.name: builder.names[node] for node in graph.graph.nodes if node in builder.names}
         strided = read_as_they_lie(graph.graph)
         self.is_strided = bool(strided)
 
@@ -103,6 +131,7 @@ class _Tracing:
                 self.lies_otherwise = True
 
         def run(values: Sequence[torch.Tensor]) -> list[Any]:
+            self.places = [values[position].data_ptr() for position in arguments]
             self.inputs = [values[position].clone() for position in arguments]
             self.results = _interpreted(graph, values, watch)
             return list(self.results)
@@ -110,7 +139,7 @@ class _Tracing:
         return run
 
 
-def _refuse_elsewhere(file: ModelFile, what: str, tensors: Sequence[torch.Tensor]) -> None:
+def refuse_elsewhere(file: ModelFile, what: str, tensors: Sequence[torch.Tensor]) -> None:
     """Refuse tensors that are not in this machine's memory as dense arrays."""
     for tensor in tensors:
         if tensor.device.type != "cpu":

@@ -6,6 +6,7 @@ def inputs() -> tuple of tensors
 TOLERANCE = 1e-4                   optional
 INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
 BFLOAT16_TOLERANCE = 0.05          optional, with PRECISION=bfloat16 and for models that are bfloat16 themselves
+GENERATE = 16                      optional: so many tokens after the prompt, which inputs() gives
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class ModelFile:
     def int8_tolerance(self) -> float:
         return float(getattr(self._module, "INT8_TOLERANCE", TOLERANCES["INT8_TOLERANCE"]))
 
+    @property
+    def generate(self) -> int:
+        """How many tokens a language model makes; 0: the model is run once."""
+        return int(getattr(self._module, "GENERATE", 0))
+
     def fail(self, text: str) -> CaptureError:
         return CaptureError(f"{self.path}: {text}")
 
@@ -78,6 +84,10 @@ class ModelFile:
             tolerance = getattr(self._module, name, default)
             if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
                 raise self.fail(f"{name} is {tolerance!r}; it is a number, 0 or larger")
+
+        tokens = getattr(self._module, "GENERATE", 2)
+        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 2:
+            raise self.fail(f"GENERATE is {tokens!r}; it is a number of tokens, 2 or larger")
 
     def build(self) -> tuple[Any, tuple[Any, ...]]:
         """The module in eval mode and its example inputs."""
@@ -114,9 +124,7 @@ class ModelFile:
         except exc.BackendCompilerFailed as error:
             inner = error.inner_exception
             if isinstance(inner, CaptureError):
-                raise CaptureError(
-                    "\n".join(f"{self.path}: {line}" for line in str(inner).splitlines())
-                ) from None
+                raise self.told(inner) from None
             if _is_ours(inner):
                 raise
             text = f"{_words(inner)}{self._line(inner)}"
@@ -129,6 +137,10 @@ class ModelFile:
             raise self.fail(
                 f"forward() under torch.compile raised {_words(error)}{self._line(error)}"
             ) from error
+
+    def told(self, error: CaptureError) -> CaptureError:
+        """What is wrong with the graph, the file's name before each line."""
+        return CaptureError("\n".join(f"{self.path}: {line}" for line in str(error).splitlines()))
 
     def _reason(self, text: str) -> str:
         """Dynamo's headline, its explanation, and the user's line."""

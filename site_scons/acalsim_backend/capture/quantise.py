@@ -35,6 +35,7 @@ PRODUCTS_INT8 = {T.CONV: T.CONV_INT8, T.GEMM: T.GEMM_INT8, T.MATMUL: T.GEMM_INT8
 
 def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
     """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor."""
+    ir.unquantised = ir.copy()
     _untied(ir)
     quantiser = _Quantiser(ir, values)
     rows = quantiser.quantise_products()
@@ -120,7 +121,7 @@ class _Quantiser:
         ]
         params += [self._param(f"{op.name}_bias", ir.constants[bias[0]])] if bias else []
         row = QuantisedOp(op.name, scale, self._error(op, scale, whole * own.reshape(shape)))
-        attrs = {**op.attrs, "float32": self._param(f"{op.name}_float", np.array(weight, np.float32))}
+        attrs = {**op.attrs, "float32": w}
         return row, replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=(f"{x}_i8", *params), attrs=attrs)
 
     def _error(self, op: ACALSimOp, scale: float, weight: NDArray[Any]) -> float:
@@ -282,15 +283,20 @@ class _Quantiser:
         if op.op_type is T.DEQUANTIZE:
             return replace(op, attrs={"scale": op.attrs["scale"] * factor})
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
-            others = [op.attrs["float32"]] if "float32" in op.attrs else []
-            for name in (*op.inputs[2:], *others):
-                self.ir.constants[name] = (self.ir.constants[name] * np.float32(factor)).astype(np.float32)
+            for name in op.inputs[2:]:
+                self.ir.constants[name] = self._times(name, factor)
+            if "float32" in op.attrs:
+                weight = self._param(f"{op.name}_float", self._times(op.attrs["float32"], factor))
+                return replace(op, attrs={**op.attrs, "float32": weight})
         elif op.op_type in (T.HARDTANH, T.CLAMP):
             bounds = {
                 key: value * factor for key, value in op.attrs.items() if isinstance(value, int | float)
             }
             return replace(op, attrs={**op.attrs, **bounds})
         return op
+
+    def _times(self, name: str, factor: float) -> NDArray[Any]:
+        return (self.ir.constants[name] * np.float32(factor)).astype(np.float32)
 
     def share_parameters(self) -> None:
         """Of parameters that are equal one is read: products of one weight, as those of a loop's steps, share its form."""

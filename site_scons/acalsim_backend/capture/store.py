@@ -28,7 +28,9 @@ def write_capture(
     """Write the files of one model, capture.json last: it says that the others are whole."""
     ir = captured.ir
     folder.mkdir(parents=True, exist_ok=True)
-    weights = [ir.constants[name] for name in ir.params]
+    names = list(dict.fromkeys([*ir.params, *(ir.unquantised.params if ir.unquantised else ())]))
+    values = ir.values()
+    weights = [values[name] for name in names]
     digest = hashlib.sha256()
     write_atomic(folder / "graph_0.ir", str(ir))
     write_atomic(folder / "graph_0_weights.bin", _digested(packed(weights), digest.update))
@@ -42,9 +44,9 @@ def write_capture(
         ),
         quantised=quantised,
         narrowed=narrowed,
-        weights=rows_of(ir.params, weights),
-        inputs=rows_of(ir.inputs, captured.inputs),
-        outputs=rows_of(ir.outputs, captured.references),
+        weights=rows_of(names, weights),
+        inputs=rows_of(ir.arguments, captured.inputs),
+        outputs=rows_of(ir.results, captured.references),
     )
     doors.write(folder / "capture.json", index)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import AcalsimError, CaptureError, disk_trouble, run_room
 from .capture_file import Narrowed, Quantised
+from .generation import capture_generation
 from .imports import watch_imports
 from .model import Captured, capture_model
 from .model_file import ModelFile
@@ -24,7 +25,8 @@ from .store import write_capture, write_intermediates
 def quantised(captured: Captured) -> Quantised:
     """Turn what was captured into its int8 form."""
     return quantise(
-        captured.ir, {**dict(zip(captured.ir.inputs, captured.inputs, strict=True)), **captured.intermediates}
+        captured.ir,
+        {**dict(zip(captured.ir.arguments, captured.inputs, strict=True)), **captured.intermediates},
     )
 
 
@@ -32,14 +34,17 @@ def narrowed(captured: Captured, precision: str) -> Narrowed | None:
     """Turn what was captured into its bfloat16 form, where it has one."""
     if precision != "bfloat16" and not captured.ir.narrow:
         return None
-    return Narrowed(narrow(captured.ir, None if precision == "bfloat16" else captured.ir.narrow))
+    names = None if precision == "bfloat16" else captured.ir.narrow
+    graphs = filter(None, (captured.ir, captured.ir.unquantised))
+    return Narrowed(tuple(dict.fromkeys(form for ir in graphs for form in narrow(ir, names))))
 
 
 def capture(options: argparse.Namespace) -> None:
     process, out = os.getpid(), options.out.absolute()  # the model may change the working folder
     file = ModelFile(options.model)
     file.load()
-    captured = capture_model(file, keep_all=options.intermediates or options.precision == "int8")
+    capture_it = capture_generation if file.generate else capture_model
+    captured = capture_it(file, options.intermediates or options.precision == "int8")
     if os.getpid() != process:
         os._exit(0)  # the model has forked, and the first process goes on
     file.check_in_place()

@@ -14,6 +14,7 @@ from ..offload.command import Address, Command
 from ..offload.places import at_home
 from ..offload.run import Run
 from ..offload.vector.transfer import Homes
+from ..schedule.carried import copies
 from ..schedule.plan import Plan
 from ..schedule.plan_file import PlanFile
 from .banner import banner
@@ -88,7 +89,7 @@ def c_source(ir: ACALSimIR, plan: Plan, machine: Machine) -> str:
             *(watched_tensors(plan) if program.driven and plan.keep_all else []),
             *program.op_functions(),
             *_init(ir, machine),
-            *_forward(ir, program.calls(), upper),
+            *_forward(plan, program, upper),
             f"void {ir.name}_cleanup(void)\n{{\n}}\n",
             *_symbols(ir, program.symbols()),
             f"int main(void)\n{{\n    {ir.name}_init();",
@@ -244,13 +245,19 @@ class _Program:
 
     def calls(self) -> list[str]:
         """The ops' functions in the order in which they are called."""
-        found = []
+        return [name for each in self.parts() for name in each]
+
+    def parts(self) -> tuple[list[str], list[str]]:
+        """Those called once, and those of every round of the loop."""
+        found: tuple[list[str], list[str]] = [], []
         within = {name for run in self.plan.runs for name in run.kernels[1:]}
-        for step in self.plan.teams.steps:
+        for number, step in enumerate(self.plan.teams.steps):
             if step[0].name in within:
                 continue
-            found += [f"op_{kernel.name}" for kernel in step]
-            found += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
+            start = self.plan.loop_step
+            part = found[start is not None and number >= start]
+            part += [f"op_{kernel.name}" for kernel in step]
+            part += [f"op_{kernel.name}_wait" for kernel in step if len(step) > 1]
         return found
 
     def _device_list(self, name: str, commands: Iterable[Command], homes: Homes | None = None) -> list[str]:
@@ -292,15 +299,40 @@ def _init(ir: ACALSimIR, machine: Machine) -> list[str]:
     return [*lines, "}\n"]
 
 
-def _forward(ir: ACALSimIR, functions: Iterable[str], upper: str) -> list[str]:
-    inputs, outputs = f"{ir.name}_inputs", f"{ir.name}_outputs"
+def _forward(plan: Plan, program: _Program, upper: str) -> list[str]:
+    name = plan.ir.name
+    inputs, outputs = f"{name}_inputs", f"{name}_outputs"
+    once, each_round = program.parts()
     return [
-        '__attribute__((section(".text.graph"))) '
-        f"void {ir.name}_forward(const void *inputs, void *outputs)\n{{",
+        f'__attribute__((section(".text.graph"))) void {name}_forward(const void *inputs, void *outputs)\n{{',
         f"    if (inputs != {inputs})\n        memcpy({inputs}, inputs, {upper}_INPUTS_BYTES);",
-        *(f"    {function}();" for function in functions),
+        *(f"    {function}();" for function in once),
+        *(_rounds(plan, each_round) if plan.ir.loop else []),
         f"    if (outputs != {outputs})\n        memcpy(outputs, {outputs}, {upper}_OUTPUTS_BYTES);",
         "}\n",
+    ]
+
+
+def _rounds(plan: Plan, functions: Iterable[str]) -> list[str]:
+    """The loop, with the clock before it and after each round."""
+    assert plan.ir.loop and plan.times
+    moved, times = copies(plan), f"(uint64_t *)({plan.times.symbol} + {plan.times.offset:#x})"
+
+    def copied(names: Iterable[tuple[str, str]], indent: str) -> list[str]:
+        return [
+            f"{indent}copy_words((void *){to}, (const void *){name}, {plan.storages[to].size_bytes});"
+            for name, to in names
+        ]
+
+    return [
+        *copied(moved.before, "    "),
+        f"    uint64_t *times = {times};",
+        "    *times++ = read_cycles();",
+        f"    for (unsigned round = 0; round < {plan.ir.loop.rounds}; round++) {{",
+        *(f"        {function}();" for function in functions),
+        *copied(moved.after, " " * 8),
+        "        *times++ = read_cycles();",
+        "    }",
     ]
 
 

@@ -213,6 +213,26 @@ class ACALSimOp:
         return f"{', '.join(self.outputs)} = {self.op_type.name}({', '.join(self.inputs)}){attrs}"
 
 
+@dataclass(frozen=True)
+class Carried:
+    """An input of a graph's loop: `first` is its value in the first round, `last` of each round is it in the next.
+
+    `entry` is an input of the graph, which nobody gives; the others are outputs, which nobody is shown.
+    """
+
+    first: str
+    entry: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The ops that follow from `carried` are computed `rounds` times, after all others."""
+
+    rounds: int
+    carried: tuple[Carried, ...]
+
+
 class ACALSimIR:
     """A graph: tensors by name, ops in order of execution, and the parameters' values by name.
 
@@ -228,6 +248,9 @@ class ACALSimIR:
         self.outputs: list[str] = []
         self.narrow: set[str] = set()
         """The float32 tensors that the model has in bfloat16. Known to capture alone, which makes them so."""
+        self.loop: Loop | None = None
+        self.unquantised: ACALSimIR | None = None
+        """Of a graph that was quantised: what it was before, of which tensors have the same names."""
 
     @property
     def inputs(self) -> list[str]:
@@ -236,6 +259,26 @@ class ACALSimIR:
     @property
     def params(self) -> list[str]:
         return [name for name, desc in self.tensors.items() if desc.is_param]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The inputs but for those that only go round the loop."""
+        entries = {each.entry for each in self.loop.carried} if self.loop else ()
+        return [name for name in self.inputs if name not in entries]
+
+    @property
+    def results(self) -> list[str]:
+        """The outputs but for those that only go round the loop."""
+        carried = self.loop.carried if self.loop else ()
+        return [name for name in self.outputs if not any(name in (each.first, each.last) for each in carried)]
+
+    def in_loop(self) -> set[str]:
+        """The tensors that every round of the loop computes anew."""
+        found = {each.entry for each in self.loop.carried} if self.loop else set()
+        for op in self.ops:
+            if not found.isdisjoint(op.inputs):
+                found.update(op.outputs)
+        return found
 
     def add_tensor(self, desc: TensorDesc) -> TensorDesc:
         """Declare a tensor and return it. Raises IRError where its name is taken."""
@@ -283,11 +326,16 @@ class ACALSimIR:
                 del self.tensors[name]
                 self.constants.pop(name, None)
 
+    def values(self) -> dict[str, Any]:
+        """The constants by name, with those that the graph had before it was quantised."""
+        before = self.unquantised.constants if self.unquantised else {}
+        return {**self.constants, **before}
+
     def copy(self) -> ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
         copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
-        copy.outputs, copy.narrow = list(self.outputs), set(self.narrow)
+        copy.outputs, copy.narrow, copy.loop = list(self.outputs), set(self.narrow), self.loop
         return copy
 
     def producers(self) -> dict[str, ACALSimOp]:
@@ -315,6 +363,7 @@ class ACALSimIR:
                 "",
                 f"Inputs: {self.inputs}",
                 f"Outputs: {self.outputs}",
+                *([f"Loop: {json.dumps(_loop_row(self.loop))}"] if self.loop else []),
                 "",
                 "Sources:",
                 *(
@@ -322,5 +371,10 @@ class ACALSimIR:
                     for index, op in enumerate(self.ops)
                 ),
                 "",
+                *([f"Before it was quantised:\n\n{self.unquantised}"] if self.unquantised else []),
             ]
         )
+
+
+def _loop_row(loop: Loop) -> dict[str, Any]:
+    return {"rounds": loop.rounds, "carried": [[each.first, each.entry, each.last] for each in loop.carried]}

@@ -44,6 +44,8 @@ class Row:
     attrs: tuple[str, ...] = ()
     expression: Formula | None = None
     movement: Movement | None = None
+    overwrites: bool = False
+    """Whether the result is a copy of operand 0 but for some elements."""
     lookup: Lookup | None = None
     lookup_steps: LookupSteps | None = None
     """Of a lookup: (size, dimension) of operand 0 for each index; the dimension is None for a scalar."""

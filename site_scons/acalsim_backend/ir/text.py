@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import IRError
-from .graph import ROLES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from .graph import ROLES, ACALSimIR, ACALSimOp, ACALSimOpType, Carried, Loop, TensorDesc
 from .ops import ROWS
 from .verify import verify
 
@@ -22,7 +22,13 @@ _SOURCE = re.compile(r"  (\d+): (\S+) (.+?)(?: \[([\w.:#, ]*)\])?")
 
 def parse(text: str) -> ACALSimIR:
     """Read the text form of a graph. Raises IRError naming a line that is not understood or what is wrong."""
-    lines = text.splitlines()
+    text, _, before = text.partition("\nBefore it was quantised:\n\n")
+    ir = _parsed(text.splitlines())
+    ir.unquantised = _parsed(before.splitlines()) if before else None
+    return ir
+
+
+def _parsed(lines: list[str]) -> ACALSimIR:
     title = re.fullmatch(r"=== ACALSim IR: (\S+) ===", lines[0] if lines else "")
     if not title:
         raise IRError("line 1 is not '=== ACALSim IR: NAME ==='")
@@ -33,6 +39,9 @@ def parse(text: str) -> ACALSimIR:
             section = line
         elif line.startswith("Outputs: "):
             ir.outputs = [str(name) for name in _literal(ir, line.removeprefix("Outputs: "))]
+        elif line.startswith("Loop: "):
+            row = _literal(ir, line.removeprefix("Loop: "), json.loads)
+            ir.loop = Loop(row["rounds"], tuple(Carried(*names) for names in row["carried"]))
         elif (
             line
             and not line.startswith("Inputs: ")

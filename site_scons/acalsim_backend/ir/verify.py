@@ -21,6 +21,7 @@ def verify(ir: ACALSimIR) -> ACALSimIR:
         _verify_op(ir, op, written)
         written.update(op.outputs)
     _verify_outputs(ir, written)
+    _verify_loop(ir)
     return ir
 
 
@@ -50,6 +51,25 @@ def _verify_outputs(ir: ACALSimIR, written: set[str]) -> None:
     for name, desc in ir.tensors.items():
         if desc.is_output and name not in ir.outputs:
             raise IRError(f"{ir.name}: tensor '{name}' is marked [output], but the outputs are {ir.outputs}")
+
+
+def _verify_loop(ir: ACALSimIR) -> None:
+    """What goes round a loop has one shape and dtype, begins before the loop, and follows from it."""
+    inside = ir.in_loop()
+    for each in ir.loop.carried if ir.loop else ():
+        names = (each.first, each.entry, each.last)
+        kinds = {(ir.tensors[name].shape, ir.tensors[name].dtype) for name in names if name in ir.tensors}
+        if len(kinds) != 1 or not {*names} <= ir.tensors.keys():
+            raise IRError(f"{ir.name}: {', '.join(names)} go round the loop, and are not alike")
+        if (
+            not ir.tensors[each.entry].is_input
+            or not {each.first, each.last} <= {*ir.outputs}
+            or each.first in inside
+            or each.last not in inside
+        ):
+            raise IRError(
+                f"{ir.name}: {each.entry} goes round the loop; it is an input, and an output before and in the loop follow it"
+            )
 
 
 def _verify_tensor(graph: str, desc: TensorDesc) -> None:

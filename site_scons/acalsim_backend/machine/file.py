@@ -27,6 +27,7 @@ MOST_ALIKE = 64
 """Devices of one table."""
 SPACING_BYTES = 0x10_0000
 """Of address space from one of them to the next."""
+FASTEST_MHZ = 1_000_000
 FIRST_OWN_BASE = max(DEFAULT_BASES.values()) + SPACING_BYTES
 """Where the first device of the user's lies, if the file does not say; the next one SPACING_BYTES behind."""
 
@@ -71,7 +72,9 @@ class _Reader:
         return MachineError(f"{self.path}: {text}")
 
     def machine(self, table: Mapping[str, Any]) -> Machine:
-        self.known(table, ("description", "cpu", "ram", "firmware", "devices", "energy", "sst"), "")
+        self.known(
+            table, ("description", "machine", "cpu", "ram", "firmware", "devices", "energy", "sst"), ""
+        )
         ram = self.ram(self.table(table, "ram", ""))
         firmware = self.table(table, "firmware", "")
         self.known(firmware, ("stack_bytes", "completion"), "firmware.")
@@ -88,6 +91,7 @@ class _Reader:
             sst_config=self.sst_config(self.table(table, "sst", "")),
             energy=self.energy(self.table(table, "energy", "")) if "energy" in table else None,
             rules=self.rules(self.table(table, "devices", "")),
+            clock_mhz=self.clock(self.table(table, "machine", "")),
         )
         self.refuse_overlaps(machine.devices, ram)
         if len(machine.devices) > MOST_DEVICES:
@@ -99,6 +103,14 @@ class _Reader:
                 f"for device '{mute[0]}'; there are {LAST_INTERRUPT - FIRST_INTERRUPT + 1}"
             )
         return machine
+
+    def clock(self, table: dict[str, Any]) -> float | None:
+        self.known(table, ("clock_mhz",), "machine.")
+        value = table.get("clock_mhz")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value <= FASTEST_MHZ):
+            raise self.fail(f"machine.clock_mhz is {value!r}; it is a number of MHz, at most {FASTEST_MHZ:,}")
+        return value
 
     def cpu(self, table: dict[str, Any]) -> Cpu:
         self.known(table, ("isa", "vlen", "latency", "vector_bits", "l1d", "l1i"), "cpu.")

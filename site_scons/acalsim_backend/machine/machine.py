@@ -88,6 +88,8 @@ class Machine:
     """In femtojoules a value for each row of ENERGY, where the file has that table."""
     rules: tuple[RuleFile, ...] = ()
     """The files that give ops to devices, in the order of the machine file."""
+    clock_mhz: float | None = None
+    """What a second is worth in cycles, where the file says that; nothing is simulated by it."""
 
     @property
     def reads(self) -> tuple[Path, ...]:
@@ -121,16 +123,15 @@ class Machine:
         """What the compiler, the linker script and the firmware depend on, as stable text.
 
         Timing parameters of the Echo device and of caches are left out: a change of them redoes simulations
-        only. Those of a compute device and of RAM decide the tiles of products, and beside such a device
-        those of the CPU decide what is computed where.
+        only. Those of a compute device and of RAM decide the tiles of products; those of the CPU decide what is
+        computed where, and whether in int8.
         """
         lines = [
             f"isa {self.cpu.isa} {self.cpu.vlen}" + f" {self.cpu.vector_bits}" * (self.cpu.vlen > 0),
             f"ram {self.ram.origin:#x} {self.ram.size_bytes:#x}",
             f"stack {self.stack_bytes:#x}",
         ]
-        if self.device("compute"):
-            lines += [f"cpu {self.cpu.vector_bits} {dict(self.cpu.latency)}"]
+        lines += [f"cpu {self.cpu.vector_bits} {dict(self.cpu.latency)}"]
         lines += [f"completion {self.completion}"] if self.completion != "stall" else []
         for d in self.devices:
             parameters = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..cost.kernels import kernel_cycles
-from ..errors import PlanError
+from ..errors import PlanError, UnfitError
 from ..ir.graph import ACALSimIR, ACALSimOp
 from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
@@ -145,10 +145,10 @@ class Target:
         return self._loss(lowering.ir, op, product, overhead)
 
     def insist(self, op: ACALSimOp, reason: str) -> None:
-        """Raise PlanError where the user has chosen how a device computes an op, which it cannot."""
+        """Raise UnfitError where the user has chosen how a device computes an op, which it cannot."""
         choice = self.choices.get(op.name)
         if choice and choice.get("on") != "cpu":
-            raise PlanError(
+            raise UnfitError(
                 f"the tiling file has {told(choice)} for op '{op.name}', "
                 f"which cannot go to the device: {reason}"
             )

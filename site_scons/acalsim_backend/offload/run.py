@@ -90,7 +90,9 @@ def plan_run(
     names = tuple(work.kernel.name for work in works)
     reads = Counter(name for work in works for name in work.reads)
     shared = {name for name in params if reads[name] > 1 and sizes[name] >= LEAST_SHARED_BYTES}
-    kept = {name for name in keepable if reads[name]}
+    tables = {name for work in works for part in work.parts or () for name in part.tables}
+    outside = {*outside, *tables}
+    kept = {name for name in keepable if reads[name]} - tables
     best: tuple[Found, _Writer] | None = None
     for part in DIVISIONS:
         homes, stream = _homes(target, works, sizes, {*outside} - shared - kept, shared, part)

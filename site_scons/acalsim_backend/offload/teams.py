@@ -43,8 +43,12 @@ def form_teams(
     lowering: Lowering,
     target: Target,
     others: Mapping[str, Offload] = MappingProxyType({}),
+    loop_start: int | None = None,
 ) -> Teams:
-    """The steps in order. `uses` are those of the kernels; of those that are no products `others` makes lists."""
+    """The steps in order. `uses` are those of the kernels; of those that are no products `others` makes lists.
+
+    Kernels before and from `loop_start` on are in different steps.
+    """
     if len(target.devices) < 2:
         return Teams(
             tuple((kernel,) for kernel in kernels),
@@ -52,7 +56,8 @@ def form_teams(
         )
     steps: list[tuple[Kernel, ...]] = []
     teams: dict[str, Team] = {}
-    for run in _runs(kernels, uses, others):
+    apart = kernels[loop_start].name if loop_start is not None else ""
+    for run in _runs(kernels, uses, others, apart):
         if run[0].name in others:
             steps.append(tuple(run))
             teams[run[0].name] = _fastest(others[run[0].name], target)
@@ -94,14 +99,20 @@ def _halves(group: Team) -> list[Team]:
     return [group[:size] for size in sizes]
 
 
-def _runs(kernels: Sequence[Kernel], uses: Sequence[Uses], vector: Collection[str]) -> list[list[Kernel]]:
-    """Products of devices that follow each other and could all run at once; each other kernel alone."""
+def _runs(
+    kernels: Sequence[Kernel], uses: Sequence[Uses], vector: Collection[str], apart: str = ""
+) -> list[list[Kernel]]:
+    """Products of devices that follow each other and could all run at once; each other kernel alone.
+
+    The kernel `apart` does not join those before it.
+    """
     runs: list[list[Kernel]] = []
     read: set[str] = set()
     written: set[str] = set()
     for kernel, (reads, writes) in zip(kernels, uses, strict=True):
         if (
             runs
+            and kernel.name != apart
             and kernel.device
             and runs[-1][-1].device
             and kernel.name not in vector

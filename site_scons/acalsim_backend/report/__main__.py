@@ -20,11 +20,11 @@ from ..schedule.plan_file import PlanFile
 from ..simulate.run_file import HostFile, RunFile
 from ..simulate.span_file import read_spans
 from .advice_file import AdviceFile
-from .compare import compare
+from .generated import TOKENS, generated
 from .page.page import page
 from .page.view import Subject as Shown
-from .report import Subject, build_report, difference, producers, provenance
-from .report_file import Check, Report, Verification
+from .report import Subject, build_report, checked, difference, provenance
+from .report_file import Report, Verification
 from .rows import csv_text, op_rows
 from .show import print_report
 from .timeline import Timeline, timeline
@@ -92,14 +92,11 @@ def report_of_files(
         quantised=capture.quantised.ops if capture.quantised else None,
         narrowed=True if capture.narrowed else None,
     )
-    return build_report(subject, run, compared(options, capture, plan), happened)
-
-
-def compared(options: argparse.Namespace, capture: CaptureFile, plan: PlanFile) -> Check:
-    """The outputs in the run's folder beside PyTorch's in the capture's."""
+    block = mapped(options.run / "outputs.bin")
     references = tensors(mapped(options.capture / "outputs.bin"), capture.outputs)
-    outputs = tensors(mapped(options.run / "outputs.bin"), plan.outputs)
-    return compare(outputs, references, producers(plan), capture.tolerance)
+    outputs = tensors(block, plan.outputs)
+    made = generated(plan, block, outputs[TOKENS], references[TOKENS], machine) if plan.loop else None
+    return build_report(subject, run, checked(plan, outputs, references, capture.tolerance), happened, made)
 
 
 if __name__ == "__main__":

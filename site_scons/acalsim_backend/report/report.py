@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +14,13 @@ from ..check.placement_file import RegionRow
 from ..errors import ReportError
 from ..files import sha256
 from ..machine.machine import Machine
+from ..mapped import Array
 from ..schedule.plan_file import OpRow, PlanFile
 from ..simulate.run_file import Account, BookedOp, Guest, OpCounters, RunFile
-from .compare import error_text
+from .compare import compare, error_text
 from .energy import with_energy
-from .report_file import SCHEMA, Check, Hardware, Ledger, Provenance, Report, ReportedOp
+from .generated import check_generated, first_difference
+from .report_file import SCHEMA, Check, Generated, Hardware, Ledger, Provenance, Report, ReportedOp
 from .roofline import rates, roofline
 from .timeline import Timeline, guest_of
 
@@ -38,7 +40,13 @@ class Subject:
     narrowed: bool | None = None
 
 
-def build_report(subject: Subject, run: RunFile, check: Check, happened: Timeline | None = None) -> Report:
+def build_report(
+    subject: Subject,
+    run: RunFile,
+    check: Check,
+    happened: Timeline | None = None,
+    made: Generated | None = None,
+) -> Report:
     """The report of one run; with what its events took, where the machine file says that, of its timeline.
 
     Raises ReportError when its sums do not agree.
@@ -66,6 +74,7 @@ def build_report(subject: Subject, run: RunFile, check: Check, happened: Timelin
         provenance=subject.provenance,
         quantised=_quantised(subject),
         narrowed=subject.narrowed,
+        generated=made,
         roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
         hardware=Hardware(subject.machine.sram_bytes, subject.machine.macs_per_cycle),
     )
@@ -173,6 +182,8 @@ def _hold(what: str, found: int, cycles: int) -> None:
 def difference(report: Report, tolerance: float) -> str:
     """One line about a report whose check did not pass."""
     check = report.check
+    if report.generated and (wrong := first_difference(report.generated)):
+        return f"model '{report.model}': {wrong}"
     return (
         f"model '{report.model}': outputs differ from PyTorch's, first at op '{check.first_bad_op}': "
         f"max_rel_error is {error_text(check.max_rel_error, 3)}, allowed is {tolerance:g}"
@@ -185,6 +196,11 @@ def _quantised(subject: Subject) -> tuple[QuantisedOp, ...] | None:
         return None
     plain = {row.name for row in subject.plan.ops if row.type in ("CONV", "GEMM", "MATMUL")}
     return tuple(row for row in subject.quantised if row.op not in plain)
+
+
+def checked(plan: PlanFile, outputs: Sequence[Array], references: Sequence[Array], tolerance: float) -> Check:
+    """The outputs of a run beside PyTorch's."""
+    return (check_generated if plan.loop else compare)(outputs, references, producers(plan), tolerance)
 
 
 def producers(plan: PlanFile) -> list[str]:

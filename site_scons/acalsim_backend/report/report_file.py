@@ -17,6 +17,9 @@ from ..simulate.run_file import Counters, EngineCounters, OpCounters
 
 SCHEMA = 1
 
+NONE_IN_INT8 = "no product is in int8, since float32 takes no longer on this machine"
+"""What there is to say of a report whose `quantised` is empty."""
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -126,6 +129,25 @@ class Provenance:
     """Of the user's own devices, the digest of what each is made from."""
 
 
+@dataclass(frozen=True)
+class Generated:
+    """Tokens that a language model made, one after the other, for each sequence of the batch.
+
+    The first follows from the prompt, whose cycles are from the start of the program; `token_cycles` are those of
+    each further one. `tokens_per_second` is of these in all sequences, at the machine file's clock_mhz.
+    `cache_bytes_read` are what ops of all steps read of the tensors that go from step to step.
+    """
+
+    tokens: tuple[tuple[int, ...], ...]
+    expected: tuple[tuple[int, ...], ...]
+    """PyTorch's own."""
+    prompt_cycles: int
+    token_cycles: tuple[int, ...]
+    cache_bytes_read: int
+    clock_mhz: float | None = None
+    tokens_per_second: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All of NAME.json."""
@@ -154,6 +176,8 @@ class Report:
     overhead_energy: Energy | None = None
     narrowed: bool | None = None
     """Whether memory and products are bfloat16."""
+    generated: Generated | None = None
+    """Of a language model that makes tokens."""
 
 
 @dataclass(frozen=True)

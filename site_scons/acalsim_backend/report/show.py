@@ -18,7 +18,8 @@ from rich.text import Text
 from .. import doors
 from ..errors import ReportError
 from .compare import error_text
-from .report_file import Energy, Hardware, Report, ReportedOp, Roofline, Verification
+from .generated import speed
+from .report_file import NONE_IN_INT8, Energy, Hardware, Report, ReportedOp, Roofline, Verification
 from .rows import units_of
 
 BAR_CELLS = 6
@@ -78,6 +79,8 @@ def _headline(report: Report) -> Text:
         "\noutputs ",
         verdict,
         f", max_rel_error {error_text(check.max_rel_error)}",
+        f"\n{NONE_IN_INT8}" if report.quantised == () else "",
+        f"\n{speed(report.generated)}" if report.generated else "",
     )
 
 

@@ -60,6 +60,10 @@ def _verified(row: KeptRow, block: Block, reference: Array, tolerance: float) ->
     )
 
 
+INT8 = ("CONV_INT8", "GEMM_INT8")
+"""Of a quantised model that is computed as it was before, nothing is divided by a scale."""
+
+
 def read_tensor(row: KeptRow, block: Block) -> Array:
     """A tensor of the output block, wherever its elements lie."""
     whole = np.frombuffer(block, np.uint8)
@@ -103,7 +107,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     capture = doors.read(options.capture / "capture.json", CaptureFile, VerifyError)
     rows = doors.read(options.kept, KeptFile, VerifyError).tensors
-    forms = [each.tensors for each in (capture.quantised, capture.narrowed) if each]
+    quantised = capture.quantised if any(row.type in INT8 for row in rows) else None
+    forms = [each.tensors for each in (quantised, capture.narrowed) if each]
     references = references_of(options.capture, itertools.chain(*forms))
     origin = capture.origin
     report = replace(

@@ -43,10 +43,24 @@ class Demands:
         self.writers = self._writers(plan.kernels)
 
     def whole(self) -> Demand:
-        """Of the graph. An output that is a view of an input or a parameter is a copy of it."""
+        """Of the graph. An output that is a view of an input or a parameter is a copy of it.
+
+        Every round of a loop reads its parameters and what goes round. Of what goes round, what it writes is
+        left out, since a cache stays where it is.
+        """
         ops = [op for op in self.ir.ops if not is_view(op)]
         copied = {root for name in self.ir.outputs if self._is_given(root := self.root(name))}
-        return self._demand(ops, self.ir.outputs, copied)
+        inside = self.ir.in_loop()
+        once = self._demand(
+            [op for op in ops if op.outputs[0] not in inside],
+            [name for name in self.ir.outputs if name not in inside],
+            copied,
+        )
+        if self.ir.loop is None:
+            return once
+        again = [op for op in ops if op.outputs[0] in inside]
+        left = [name for name in self.ir.results if name in inside]
+        return once + self._demand(again, left, ()) * self.ir.loop.rounds
 
     def of(self, kernel: Kernel) -> Demand:
         """Of one kernel; a parameter or an input that others read, too, counts for each of them."""

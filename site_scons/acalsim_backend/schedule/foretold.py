@@ -15,10 +15,13 @@ def foretold(plan: Plan) -> int:
     """Cycles of all steps of a whole plan, one after the other, with the driver's."""
     in_runs = {name for run in plan.runs for name in run.kernels}
     cycles = sum(
-        DRIVER_CYCLES + sum(plan.offloaded[name].cycles or 0 for name in run.kernels) for run in plan.runs
+        plan.rounds[run.kernels[0]]
+        * (DRIVER_CYCLES + sum(plan.offloaded[name].cycles or 0 for name in run.kernels))
+        for run in plan.runs
     )
     for step in plan.teams.steps:
-        cycles += max((_of_kernel(plan, kernel) for kernel in step if kernel.name not in in_runs), default=0)
+        slowest = max((_of_kernel(plan, kernel) for kernel in step if kernel.name not in in_runs), default=0)
+        cycles += plan.rounds[step[0].name] * slowest
     return cycles
 
 

@@ -2,6 +2,7 @@
 """A quantised graph in its forms: products in int8, or in float32 where their operand has to be rounded for them alone.
 
 To round the network's input, or what a norm leaves, takes time of its own, which an int8 product need not be worth.
+The last form is the graph as it was before it was quantised.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ FLOAT = {T.CONV_INT8: T.CONV, T.GEMM_INT8: T.GEMM}
 
 
 def forms(ir: ACALSimIR) -> Iterator[ACALSimIR]:
-    """The graph with no product of float32, with those of the network's inputs, with all that may be.
+    """The graph with no product of float32, with those of the network's inputs, with all that may be; and unquantised.
 
-    Most graphs have one form.
+    A graph that was not quantised has one form.
     """
     makers = ir.producers()
     ways = {op.name: rounding(op.inputs[0], makers) or [] for op in ir.ops if "float32" in op.attrs}
@@ -32,6 +33,8 @@ def forms(ir: ACALSimIR) -> Iterator[ACALSimIR]:
             own.drop_needless()
             own.drop_unread()
         yield own
+    if ir.unquantised:
+        yield ir.unquantised
 
 
 def _is_given(ir: ACALSimIR, op: ACALSimOp) -> bool:

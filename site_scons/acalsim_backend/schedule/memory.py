@@ -7,16 +7,15 @@ Intermediate tensors share one arena in `.buffers`, whose bytes are used again a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..alignment import aligned
 from ..arena import Lifetime, assign_offsets
-from ..errors import PlanError
-from ..ir.kernel import Kernel
-from ..ir.ops import ROWS
+from ..errors import UnfitError
 from ..machine.machine import Machine
+from .carried import takes_over
+from .in_place import in_place
 from .plan import Place, Plan
 
 CODE_RESERVE_BYTES = 0x8000
@@ -26,30 +25,42 @@ CODE_RESERVE_BYTES = 0x8000
 def memory(plan: Plan) -> Plan:
     """Adds where every storage lies, and the bytes of each section.
 
-    Raises PlanError when the machine's RAM cannot hold them.
+    Raises UnfitError when the machine's RAM cannot hold them.
     """
     ir, storages = plan.ir, plan.storages
     places = {name: Place(".weights", name, 0, ir.tensors[name].size_bytes) for name in ir.params}
     blocks = {".weights": sum(aligned(place.size_bytes) for place in places.values())}
-    for section, names in ((".inputs", ir.inputs), (".outputs", _outputs(plan))):
+    for section, names in ((".inputs", ir.arguments), (".outputs", _outputs(plan))):
         symbol, offset = ir.name + section.replace(".", "_"), 0
         for name in names:
             places[name] = Place(section, symbol, offset, storages[name].size_bytes)
             offset += aligned(storages[name].size_bytes)
         blocks[section] = offset
-    buffers = _buffers(plan, set(places))
+    times = None
+    if ir.loop:
+        times = Place(".outputs", f"{ir.name}_outputs", blocks[".outputs"], 8 * (1 + ir.loop.rounds))
+        blocks[".outputs"] += aligned(times.size_bytes)
+    elsewhere = takes_over(plan)
+    buffers = _buffers(plan, {*places, *elsewhere})
     ends = (place.offset + aligned(place.size_bytes) for place in buffers.values())
     blocks[".buffers"] = max(ends, default=0)
     check_ram(ir.name, plan.target.machine, blocks)
-    return replace(plan, places=places | buffers, blocks=blocks)
+    places |= buffers
+    places |= {name: places[root] for name, root in elsewhere.items()}
+    return replace(plan, places=places, blocks=blocks, times=times)
 
 
 def _outputs(plan: Plan) -> list[str]:
     """The storages of the output block: the outputs' and, where all is kept, everybody's."""
-    outputs = list(dict.fromkeys(plan.access[name].storage for name in plan.ir.outputs))
+    elsewhere = takes_over(plan)
+    outputs = [
+        name
+        for name in dict.fromkeys(plan.access[name].storage for name in plan.ir.outputs)
+        if name not in elsewhere
+    ]
     if not plan.keep_all:
         return outputs
-    given = {*plan.ir.params, *plan.ir.inputs, *outputs}
+    given = {*plan.ir.params, *plan.ir.inputs, *outputs, *elsewhere}
     return outputs + [name for name in plan.storages if name not in given]
 
 
@@ -76,84 +87,19 @@ def lifetimes(plan: Plan, placed: Iterable[str] = ()) -> list[Lifetime]:
         for name in sorted(set().union(*(storages for kernel in step for storages in uses[kernel.name]))):
             first.setdefault(name, index)
             last[name] = index
+    if plan.ir.loop and plan.loop_step is not None:
+        end = len(plan.teams.steps) - 1
+        for name in first:
+            if first[name] < plan.loop_step <= last[name]:  # the next round reads it again
+                last[name] = end
+        for each in plan.ir.loop.carried:  # what comes before it may be in its memory
+            first[each.entry], last[each.entry] = 0, end
     placed = set(placed)
     return [
         Lifetime(name, plan.storages[name].size_bytes, first[name], last[name])
         for name in first
         if name not in placed
     ]
-
-
-def in_place(plan: Plan, arena: Iterable[Lifetime]) -> dict[str, str]:
-    """For each storage that can be the memory of one that dies where it is born: that one.
-
-    A kernel that reads nothing but the element at hand may write its result over an operand, if both
-    are dense and their elements have the same size.
-    """
-    lives = {life.name: life for life in arena}
-    merged: dict[str, str] = {}
-    for index, kernel in enumerate(step[0] for step in plan.teams.steps):
-        for result in kernel.results:
-            storage = plan.access[result].storage
-            if storage != result or storage not in lives or lives[storage].first != index:
-                continue
-            for name in over(plan, kernel):
-                access = plan.access[name]
-                source = lives.get(access.storage)
-                if (
-                    source
-                    and source.last == index
-                    and source.name not in merged.values()
-                    and _same_elements(plan, result, name)
-                ):
-                    merged[storage] = source.name
-                    break
-    return {name: _root(merged, name) for name in merged}
-
-
-def _root(merged: Mapping[str, str], name: str) -> str:
-    while name in merged:
-        name = merged[name]
-    return name
-
-
-def over(plan: Plan, kernel: Kernel) -> list[str]:
-    """The operands whose memory a kernel may write its result to.
-
-    Those are operands of which it reads, for each element, nothing but that element.
-    """
-    if not kernel.is_pointwise or any(ROWS[op.op_type].lookup for op in kernel.ops):
-        return []
-    reads = [name for name in kernel.read if name in plan.access]
-    dense = {name for name in reads if _fills(plan, name, kernel)}
-    return [
-        name
-        for name in reads
-        if name in dense
-        and all(other in dense for other in reads if plan.access[other].storage == plan.access[name].storage)
-    ]
-
-
-def _fills(plan: Plan, name: str, kernel: Kernel) -> bool:
-    """Whether a tensor is all of its storage, in the order of the kernel's elements."""
-    access, storage = plan.access[name], plan.storages.get(plan.access[name].storage)
-    elements = math.prod(plan.ir.tensors[kernel.anchor.outputs[0]].shape)
-    return (
-        storage is not None
-        and access.is_dense
-        and access.offset == 0
-        and storage.elements == elements == math.prod(access.shape)
-    )
-
-
-def _same_elements(plan: Plan, result: str, name: str) -> bool:
-    one, other = (
-        plan.storages[plan.access[result].storage],
-        plan.storages[plan.access[name].storage],
-    )
-    return (
-        plan.access[result].is_dense and one.size_bytes == other.size_bytes and one.elements == other.elements
-    )
 
 
 def merge(arena: Iterable[Lifetime], merged: Mapping[str, str]) -> list[Lifetime]:
@@ -175,7 +121,7 @@ def check_ram(graph: str, machine: Machine, blocks: Mapping[str, int]) -> None:
     needed = sum(blocks.values()) + machine.stack_bytes + CODE_RESERVE_BYTES
     if needed > machine.ram.size_bytes:
         parts = ", ".join(f"{section} {size:#x}" for section, size in blocks.items())
-        raise PlanError(
+        raise UnfitError(
             f"{graph} needs {needed:#x} bytes of RAM ({parts}, stack {machine.stack_bytes:#x}, code about "
             f"{CODE_RESERVE_BYTES:#x}); machine '{machine.name}' has {machine.ram.size_bytes:#x}"
         )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from math import inf
 
-from ..errors import PlanError
+from ..errors import PlanError, UnfitError
 from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..machine.machine import Machine
@@ -55,7 +56,7 @@ def teams(plan: Plan) -> Plan:
         for kernel in plan.kernels
         if kernel.name in no_products
     }
-    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, others)
+    formed = form_teams(plan.kernels, plan.uses(), plan.lowering, plan.target, others, plan.loop_start)
     plan = replace(plan, teams=formed)
     if plan.target.makes_runs:
         return runs(plan)
@@ -111,20 +112,27 @@ def make_plan(
     """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
 
     Of several devices one alone may be faster than all together, since its kernels become one program, and a
-    quantised graph may have another form (forms.py): the fastest plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
+    quantised graph has other forms (forms.py): the fastest plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
     are the user's of these. Raises PlanError when the machine's RAM cannot hold the program, for choices of
     ops that there are not, and naming the pass when what it left does not hold together.
     """
     target = Target(machine, timer, choices)
-    found = forms(ir)
-    tried = [*product(found if target.devices else [next(found)], (target, *target.alone()))]
+    tried = [*product(forms(ir), (target, *target.alone()))]
     if len(tried) > 1:
-        ir, target = min(tried, key=lambda each: foretold(run_passes(Plan(*each), PASSES)))
+        ir, target = min(tried, key=lambda each: _cycles(Plan(*each)))
     else:
         ((ir, target),) = tried
     plan = run_passes(Plan(ir, target, keep_all), PASSES, watch)
     _refuse_unknown(choices or {}, plan)
     return plan
+
+
+def _cycles(plan: Plan) -> float:
+    """What the plan that comes of it is foretold to take."""
+    try:
+        return foretold(run_passes(plan, PASSES))
+    except UnfitError:
+        return inf
 
 
 def make_schedule(ir: ACALSimIR, target: Target, keep_all: bool = False) -> Plan:

@@ -59,6 +59,8 @@ class Plan:
     attentions: Mapping[str, Attention] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
+    times: Place | None = None
+    """Of the clock before the loop, and after each round."""
     blocks: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -68,6 +70,33 @@ class Plan:
     @cached_property
     def lowering(self) -> Lowering:
         return Lowering(self.ir, self.producer, self.access, read_once(self.ir), self.target.has_vector_unit)
+
+    @cached_property
+    def loop_start(self) -> int | None:
+        """The first kernel of the loop; those behind it belong to it too."""
+        inside = self.ir.in_loop()
+        places = (index for index, kernel in enumerate(self.kernels) if inside & kernel.written)
+        return next(places, None) if inside else None
+
+    @cached_property
+    def loop_step(self) -> int | None:
+        """The same as a step."""
+        if self.loop_start is None:
+            return None
+        name = self.kernels[self.loop_start].name
+        return next(
+            number for number, step in enumerate(self.teams.steps) if name in {kernel.name for kernel in step}
+        )
+
+    @cached_property
+    def rounds(self) -> Mapping[str, int]:
+        """How often each kernel is computed."""
+        loop, start = self.ir.loop, self.loop_start
+        within = len(self.kernels) if start is None else start
+        return {
+            kernel.name: loop.rounds if loop and index >= within else 1
+            for index, kernel in enumerate(self.kernels)
+        }
 
     @property
     def packed(self) -> Mapping[str, Matrix]:

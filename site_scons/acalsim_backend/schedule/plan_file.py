@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from ..doors import called
 from ..offload.tile import Tiling
@@ -64,6 +64,12 @@ class Demand:
     int8_macs: int = 0
     bfloat16_macs: int = 0
 
+    def __add__(self, other: Demand) -> Demand:
+        return Demand(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, times: int) -> Demand:
+        return Demand(*(times * each for each in astuple(self)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class OpRow:
@@ -88,6 +94,8 @@ class OpRow:
     aten: tuple[str, ...]
     fused: tuple[FusedRow, ...]
     demand: Demand = Demand()
+    rounds: int = 1
+    """How often the program computes it; macs, device_cycles and demand are of all rounds."""
     needs: tuple[str, ...] = ()
     """The ops whose results it reads."""
 
@@ -140,6 +148,21 @@ class WeightRow:
 
 
 @dataclass(frozen=True)
+class LoopRow:
+    """`rounds` of the ops from index `first_op` on.
+
+    The clock before the first round and after each lies at byte `times_offset` of `symbol`: little-endian, 8 bytes
+    each. `carried_bytes_read` are those of the tensors that go round which the ops of one round read.
+    """
+
+    rounds: int
+    first_op: int
+    symbol: str
+    times_offset: int
+    carried_bytes_read: int
+
+
+@dataclass(frozen=True)
 class PlanFile:
     """All of plan.json; `sections` has the bytes of each ELF section that holds tensors."""
 
@@ -157,3 +180,4 @@ class PlanFile:
     """Of a vector register of the CPU; 0: it has none."""
     demand: Demand = Demand()
     buffers: tuple[BufferRow, ...] = ()
+    loop: LoopRow | None = None

@@ -13,6 +13,7 @@ from ..ir.kernel import Kernel
 from ..ir.ops import ROWS
 from ..machine.machine import Machine
 from ..offload.operand import Matrix
+from .carried import takes_over
 from .demand import Demands
 from .kept_file import KeptFile, KeptRow
 from .memory import lifetimes
@@ -21,6 +22,7 @@ from .plan_file import (
     BufferRow,
     ElfRow,
     FusedRow,
+    LoopRow,
     OpRow,
     PackedRow,
     PlanFile,
@@ -45,12 +47,13 @@ def plan_file(ir: ACALSimIR, plan: Plan, machine: Machine) -> PlanFile:
             replace(_op_row(ir, plan, demands, index, kernel), needs=needs)
             for index, (kernel, needs) in enumerate(zip(plan.kernels, _needs(plan), strict=True))
         ),
-        inputs=tuple(_tensor_row(plan, name) for name in ir.inputs),
-        outputs=tuple(_tensor_row(plan, name) for name in ir.outputs),
+        inputs=tuple(_tensor_row(plan, name) for name in ir.arguments),
+        outputs=tuple(_tensor_row(plan, name) for name in ir.results),
         sections=dict(plan.blocks),
         weights=tuple(_weight_row(ir, plan, name) for name in ir.params),
         demand=demands.whole(),
         buffers=_buffers(plan),
+        loop=_loop_row(plan),
     )
 
 
@@ -84,6 +87,19 @@ def _kept_row(plan: Plan, kernel: Kernel, op: ACALSimOp) -> KeptRow:
     )
 
 
+def _loop_row(plan: Plan) -> LoopRow | None:
+    if plan.ir.loop is None or plan.times is None or plan.loop_start is None:
+        return None
+    same = {**takes_over(plan), **{each.entry: each.entry for each in plan.ir.loop.carried}}
+    read = [
+        plan.storages[name].size_bytes
+        for reads, _ in plan.uses()[plan.loop_start :]
+        for name in reads
+        if name in same
+    ]
+    return LoopRow(plan.ir.loop.rounds, plan.loop_start, plan.times.symbol, plan.times.offset, sum(read))
+
+
 def _symbols(plan: Plan) -> tuple[SymbolRow, ...]:
     own = [(p.symbol, p.section, p.size_bytes) for p in plan.places.values() if p.section == ".weights"]
     shared = {p.symbol: p.section for p in plan.places.values() if p.section != ".weights"}
@@ -95,6 +111,11 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
     op, offloaded = kernel.anchor, plan.offloaded.get(kernel.name)
     inside = {each.name for each in kernel.ops}
     run = next((run.kernels for run in plan.runs if kernel.name in run.kernels), (op.name,))
+    rounds, cycles = (
+        plan.rounds[kernel.name],
+        offloaded.cycles if offloaded else plan.claims.cycles(kernel.name),
+    )
+    macs = sum(ROWS[each.op_type].count_macs(ir, each) for each in ir.ops if each.name in inside)
     return OpRow(
         index=index,
         name=op.name,
@@ -105,12 +126,13 @@ def _op_row(ir: ACALSimIR, plan: Plan, demands: Demands, index: int, kernel: Ker
         wait_symbol=f"op_{op.name}_wait" if op.name in plan.teams.side_by_side else None,
         reason="; ".join(filter(None, (plan.claims.lost.get(kernel.name), kernel.reason))),
         tiling=offloaded.tiling if offloaded else None,
-        device_cycles=offloaded.cycles if offloaded else plan.claims.cycles(kernel.name),
-        macs=sum(ROWS[each.op_type].count_macs(ir, each) for each in ir.ops if each.name in inside),
+        device_cycles=None if cycles is None else rounds * cycles,
+        macs=rounds * macs,
         source=op.source,
         aten=tuple(op.aten),
         fused=tuple(_fused_row(each) for each in kernel.ops if each is not op),
-        demand=demands.of(kernel),
+        demand=demands.of(kernel) * rounds,
+        rounds=rounds,
     )
 
 

@@ -18,7 +18,11 @@ def runs(plan: Plan) -> Plan:
     uses = dict(zip((kernel.name for kernel in plan.kernels), plan.uses(), strict=True))
     found: list[Run] = []
     offloaded: dict[str, Offloaded] = {}
-    for is_device, group in groupby(plan.kernels, key=lambda kernel: kernel.device is not None):
+    start = len(plan.kernels) if plan.loop_start is None else plan.loop_start
+    places = {kernel.name: index >= start for index, kernel in enumerate(plan.kernels)}
+    for (is_device, _), group in groupby(
+        plan.kernels, key=lambda kernel: (kernel.device is not None, places[kernel.name])
+    ):
         if is_device:
             run, lists = _run(plan, list(group), uses)
             found.append(run)

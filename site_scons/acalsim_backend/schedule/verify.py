@@ -16,7 +16,9 @@ from ..ir.strides import Access
 from ..offload.command import Command
 from ..offload.decide import Offloaded
 from ..offload.run import Run
-from .memory import in_place, lifetimes
+from .carried import takes_over
+from .in_place import in_place
+from .memory import lifetimes
 from .plan import Place, Plan
 
 
@@ -186,9 +188,9 @@ def nothing_live_overlaps(plan: Plan) -> None:
         for life in lives.values()
         if life.name in plan.places and plan.places[life.name].section == ".buffers"
     ]
-    takes_over = in_place(plan, arena)
+    follower = {**in_place(plan, arena), **takes_over(plan)}
     for one, other in _sharing(by_symbol):
-        follows = takes_over.get(one, one) == takes_over.get(other, other)
+        follows = follower.get(one, one) == follower.get(other, other)
         if one in lives and other in lives and lives[one].overlaps(lives[other]) and not follows:
             raise PlanError(f"storages '{one}' and '{other}' live at once and share memory")
 

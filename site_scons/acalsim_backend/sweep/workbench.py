@@ -33,8 +33,7 @@ from ..machine.machine import Machine
 from ..mapped import tensors
 from ..offload.tiling_file import read_choices
 from ..pipeline import build_elf
-from ..report.compare import compare
-from ..report.report import Subject, build_report, producers
+from ..report.report import Subject, build_report, checked
 from ..report.report_file import Check, Provenance, Report
 from ..report.timeline import timeline
 from ..schedule.passes import make_plan
@@ -175,9 +174,7 @@ def _model(captured: Captured) -> Model:
 def _compared(program: Program, outputs: bytes) -> Check:
     index, plan = program.model.index, program.plan
     references = (Path(program.model.captured.folder) / "outputs.bin").read_bytes()
-    return compare(
-        tensors(outputs, plan.outputs), tensors(references, index.outputs), producers(plan), index.tolerance
-    )
+    return checked(plan, tensors(outputs, plan.outputs), tensors(references, index.outputs), index.tolerance)
 
 
 def _report(program: Program, job: Job, machine: Machine, recorded: Recorded, run: Replayed) -> Report:

@@ -89,7 +89,7 @@ def overwritten(site: Site) -> list[str]:
         start, step, count = slice_range(base.shape[dim], site.attrs)
         part = result.sliced(dim, start, step, count)
     dtype = site.output.dtype
-    return [*copied(site, base, result, dtype), *copied(site, source, part, dtype)]
+    return [*_base(site, base, result), *copied(site, source, part, dtype)]
 
 
 @prints(T.INDEX_PUT)
@@ -104,7 +104,16 @@ def index_put(site: Site) -> list[str]:
     numbers = [elements.load(walk, desc.dtype) for walk, desc in zip(walks, site.inputs[2:], strict=True)]
     steps = [(name, base.shape[dim], result.strides[dim]) for name, dim in zip(numbers, dims, strict=True)]
     elements.write_indexed(place, steps, value, UPDATES["sum" if site.attrs.get("accumulate") else None])
-    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items, site.hint)]
+    return [*_base(site, base, result), *nest(shape, elements.items, site.hint)]
+
+
+def _base(site: Site, base: Access, result: Access) -> list[str]:
+    """The elements that stay, unless they are there already."""
+    one, other = site.places[base.storage], site.places[result.storage]
+    lies_there = (one.symbol, one.offset) == (other.symbol, other.offset) and base.shape == result.shape
+    if lies_there and (base.strides, base.offset) == (result.strides, result.offset):
+        return []
+    return copied(site, base, result, site.output.dtype)
 
 
 UPDATES = {
@@ -139,4 +148,4 @@ def scattered(site: Site) -> list[str]:
     elements.write_indexed(
         Access(result.storage, shape, walk, result.offset), [(number, size, step)], value, UPDATES[reduce]
     )
-    return [*copied(site, base, result, site.output.dtype), *nest(shape, elements.items, site.hint)]
+    return [*_base(site, base, result), *nest(shape, elements.items, site.hint)]

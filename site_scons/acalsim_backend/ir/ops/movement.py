@@ -145,6 +145,7 @@ ROWS: tuple[Row, ...] = (
         dtypes=MOVABLE,
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
     ),
     Row(
         T.SELECT_SCATTER,
@@ -155,6 +156,7 @@ ROWS: tuple[Row, ...] = (
         dtypes=MOVABLE,
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
     ),
     Row(
         T.INDEX_PUT,
@@ -164,6 +166,7 @@ ROWS: tuple[Row, ...] = (
         attrs=("dims", "accumulate"),
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
         result="first",
     ),
     Row(
@@ -174,6 +177,7 @@ ROWS: tuple[Row, ...] = (
         attrs=("dim", "value"),
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
         result="first",
     ),
     Row(
@@ -184,6 +188,7 @@ ROWS: tuple[Row, ...] = (
         attrs=("dim",),
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
         result="first",
     ),
     Row(
@@ -194,6 +199,7 @@ ROWS: tuple[Row, ...] = (
         attrs=("dim", "reduce"),
         reads=anywhere,
         writes=everywhere,
+        overwrites=True,
         result="first",
     ),
 )

@@ -64,6 +64,11 @@ class Part:
     stores: tuple[tuple[int, Walk], ...]
     reduced: frozenset[int] = frozenset()
 
+    @property
+    def tables(self) -> set[str]:
+        """The storages that rows are gathered from, which takes RAM."""
+        return {walk.storage for walk in self.loads if walk.index}
+
     def written(self) -> Iterator[tuple[Walk, int]]:
         """Where results go, and how many elements each has."""
         for value, walk in self.stores:

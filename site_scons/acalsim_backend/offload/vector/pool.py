@@ -38,6 +38,10 @@ class Pooling:
     flags: tuple[str, ...]
     fields: Mapping[str, int | float]
 
+    @property
+    def tables(self) -> set[str]:
+        return set()
+
     def written(self) -> Iterator[tuple[Walk, int]]:
         """Where results go, and how many elements there are."""
         yield self.target, math.prod(self.out)

@@ -164,7 +164,7 @@ def save(walk: Walk, tile: Ranges, sizes: Sequence[int], source: Where) -> Itera
 
 
 def gather(walk: Walk, tile: Ranges, index: int, address: int) -> Command:
-    """Rows of a table, one for each index."""
+    """Rows of a table in RAM, one for each index."""
     assert walk.index is not None
     item = ITEM_BYTES[walk.dtype]
     sizes = [end - first for first, end in tile]
@@ -188,7 +188,7 @@ def gather(walk: Walk, tile: Ranges, index: int, address: int) -> Command:
     return Command(
         "COMMAND_LOAD",
         fields,
-        Address(walk.storage, start * item),
+        Address(walk.storage, start * item, in_ram=True),
         type=f"TYPE_{walk.index.dtype.upper()}",
         flags=("FLAG_GATHER",),
     )

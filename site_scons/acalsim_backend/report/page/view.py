@@ -11,7 +11,8 @@ from ... import doors
 from ...check.placement_file import PlacementFile
 from ...schedule.plan_file import PlanFile
 from ..advice_file import AdviceFile, Figures
-from ..report_file import Report, Verification
+from ..generated import speed
+from ..report_file import NONE_IN_INT8, Report, Verification
 from ..rows import states_of, units_of
 from ..timeline import Timeline
 from . import words
@@ -40,10 +41,11 @@ class Subject:
 
 def view(subject: Subject) -> dict[str, Any]:
     report = doors.as_json(subject.report)
+    made = subject.report.generated
     used = [name for name in report["ledger"] if any(op["ledger"].get(name) for op in report["ops"])]
     return {
         "report": report,
-        "sentence": sentence(report),
+        "sentence": "; ".join([sentence(report), *([speed(made)] if made else [])]),
         "parts": parts(report["ledger"], report["total_cycles"]),
         "ops": ops(report),
         "shown_bars": SHOWN_BARS,
@@ -91,6 +93,8 @@ def sentence(report: Facts) -> str:
     if report["ops"]:
         longest = max(report["ops"], key=lambda op: op["cycles"])
         said.append(f"{words.percent(longest['cycles'], total)} in {longest['name']}")
+    if report.get("quantised") == []:
+        said.append(NONE_IN_INT8)
     return "; ".join(said)
 
 
