@@ -16,6 +16,7 @@ from ..ir.expressions import INTEGERS
 from ..ir.graph import ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.row import Row
+from .complex import as_real
 from .rounds import MOST_ROUNDS
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
 from .sources import Sources
@@ -373,8 +374,8 @@ def wrapped(number: int, dtype: str) -> int:
 
 
 def array_of(tensor: torch.Tensor) -> Any:
-    """Its values as numpy has them: bfloat16 as float32."""
-    tensor = tensor.detach().resolve_conj()
+    """Its values as numpy has them: bfloat16 as float32, a complex tensor as its parts."""
+    tensor = as_real(tensor.detach())
     return (tensor.float() if is_narrow(tensor) else tensor).contiguous().numpy()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import ACALSimIR
 from .builder import array_of
+from .complex import as_real, without_complex
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile
@@ -90,21 +91,24 @@ class _Tracing:
         return trace(gm, example_inputs, self._lower)
 
     def _lower(self, graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable[..., Any]:
-        self.ir, arguments, names = self.compiler.lower(graph, constants)
+        real = without_complex(graph)
+        self.ir, arguments, names = self.compiler.lower(real, constants)
         strided = read_as_they_lie(graph.graph)
         self.is_strided = bool(strided)
 
         def watch(node: fx.Node, value: Any) -> None:
-            if not hasattr(value, "stride"):
-                return
-            if self.keep_all and node.name in names:
-                self.intermediates[names[node.name]] = array_of(value).copy()
             if node in strided and value.stride() != node.meta["val"].stride():
                 self.lies_otherwise = True
+
+        def keep(node: fx.Node, value: Any) -> None:
+            if hasattr(value, "stride") and node.name in names:
+                self.intermediates[names[node.name]] = array_of(value).copy()
 
         def run(values: Sequence[torch.Tensor]) -> list[Any]:
             self.inputs = [values[position].clone() for position in arguments]
             self.results = _interpreted(graph, values, watch)
+            if self.keep_all:
+                _interpreted(real, list(map(as_real, values)), keep)
             return list(self.results)
 
         return run
