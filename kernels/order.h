@@ -73,8 +73,10 @@
     DEFINE_SORTED(places, PLACE, type, suffix, int64_t)
 
 DEFINE_ORDER(float, f32)
+DEFINE_ORDER(double, f64)
 DEFINE_ORDER(int64_t, i64)
 DEFINE_ORDER(int32_t, i32)
+DEFINE_ORDER(int16_t, i16)
 DEFINE_ORDER(int8_t, i8)
 DEFINE_ORDER(uint8_t, u8)
 

@@ -74,21 +74,21 @@ BAD = [
         r"the model is not one graph: Data-dependent branching.* \(at models/it\.py:12\)",
     ),
     (
-        dict(body="return x + 1", inputs="(torch.ones(2, dtype=torch.float64),)"),
-        r"dtype float64 of input 0 is not supported; known are float32, int64, int32, int8, bool",
+        dict(body="return x + 1", inputs="(torch.ones(2, dtype=torch.complex128),)"),
+        r"dtype complex128 of input 0 is not supported; known are float32, float64, int64, int32, int16, int8",
     ),
     (
-        dict(body="return x + 1", inputs="(torch.ones(2, dtype=torch.complex64),)"),
-        r"dtype complex64 of input 0 is not supported",
+        dict(body="return x.float() + 1", inputs="(torch.ones(2).to(torch.float8_e4m3fn),)"),
+        r"dtype float8_e4m3fn of input 0 is not supported",
     ),
     (
-        dict(body="return x.to(torch.float16)"),
-        r"dtype float16 of the result of aten\._to_copy\.default is not supported; "
+        dict(body="return x.to(torch.float8_e5m2)"),
+        r"dtype float8_e5m2 of the result of aten\._to_copy\.default is not supported; "
         r".* \(at models/it\.py:12\)",
     ),
     (
-        dict(body="return x + self.w.double()"),
-        r"dtype float64 of .* is not supported.*\(at models/it\.py:12\)",
+        dict(body="return x + self.w.to(torch.complex128)"),
+        r"dtype complex128 of .* is not supported.*\(at models/it\.py:12\)",
     ),
     (
         dict(body="return torch.mm(x, x)", inputs="(torch.ones(4, 4, dtype=torch.int64),)"),

@@ -2,7 +2,6 @@
 """GENERATE: language models make token after token on the machine, with the cache where it lies."""
 
 import importlib.util
-import json
 import os
 
 import pytest
@@ -69,7 +68,9 @@ def test_the_tokens_are_those_of_generate_and_each_has_its_cycles(host_tree, nam
     steps = sum(made["token_cycles"]) / 1e9  # at default's 1000 MHz
     assert made["tokens_per_second"] == pytest.approx(15 / steps)
     assert sum(op["cycles"] for op in report["ops"]) + report["overhead_cycles"] == report["total_cycles"]
-    assert report["roofline"]["bound_cycles"] < report["total_cycles"] < 2 * report["roofline"]["bound_cycles"]
+    assert (
+        report["roofline"]["bound_cycles"] < report["total_cycles"] < 2 * report["roofline"]["bound_cycles"]
+    )
 
 
 def test_a_cache_stays_where_it_is(host_tree):

@@ -34,9 +34,9 @@ def refused(function, *inputs):
         (torch.mm, (n(2, 3), n(3, 2)), "has tensor 'input_0' of int64; MATMUL takes float32"),
         (torch.bmm, (n(2, 3, 3, dtype=INT32), n(2, 3, 3, dtype=INT32)), "of int32; BMM takes float32"),
         (
-            lambda x: x.to(torch.float64) + 1,
+            lambda x: x.to(torch.complex128) + 1,
             (f(3),),
-            "dtype float64 of the result of aten._to_copy.default is not supported",
+            "dtype complex128 of the result of aten._to_copy.default is not supported",
         ),
         (
             lambda x: x.half(),

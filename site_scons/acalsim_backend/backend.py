@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import doors
+from .capture.builder import array_of
+from .capture.complex import as_real
 from .capture.lower import ACALSimCompiler
 from .capture.model_file import DEFAULT_TOLERANCE
 from .capture.trace import prepare_torch, trace
@@ -221,6 +223,8 @@ class _Lowered:
         if not isinstance(like, torch.Tensor):
             return array.item()
         value = torch.from_numpy(array.copy())
+        if like.is_complex():
+            value = torch.view_as_complex(value)
         if 0 in like.stride():
             return (
                 value  # the graph's result repeats itself in memory and cannot be written element by element
@@ -296,7 +300,7 @@ def _make_every_shape_a_graph() -> None:
 def _array(value: torch.Tensor | int | float) -> np.ndarray:
     import torch
 
-    return torch.as_tensor(value).detach().contiguous().numpy()
+    return array_of(torch.as_tensor(value))
 
 
 def _digest(values: Iterable[torch.Tensor]) -> str:
@@ -304,5 +308,6 @@ def _digest(values: Iterable[torch.Tensor]) -> str:
 
     digest = hashlib.sha256()
     for value in values:
-        digest.update(value.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+        parts = as_real(value.detach()).contiguous().reshape(-1)
+        digest.update(parts.view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -13,6 +13,9 @@ aten = torch.ops.aten
 TOLERANCE = 2e-6
 """Of one element, relative to the largest; float32 has 24 bits, so this is some 16 roundings."""
 
+EXACT = 1e-14
+"""Of float64."""
+
 LONG_SUMS = 1e-5
 """Where hundreds of terms are added, in another order than PyTorch adds them."""
 ODD = torch.tensor([0.0, -0.0, 1.5, -2.5, inf, -inf, nan, 1e-40, 3e38, -1e-45, 7.0, -7.0])

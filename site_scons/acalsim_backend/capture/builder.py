@@ -9,10 +9,14 @@ from dataclasses import replace
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import IRError
-from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.expressions import INTEGERS
+from ..ir.graph import ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.row import Row
+from .complex import as_real
 from .rounds import MOST_ROUNDS
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
 from .sources import Sources
@@ -194,6 +198,7 @@ class Builder:
         given = RULES.get(target_name(call), lambda each: each)(self.given(call))
         operands, attrs = self._operands(node, row, given)
         value = node.meta["val"]
+        self._convert(node, row, operands, attrs)
         if "shape" in row.attrs:
             attrs["shape"] = value.shape
         if row.result == "attr":
@@ -242,6 +247,31 @@ class Builder:
                 return self.cast(node, name, dtypes.pop())
         return name
 
+    def _convert(self, node: fx.Node, row: Row, operands: list[str], attrs: dict[str, Any]) -> None:
+        """In place: numbers and operands in the dtype in which PyTorch computes, where C would not get there itself."""
+        if row.type in SUMMING:
+            out, own = dtype_of(node.meta["val"]), self.ir.tensors[operands[0]].dtype
+            if own != out and (own in REALS or out in REALS):
+                operands[0] = self.cast(node, operands[0], out)
+        if not (row.takes_numbers and row.expression) or row.type is ACALSimOpType.WHERE:
+            return
+        dtype = computation_dtype(call_of(node))
+        if dtype in INTEGERS and row.result == "real":
+            return
+        for place, name in enumerate(operands):
+            if self._is_narrower(dtype, self.ir.tensors[name].dtype) and (
+                dtype in REALS or row.type not in WRAPPING
+            ):
+                operands[place] = self.cast(node, name, dtype)
+        for name in row.operand_names:
+            if dtype in INTEGERS and isinstance(attrs.get(name), int):
+                attrs[name] = wrapped(attrs[name], dtype)
+
+    @staticmethod
+    def _is_narrower(dtype: str, other: str) -> bool:
+        """Whether both are floats, or both integers, and the first does not hold all numbers of the second."""
+        return (dtype in REALS) == (other in REALS) and not np.can_cast(other, dtype)
+
     # --- complaints -----------------------------------------------------------------------------
 
     def refuse_op(self, node: fx.Node) -> None:
@@ -263,6 +293,12 @@ class Builder:
     def complain(self, node: fx.Node, what: str) -> None:
         source = self.sources.of(node)
         self.complaints.append(f"{what} (at {source})" if source and node.op != "placeholder" else what)
+
+
+SUMMING = {ACALSimOpType[name] for name in ("SUM", "MEAN", "PROD", "CUMSUM", "CUMPROD")}
+"""Ops with a `dtype`, to which PyTorch converts the elements first."""
+WRAPPING = {ACALSimOpType[name] for name in ("ADD", "SUB", "MUL", "BITWISE_AND", "BITWISE_OR", "BITWISE_XOR")}
+"""Ops whose result's low bits follow from their operands' low bits."""
 
 
 _WHY = {"while_loop": f": its rounds are known only when it runs, or more than {MOST_ROUNDS}"}
@@ -321,9 +357,25 @@ def is_narrow(value: Any) -> bool:
     return str(getattr(value, "dtype", "")) == f"torch.{NARROW}"
 
 
+def computation_dtype(call: fx.Node) -> str:
+    """The dtype that the operands of an elementwise call have while PyTorch computes it."""
+    from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND, elementwise_dtypes
+    from torch.fx import Node
+
+    values = [each.meta["val"] if isinstance(each, Node) else each for each in call.args]
+    dtype, _ = elementwise_dtypes(*values, type_promotion_kind=ELEMENTWISE_TYPE_PROMOTION_KIND.DEFAULT)
+    return str(dtype).removeprefix("torch.")
+
+
+def wrapped(number: int, dtype: str) -> int:
+    """The integer of that dtype with the same low bits."""
+    limits = np.iinfo(dtype)
+    return (number - limits.min) % (limits.max - limits.min + 1) + limits.min
+
+
 def array_of(tensor: torch.Tensor) -> Any:
-    """Its values as numpy has them: bfloat16 as float32."""
-    tensor = tensor.detach().resolve_conj()
+    """Its values as numpy has them: bfloat16 as float32, a complex tensor as its parts."""
+    tensor = as_real(tensor.detach())
     return (tensor.float() if is_narrow(tensor) else tensor).contiguous().numpy()
 
 

@@ -15,6 +15,7 @@ from ..ir.ops import ATEN
 from ..ir.row import Row
 from ..ir.verify import verify
 from .builder import Builder, bytes_of, call_of, is_empty, is_number, shape_of, target_name
+from .complex import REFUSED, as_real, without_complex
 from .fold import fold_affine
 from .masks import read_masks
 from .rewrites import REWRITTEN
@@ -66,7 +67,8 @@ class ACALSimCompiler:
     def lower(
         self, gm: fx.GraphModule, constants: dict[int, torch.Tensor], graph_name: str = "graph_0"
     ) -> tuple[ACALSimIR, list[int], dict[str, str]]:
-        """IR of `gm`, the positions of the arguments that are its inputs, and its tensors by the names of `gm`'s nodes.
+        """IR of `gm`, the positions of the arguments that are its inputs, and its tensors by the names of the
+        nodes of `without_complex(gm)`.
 
         Ops whose operands are all constants are computed here. Raises CaptureError with one line for
         every op, dtype or shape that is not supported, each with the user's source line.
@@ -84,7 +86,8 @@ class ACALSimCompiler:
     @staticmethod
     def walk(builder: Builder, gm: fx.GraphModule, constants: dict[int, torch.Tensor]) -> None:
         """Add a graph's ops. What is not supported is complained of in `finish`."""
-        _Walk(builder, constants).over(gm)
+        parts = {position: as_real(tensor) for position, tensor in constants.items()}
+        _Walk(builder, parts).over(without_complex(gm))
 
     def finish(self, builder: Builder) -> ACALSimIR:
         """The IR as it is when nothing is added to it any more."""
@@ -140,7 +143,10 @@ class _Walk:
         row = ATEN.get(name)
         if self._fold(node, row) or self._follows_refused(node) or _has_parts(node):
             return
-        if node.target is getitem:
+        if REFUSED in node.meta:
+            builder.refuse(node, f"op {name} of complex tensors is not supported")
+            builder.declare(node)
+        elif node.target is getitem:
             self._part(node)
         elif name in REWRITTEN:
             REWRITTEN[name](builder, node)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
 from .builder import Builder, array_of
+from .complex import as_real, without_complex
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile
@@ -114,26 +115,30 @@ class Tracing:
         return self.builder.ir.outputs[self.first_output + _position(self.results, result)]
 
     def _lower(self, graph: fx.GraphModule, constants: dict[int, torch.Tensor]) -> Callable[..., Any]:
-        builder = self.builder
+        builder, real = self.builder, without_complex(graph)
         before, self.first_output = len(builder.arguments), len(builder.ir.outputs)
-        self.compiler.walk(builder, graph, constants)
+        self.compiler.walk(builder, real, constants)
         arguments, self.given = builder.arguments[before:], builder.ir.inputs[before:]
-        names = {node.name: builder.names[node] for node in graph.graph.nodes if node in builder.names}
+        names = {node.name: builder.names[node] for node in real.graph.nodes if node in builder.names}
         strided = read_as_they_lie(graph.graph)
         self.is_strided = bool(strided)
 
-        def watch(node: fx.Node, value: Any) -> None:
-            if not hasattr(value, "stride"):
-                return
-            if self.keep_all and node.name in names:
+        def keep(node: fx.Node, value: Any) -> None:
+            if self.keep_all and hasattr(value, "stride") and node.name in names:
                 self.intermediates[names[node.name]] = array_of(value).copy()
+
+        def watch(node: fx.Node, value: Any) -> None:
             if node in strided and value.stride() != node.meta["val"].stride():
                 self.lies_otherwise = True
+            if real is graph:
+                keep(node, value)
 
         def run(values: Sequence[torch.Tensor]) -> list[Any]:
             self.places = [values[position].data_ptr() for position in arguments]
             self.inputs = [values[position].clone() for position in arguments]
             self.results = _interpreted(graph, values, watch)
+            if self.keep_all and real is not graph:
+                _interpreted(real, list(map(as_real, values)), keep)
             return list(self.results)
 
         return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..ir.expressions import computed_in
 from ..ir.graph import ACALSimOp, TensorDesc
 from ..ir.literals import C_TYPES, literal
 from ..ir.ops import ROWS
@@ -73,8 +74,8 @@ class Elements:
             op.attrs,
         )
         self.site.headers.update([row.header] if row.header else [])
-        if "bfloat16" in (out.dtype, *(desc.dtype for desc in inputs)):
-            self.site.headers.add("bfloat16.h")
+        dtypes = (out.dtype, *(desc.dtype for desc in inputs))
+        self.site.headers.update(f"{each}.h" for each in ("bfloat16", "float64") if each in dtypes)
         if row.lookup_steps:
             steps = row.lookup_steps(inputs, op.attrs)
             text, needs = self._lookup(op, steps, inputs, walks)
@@ -85,8 +86,9 @@ class Elements:
                     for desc, walk in zip(inputs, walks, strict=True)
                 ]
             )
+            dtype = computed_in(inputs, out)
             operands = [
-                literal(op.attrs[name]) if name in op.attrs else next(elements, "")
+                literal(op.attrs[name], dtype) if name in op.attrs else next(elements, "")
                 for name in row.operand_names
             ]
             text, needs = row.expression(operands, op.attrs, inputs, out), tuple(operands)

@@ -169,8 +169,8 @@ class Rows:
             body = [Loop(variable, "0", str(size), 1).head, *_indented(body), "}"]
         return ["{", *_indented(["REDUCTION", *body]), "}"]
 
-    def summed(self, items: Sequence[Item], total: str, value: str) -> list[str]:
-        """One pass that adds `value` of every element to the float `total`.
+    def summed(self, items: Sequence[Item], total: str, value: str, kind: str = "float") -> list[str]:
+        """One pass that adds `value` of every element to `total`, which is of the C type `kind`.
 
         A long row is added up in blocks, and the blocks' sums after that: the error of a float32 sum grows
         with the number of its summands.
@@ -179,16 +179,18 @@ class Rows:
             return self.each(items, [f"{total} += {value};"])
         loops = [loop for dim, size in enumerate(self.row_sizes) for loop in _blocks(f"s{dim}", size)]
         texts = [self._text(item) for item in items]
-        return self._sum(loops, total, texts, value)
+        return self._sum(loops, total, texts, value, kind)
 
-    def _sum(self, loops: Sequence[Loop], total: str, texts: Sequence[str], value: str) -> list[str]:
+    def _sum(
+        self, loops: Sequence[Loop], total: str, texts: Sequence[str], value: str, kind: str
+    ) -> list[str]:
         """Nested loops, each of which adds to a sum of its own; only the innermost sum may be reordered."""
         loop, *inner = loops
         if not inner:
             element = [self.hint.each, loop.head, *_indented([*texts, f"{total} += {value};"]), "}"]
             return ["{", *_indented(["REDUCTION", *element]), "}"]
         part = f"{total}_{loop.variable}"
-        body = [f"float {part} = 0;", *self._sum(inner, part, texts, value), f"{total} += {part};"]
+        body = [f"{kind} {part} = 0;", *self._sum(inner, part, texts, value, kind), f"{total} += {part};"]
         return [loop.head, *_indented(body), "}"]
 
     def once(self, items: Sequence[Item]) -> list[str]:

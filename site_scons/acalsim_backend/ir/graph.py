@@ -16,8 +16,21 @@ from typing import Any
 
 from ..errors import IRError
 
-ITEM_BYTES = {"float32": 4, "int64": 8, "int32": 4, "int8": 1, "bool": 1, "bfloat16": 2}
+ITEM_BYTES = {
+    "float32": 4,
+    "float64": 8,
+    "int64": 8,
+    "int32": 4,
+    "int16": 2,
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+    "bfloat16": 2,
+}
 """Every dtype, and the bytes of one of its elements."""
+
+REALS = ("float32", "float64")
+"""Dtypes of numbers with a fraction that are computed with as they are."""
 
 FLOATING = ("float32", "bfloat16")
 """Dtypes whose elements are computed with as float32."""

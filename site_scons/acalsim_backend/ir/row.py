@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..errors import IRError
 from .expressions import ANY, Formula, Result
-from .graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from .graph import REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from .shapes import Attrs, Shape, ShapeRule
 from .strides import Access
 
@@ -148,6 +148,8 @@ class Row:
         match self.result:
             case "promoted":
                 return promoted(inputs, attrs)
+            case "real":
+                return tuple(each for each in promoted(inputs, attrs) if each in REALS) or ("float32",)
             case "first":
                 return (inputs[0].dtype,)
             case "attr":
@@ -171,10 +173,13 @@ class Row:
 def promoted(inputs: Sequence[TensorDesc], attrs: Mapping[str, Any]) -> tuple[str, ...]:
     """The dtypes that the result may have.
 
-    It is float32 where an operand or an attr is a float. Otherwise it is one of the operands' dtypes, or
-    int64 where an attr is an integer.
+    It is a float where an operand or an attr is one. Otherwise it is one of the operands' dtypes, int16 of
+    uint8 and int8, or int64 where an attr is an integer.
     """
     dtypes = tuple(dict.fromkeys(desc.dtype for desc in inputs))
-    if "float32" in dtypes or any(isinstance(value, float) for value in attrs.values()):
-        return ("float32",)
+    floats = tuple(each for each in dtypes if each in REALS)
+    if floats or any(isinstance(value, float) for value in attrs.values()):
+        return floats or ("float32",)
+    if {"uint8", "int8"} <= set(dtypes):
+        dtypes = (*dtypes, "int16")
     return (*dtypes, "int64") if any(isinstance(value, int) for value in attrs.values()) else dtypes

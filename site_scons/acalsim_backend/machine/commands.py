@@ -51,6 +51,8 @@ ELEMENT_TYPES = (
 PRODUCT_TYPES = ("TYPE_FLOAT32", "TYPE_INT8", "TYPE_BFLOAT16")
 """What an array may multiply; the first is what the rates of the others are of."""
 ANY_TYPE = tuple(type.name for type in ELEMENT_TYPES)
+ELEMENT_WORDS = tuple(name.removeprefix("TYPE_").lower() for name in ANY_TYPE)
+"""The dtypes of all types."""
 
 
 @dataclass(frozen=True)

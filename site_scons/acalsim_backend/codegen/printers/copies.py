@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...ir import movement, shapes
-from ...ir.graph import ACALSimOpType
+from ...ir.graph import REALS, ACALSimOpType
 from ...ir.literals import literal
 from ...ir.ops import ROWS
 from ...ir.shapes import dimension, pads, slice_range
@@ -59,7 +59,8 @@ def padded(site: Site) -> list[str]:
     """The border, and what lies in it unless it is there already; negative padding cuts off."""
     source, result = site.access(site.op.inputs[0]), site.access(site.op.outputs[0])
     value = site.attrs.get("value", 0)
-    value, lines, inner = literal(value if site.output.dtype == "float32" else int(value)), [], result
+    dtype = site.output.dtype
+    value, lines, inner = literal(value if dtype in REALS else int(value), dtype), [], result
     for dim, (before, after) in enumerate(pads(source.shape, site.attrs)):
         for start, count in ((0, before), (result.shape[dim] - after, after)):
             if count > 0:
@@ -141,7 +142,7 @@ def scattered(site: Site) -> list[str]:
         source = site.access(site.op.inputs[2])
         value = elements.load(Access(source.storage, shape, source.strides, source.offset), site.output.dtype)
     else:
-        value = literal(site.attrs["value"])
+        value = literal(site.attrs["value"], site.output.dtype)
     walk = tuple(0 if each == dim else step for each, step in enumerate(result.strides))
     size, step = (base.shape[dim], result.strides[dim]) if base.shape else (1, 0)
     reduce = site.attrs.get("reduce", "sum" if site.op.op_type.name == "SCATTER_ADD" else None)

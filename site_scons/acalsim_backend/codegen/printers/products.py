@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir.graph import ACALSimOpType
-from ...ir.literals import literal
+from ...ir.literals import SUFFIXES, literal
 from ...ir.shapes import pair
 from ...ir.strides import Access
 from ...ir.walks import image_space, matrix_space
@@ -46,7 +46,7 @@ def product(site: Site) -> list[str]:
 
 def _kind(site: Site) -> str:
     """Which of the kernels for products it is, by the type of the factors."""
-    kind = {"float32": "f32", "int8": "i8", "bfloat16": "bf16"}[site.inputs[0].dtype]
+    kind = SUFFIXES[site.inputs[0].dtype]
     site.headers.update(["bfloat16_products.h"] if kind == "bf16" else [])
     return kind
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ...ir.graph import ACALSimOpType
+from ...ir.graph import REALS, ACALSimOpType
 from ...ir.literals import C_TYPES, literal
 from ...ir.shapes import dimension, reduced_dims
 from ..elements import Elements
@@ -60,21 +60,22 @@ def reduced(site: Site) -> list[str]:
     dims = reduced_dims(shape, site.attrs)
     elements, value = taken_in(site)
     elements.store(name for name in site.kernel.results if name in elements.values)
-    is_float = site.inputs[0].dtype == "float32" and site.op.op_type.name not in ("ANY", "ALL")
+    dtype = site.inputs[0].dtype
+    is_float = dtype in REALS and site.op.op_type.name not in ("ANY", "ALL")
     first, whole, step = REDUCTIONS[site.op.op_type.name]
     result = "total"
     if site.op.op_type.name == "MEAN":
         count = math.prod(shape[dim] for dim in dims)
         result = (
-            f"total * {literal(1 / count)}"
+            f"total * {literal(1 / count, dtype)}"
             if count and count & (count - 1) == 0
-            else f"total / {literal(float(count))}"
+            else f"total / {literal(float(count), dtype)}"
         )
     items = row_elements(site, dims, result)
     rows = Rows(site.hint, shape, dims, elements.items, items)
-    start = f"{'float' if is_float else 'int64_t'} total = {first if is_float else whole};"
+    start = f"{C_TYPES[dtype] if is_float else 'int64_t'} total = {first if is_float else whole};"
     if is_float and site.op.op_type in (T.SUM, T.MEAN):
-        body = rows.summed(elements.items, "total", value)
+        body = rows.summed(elements.items, "total", value, C_TYPES[dtype])
     else:
         body = rows.each(elements.items, [step.format(a="total", v=value)])
     return rows.around([start, *body, *rows.once(items)])
@@ -111,16 +112,18 @@ def variance(site: Site) -> list[str]:
     correction = site.attrs.get("correction")
     divisor = max(count - (1 if correction is None else correction), 0)
     first, value = taken_in(site)
-    items = row_elements(site, dims, f"squares / {literal(float(divisor))}")
+    dtype = site.inputs[0].dtype
+    kind = C_TYPES[dtype]
+    items = row_elements(site, dims, f"squares / {literal(float(divisor), dtype)}")
     again, value_again = taken_in(site)
     first.store(name for name in site.kernel.results if name in first.values)
     rows = Rows(site.hint, shape, dims, first.items, again.items, items)
     return rows.around(
         [
-            "float total = 0, squares = 0;",
-            *rows.summed(first.items, "total", value),
-            f"const float mean = total / {literal(float(count))};",
-            *rows.summed(again.items, "squares", f"({value_again} - mean) * ({value_again} - mean)"),
+            f"{kind} total = 0, squares = 0;",
+            *rows.summed(first.items, "total", value, kind),
+            f"const {kind} mean = total / {literal(float(count), dtype)};",
+            *rows.summed(again.items, "squares", f"({value_again} - mean) * ({value_again} - mean)", kind),
             *rows.once(items),
         ]
     )

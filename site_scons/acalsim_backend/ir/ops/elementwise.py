@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from .. import expressions
-from ..expressions import BINARY, FLOATS, UNARY, WHOLE, Expression
-from ..graph import ACALSimOpType
+from ..expressions import BINARY, UNARY, WHOLE
+from ..graph import REALS, ACALSimOpType
 from ..row import Row
 from .kinds import binary, pointwise, unary
 
@@ -19,8 +19,8 @@ ROWS: tuple[Row, ...] = (
         T.DIV,
         ("aten.div.Tensor", "aten.div.Scalar"),
         ("self", "other"),
-        Expression("(float){0} / (float){1}"),
-        result=FLOATS,
+        expressions.quotient,
+        result="real",
     ),
     pointwise(
         T.DIV_ROUNDED,
@@ -67,7 +67,7 @@ ROWS: tuple[Row, ...] = (
         expressions.gelu,
         attrs=("approximate",),
         header="elementary.h",
-        dtypes=FLOATS,
+        dtypes=REALS,
     ),
     pointwise(
         T.LEAKY_RELU,
@@ -75,7 +75,7 @@ ROWS: tuple[Row, ...] = (
         ("self",),
         expressions.leaky_relu,
         attrs=("negative_slope",),
-        dtypes=FLOATS,
+        dtypes=REALS,
     ),
     pointwise(
         T.ELU,
@@ -84,7 +84,7 @@ ROWS: tuple[Row, ...] = (
         expressions.elu,
         attrs=("alpha", "scale", "input_scale"),
         header="elementary.h",
-        dtypes=FLOATS,
+        dtypes=REALS,
     ),
     pointwise(
         T.CAST,

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from .. import shapes
-from ..expressions import FLOATS
-from ..graph import ACALSimOpType
+from ..expressions import FLOATS, NUMBERS
+from ..graph import REALS, ACALSimOpType
 from ..row import Row
 from ..walks import anywhere
 from .kinds import computing, reducing
@@ -15,16 +15,16 @@ T = ACALSimOpType
 
 ROWS: tuple[Row, ...] = (
     # Reductions.
-    reducing(T.SUM, ("aten.sum.dim_IntList", "aten.sum.default"), result=("float32", "int64")),
-    reducing(T.MEAN, ("aten.mean.dim", "aten.mean.default"), dtypes=FLOATS),
-    reducing(T.PROD, ("aten.prod.dim_int", "aten.prod.default"), result=("float32", "int64")),
+    reducing(T.SUM, ("aten.sum.dim_IntList", "aten.sum.default"), result=NUMBERS),
+    reducing(T.MEAN, ("aten.mean.dim", "aten.mean.default"), dtypes=REALS),
+    reducing(T.PROD, ("aten.prod.dim_int", "aten.prod.default"), result=NUMBERS),
     reducing(T.AMAX, ("aten.amax.default", "aten.max.dim#0", "aten.max.default")),
     reducing(T.AMIN, ("aten.amin.default", "aten.min.dim#0", "aten.min.default")),
-    reducing(T.ANY, ("aten.any.default", "aten.any.dim", "aten.any.dims"), result=("bool",)),
-    reducing(T.ALL, ("aten.all.default", "aten.all.dim", "aten.all.dims"), result=("bool",)),
+    reducing(T.ANY, ("aten.any.default", "aten.any.dim", "aten.any.dims"), result=("bool", "uint8")),
+    reducing(T.ALL, ("aten.all.default", "aten.all.dim", "aten.all.dims"), result=("bool", "uint8")),
     reducing(T.ARGMAX, ("aten.argmax.default", "aten.max.dim#1"), result=("int64",)),
     reducing(T.ARGMIN, ("aten.argmin.default", "aten.min.dim#1"), result=("int64",)),
-    reducing(T.VAR, ("aten.var.correction",), attrs=("correction",), dtypes=FLOATS),
+    reducing(T.VAR, ("aten.var.correction",), attrs=("correction",), dtypes=REALS),
     computing(
         T.CUMSUM,
         ("aten.cumsum.default",),
@@ -32,7 +32,7 @@ ROWS: tuple[Row, ...] = (
         shapes.along,
         attrs=("dim",),
         reads=anywhere,
-        result=("float32", "int64"),
+        result=NUMBERS,
         is_followed=False,
     ),
     computing(
@@ -42,7 +42,7 @@ ROWS: tuple[Row, ...] = (
         shapes.along,
         attrs=("dim",),
         reads=anywhere,
-        result=("float32", "int64"),
+        result=NUMBERS,
         is_followed=False,
     ),
     # Normalisation.

@@ -14,6 +14,7 @@ from ...ir.ops import ROWS
 from ...ir.shapes import dimension, reduced_dims
 from ...ir.strides import Access, Shape, merged
 from ...ir.views import viewed
+from ...machine.commands import ELEMENT_WORDS
 from .copies import copies
 from .part import Part, Walk
 from .pool import FUNCTIONS, Pooling, pooling
@@ -54,7 +55,11 @@ def lower(
     """
     if not _is_known(kernel.anchor):
         raise Unfit(f"the vector unit has no {kernel.anchor.op_type.name}")
-    if any(not desc.elements for op in kernel.ops for desc in _tensors(ir, op)):
+    tensors = [desc for op in kernel.ops for desc in _tensors(ir, op)]
+    for desc in tensors:
+        if desc.dtype not in ELEMENT_WORDS:
+            raise Unfit(f"the vector unit has no {desc.dtype}")
+    if any(not desc.elements for desc in tensors):
         raise Unfit("empty")
     op = kernel.anchor
     if op.op_type in FUNCTIONS:
