@@ -215,6 +215,13 @@ INLINE float log1p_f32(float x) {
     return x < -1.0f ? NAN : result;
 }
 
+/* log(exp(a) + exp(b)) */
+INLINE float log_add_exp_f32(float a, float b) {
+    const float most = a > b ? a : b, least = a > b ? b : a;
+    if (a != a || b != b) return a + b;
+    return most == least && most - most != 0 ? most : log1p_f32(exp_f32(least - most)) + most;
+}
+
 /* --- Error function --------------------------------------------------------------------------- */
 
 INLINE float erf_f32(float x) {

@@ -7,9 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from op_cases.computed import assert_same, computed_together
-from op_cases.lookups import scatter_reduced
+from op_cases.linear import TRIANGULAR
+from op_cases.lookups import assigned, scatter_reduced
 from op_cases.normalising import SOFT_ODD
-from op_cases.values import FINITE, LONG_SUMS, ODD, Values
+from op_cases.search import CHOOSING, SEARCHING
+from op_cases.values import FINITE, LONG_SUMS, ODD, Values, aten
+from op_cases.volumes import VOLUMES
 
 values = Values(11)
 b, f, n = values.b, values.f, values.n
@@ -28,8 +31,6 @@ COMPOSED = {
     "instance_norm": (lambda x, w, c: F.instance_norm(x, weight=w, bias=c), (f(2, 3, 4, 5), f(3), f(3))),
     "batch_norm of the batch": (lambda x: F.batch_norm(x, None, None, training=True), (f(4, 3, 5),)),
     "local_response_norm": (lambda x: F.local_response_norm(x, 3), (f(2, 5, 4, 4),)),
-    "avg_pool3d": (lambda x: F.avg_pool3d(x, (3, 2, 3), (2, 1, 2), 1, True, False), (f(2, 3, 5, 6, 7),)),
-    "avg_pool3d with its padding": (lambda x: F.avg_pool3d(x, 3, 2, 1, True), (f(3, 5, 6, 7),)),
     "cdist": (torch.cdist, (f(2, 4, 3), f(2, 5, 3))),
     "cdist, p 1": (lambda x, y: torch.cdist(x, y, 1.0), (f(4, 3), f(5, 3))),
     "bilinear": (F.bilinear, (f(2, 3), f(2, 4), f(5, 3, 4), f(5))),
@@ -77,6 +78,23 @@ COMPOSED = {
     "logsumexp": (lambda x: x.logsumexp(1), (SOFT_ODD,)),
     "nan_to_num": (torch.nan_to_num, (ODD,)),
     "lerp": (torch.lerp, (f(4), f(4), f(4))),
+    "a number where a mask is true": (assigned(lambda y, m: y.__setitem__(m, 7.0)), (f(3, 4), b(3, 4))),
+    "a row where a mask is true": (
+        assigned(lambda y, m, v: y.__setitem__((slice(None), m), v)),
+        (f(2, 3, 4, 5), b(3, 4), f(5)),
+    ),
+    "elements where a mask is true": (
+        assigned(lambda y, m, v: y.__setitem__(m, v)),
+        (f(2, 3, 2), torch.tensor([[True, False, True], [False, True, True]]), f(4, 2)),
+    ),
+    "elements added where a mask is true": (
+        lambda x, m, v: aten.index_put(x, (None, m), v, accumulate=True),
+        (n(2, 4), torch.tensor([True, False, True, True]), n(2, 3)),
+    ),
+    **VOLUMES,
+    **CHOOSING,
+    **SEARCHING,
+    **{f"solve_triangular {name}": case for name, case in TRIANGULAR.items()},
 }
 
 
@@ -94,4 +112,4 @@ def composed(tmp_path_factory):
 @pytest.mark.parametrize("name", COMPOSED)
 def test_an_op_without_a_row_becomes_others_that_compute_the_same(composed, name):
     for output, reference in composed[name]:
-        assert_same(output, reference, LONG_SUMS)
+        assert_same(output, reference, *(COMPOSED[name][2:] or (LONG_SUMS,)))

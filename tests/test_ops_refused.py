@@ -46,10 +46,12 @@ def refused(function, *inputs):
         (lambda x: x[x > 0], (f(3),), "depends on values"),
         (lambda x: torch.nonzero(x), (f(3),), "op aten.nonzero.default on (3,) is not supported"),
         (
-            lambda x: F.conv3d(x, torch.ones(1, 1, 2, 2, 2)),
-            (f(1, 1, 4, 4, 4),),
-            "convolutions here have 1 or 2 dimensions",
+            lambda x, m, i: aten.index_put(x, (i, m), torch.ones(())),
+            (f(2, 3), b(3), n(3, low=0, high=2)),
+            "op aten.index_put.default with a mask beside other indices is not supported",
         ),
+        (lambda x: torch.bincount(x), (n(3, low=0),), "op aten.bincount.default on (3,) is not supported"),
+        (lambda x: torch.unique(x), (f(3),), "op aten._unique2.default on (3,) is not supported"),
         (
             lambda x: x.as_strided((3, 2), (1, 1)),
             (f(3, 4)[:, :2],),
@@ -69,8 +71,8 @@ def test_indexing_by_a_mask_is_refused_and_says_why():
 def test_all_that_is_not_supported_is_told_at_once_with_its_lines():
     def function(x):
         y = torch.linalg.svdvals(x)
-        z = torch.nonzero_static(x, size=4)
-        return torch.linalg.det(x) + y, z
+        z = torch.linalg.qr(x).R
+        return torch.linalg.eigvals(x).real + y, z
 
     first = function.__code__.co_firstlineno
     said = re.findall(
@@ -79,8 +81,8 @@ def test_all_that_is_not_supported_is_told_at_once_with_its_lines():
     )
     assert [(name, int(line) - first) for name, line in said] == [
         ("_linalg_svd", 1),
-        ("nonzero_static", 2),
-        ("_linalg_det", 3),
+        ("linalg_qr", 2),
+        ("linalg_eig", 3),
     ]
 
 

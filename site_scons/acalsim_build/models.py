@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files: which there are, what they may be called, and where what is made from each of them lies."""
 
+import itertools
 import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+SUFFIXES = (".py", ".pt2")
+"""Of a model file, and of a program that torch.export.save wrote."""
+WHAT_A_MODEL_IS = "a model is a NAME.py with model() and inputs(), or a NAME.pt2 of torch.export.save"
 RESERVED = (
     "capture",
     "capture-bfloat16",
@@ -53,7 +57,7 @@ class Model:
     @property
     def tiling(self):
         """The file in which the user chose tilings, if there is one."""
-        path = self.source.removesuffix(".py") + ".tiling.toml"
+        path = os.path.splitext(self.source)[0] + ".tiling.toml"
         return [path] if os.path.exists(path) else []
 
 
@@ -67,25 +71,40 @@ def captures_of(precision):
 
 
 def find_models(folder, given, build, captures):
-    """Every NAME.py of `folder`, which the user called `given`, that begins with no _, as Model rows."""
+    """Every NAME.py and NAME.pt2 of `folder`, which the user called `given`, that begins with no _, as Model rows."""
     if not given:
-        raise ModelsError("MODELS is empty; it names a folder with one NAME.py a model")
+        raise ModelsError("MODELS is empty; it names a folder with one NAME.py or NAME.pt2 a model")
     if not Path(folder).is_dir():
-        raise ModelsError(f"MODELS is '{given}', which is no folder; it holds one NAME.py a model")
+        raise ModelsError(
+            f"MODELS is '{given}', which is no folder; it holds one NAME.py or NAME.pt2 a model"
+        )
     files = model_files(folder)
     for name, path in files:
         check_model(name, path)
     if not files:
-        raise ModelsError(f"no model files in '{given}'; a model is a NAME.py with model() and inputs()")
+        raise ModelsError(f"no model files in '{given}'; {WHAT_A_MODEL_IS}")
     names = frozenset(name for name, _ in files)
+    if len(names) < len(files):
+        refuse_twins(files)
     return [Model(name, path, f"{captures}/{name}", build, f"{build}/reports", names) for name, path in files]
 
 
 def model_files(folder):
     """(name, path) of what looks like a model; nothing where there is no such folder."""
     return [
-        (path.stem, str(path)) for path in sorted(Path(folder).glob("*.py")) if not path.name.startswith("_")
+        (path.stem, str(path))
+        for path in sorted(Path(folder).glob("*"))
+        if path.suffix in SUFFIXES and not path.name.startswith("_")
     ]
+
+
+def refuse_twins(files):
+    """Raise ModelsError for two files that would both be the model NAME."""
+    for (name, path), (other, twin) in itertools.pairwise(sorted(files)):
+        if name == other:
+            raise ModelsError(
+                f"'{path}' and '{twin}' would both be the model '{name}'; rename or remove one of them"
+            )
 
 
 def check_model(name, path):
@@ -98,6 +117,6 @@ def check_model(name, path):
     except OSError as error:
         raise ModelsError(f"'{path}' cannot be read: {error.strerror}") from None
     if not is_file:
-        raise ModelsError(f"'{path}' is no regular file; a model file holds model() and inputs()")
+        raise ModelsError(f"'{path}' is no regular file; {WHAT_A_MODEL_IS}")
     if not os.access(path, os.R_OK):
         raise ModelsError(f"'{path}' cannot be read: permission denied")

@@ -30,7 +30,7 @@ Builds PyTorch models into simulation reports.
   scons index                           the page that compares the reports that there are
   scons MACHINE=cpu sim-matmul          on another machine: sim/machines/cpu.toml -> build/cpu/
   scons MACHINE=my/wide.toml sim-mlp    on a machine file of your own -> build/wide/
-  scons MODELS=~/nets all-reports       models of your own: every NAME.py there that begins with no _
+  scons MODELS=~/nets all-reports       models of your own: every NAME.py and NAME.pt2 there that begins with no _
   scons ENGINE=sst sim-matmul           in SST instead of the embedded engine -> build/default-sst/
   scons compare A=default B=cpu         what changes from one machine, or report, to another
   scons baseline, scons check-baseline  keep cycles in baseline.json; fail where a model is slower

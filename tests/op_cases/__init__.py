@@ -3,6 +3,7 @@
 
 from acalsim_backend.ir.graph import ACALSimOpType
 
+from op_cases.linear import LINEAR
 from op_cases.lookups import LOOKING_UP
 from op_cases.movement import MOVING
 from op_cases.normalising import NORMALISING
@@ -10,10 +11,22 @@ from op_cases.order import ORDERING
 from op_cases.pointwise import POINTWISE
 from op_cases.products import PRODUCTS
 from op_cases.reductions import REDUCING
+from op_cases.running import RUNNING
 from op_cases.values import T
 from op_cases.windows import WINDOWS
 
-CASES = {**PRODUCTS, **POINTWISE, **REDUCING, **NORMALISING, **WINDOWS, **MOVING, **LOOKING_UP, **ORDERING}
+CASES = {
+    **PRODUCTS,
+    **POINTWISE,
+    **REDUCING,
+    **RUNNING,
+    **NORMALISING,
+    **WINDOWS,
+    **MOVING,
+    **LOOKING_UP,
+    **ORDERING,
+    **LINEAR,
+}
 """For every op: its cases, each a function, its inputs, and a tolerance where it is not the common one."""
 
 

@@ -110,6 +110,12 @@ def draw_gemm(draw):
     )
 
 
+def draw_system(draw):
+    size, batch = draw(st.integers(1, 6)), draw(shapes(0, 2, 1, 3))
+    a = f(*batch, size, size) + 3 * torch.eye(size)[torch.arange(size).roll(draw(st.integers(0, size)))]
+    return laid_out(draw, torch.linalg.solve, a, f(*batch, size, draw(st.integers(1, 4))))
+
+
 def draw_conv(draw):
     rank, groups, transposed = draw(st.sampled_from([1, 2, 2])), draw(st.integers(1, 3)), draw(st.booleans())
     channels, out = groups * draw(st.integers(1, 3)), groups * draw(st.integers(1, 3))

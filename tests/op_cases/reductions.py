@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cases of sums, extremes, norms along dimensions, and of running ones."""
+"""Cases of sums, extremes and norms along dimensions."""
 
 import functools
 from math import inf
@@ -139,35 +139,5 @@ REDUCING = {
             lambda x: (x - x.mean(-1, keepdim=True)) * (x.var(-1, keepdim=True) + 1e-5).rsqrt(),
             (f(3, 9),),
         ),
-    },
-    T.CUMSUM: {
-        f"{name}": (lambda x, d=d: torch.cumsum(x, d), (x,))
-        for name, d, x in (
-            ("first", 0, f(3, 4)),
-            ("last", -1, f(3, 4)),
-            ("middle", 1, f(2, 3, 4)),
-            ("0-d", 0, f()),
-            ("nothing", 1, f(3, 0)),
-            ("bools", 0, b(9)),
-            ("int64", 1, n(3, 4)),
-            ("int32", 0, n(3, 4, dtype=INT32)),
-            ("int8", 0, torch.full((30,), 100, dtype=INT8)),
-            ("undefined", 1, WITH_NAN),
-        )
-    }
-    | {
-        "transposed": (lambda x: x.t().cumsum(0), (f(3, 4),)),
-        "computed": (lambda x: (x + 1).cumsum(1) * 2, (f(3, 4),)),
-        "backwards": (lambda x: x.flip(1).cumsum(1).flip(1), (f(3, 4),)),
-        "positions of a mask": (lambda m: m.cumsum(1) * m - 1, (b(3, 9),)),
-    },
-    T.CUMPROD: {
-        "first": (lambda x: x.cumprod(0), (f(3, 4),)),
-        "last": (lambda x: x.cumprod(-1), (f(3, 4),)),
-        "int64": (lambda x: x.cumprod(0), (n(5, 3),)),
-        "bools": (lambda x: x.cumprod(0), (b(5),)),
-        "0-d": (lambda x: x.cumprod(0), (f(),)),
-        "nothing": (lambda x: x.cumprod(0), (f(0, 3),)),
-        "int8": (lambda x: x.cumprod(0), (n(5, dtype=INT8),)),
     },
 }

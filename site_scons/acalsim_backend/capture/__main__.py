@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.capture MODEL.py OUTDIR [--watch PROGRAM]
+"""python -m acalsim_backend.capture MODEL OUTDIR [--watch PROGRAM]
 
+MODEL is a model file, NAME.py, or a program that torch.export.save wrote, NAME.pt2. The command
 writes graph_0.ir, the parameters (graph_0_weights.bin), example inputs (inputs.bin), PyTorch's own
 outputs (outputs.bin), what lies where (capture.json) and what the model read (read.txt, installed.txt).
 With --intermediates it writes what PyTorch computed at every op instead (intermediates.bin, .json).

@@ -229,6 +229,12 @@ class Builder:
             value = given.pop(name, None)
             if isinstance(value, list | tuple):
                 operands += [self.name(each) for each in value]
+                is_mask = any(dtype_of(each.meta["val"]) == "bool" for each in value)
+                if is_mask and row.type is ACALSimOpType.INDEX_PUT:
+                    self.refuse(
+                        node,
+                        f"op {target_name(call_of(node))} with a mask beside other indices is not supported",
+                    )
             elif isinstance(value, Node):
                 operands.append(self._promoted(node, value))
             elif value is not None:
@@ -283,7 +289,7 @@ class Builder:
         self.refused.add(node)
         if not (is_number(node.meta.get("val")) and told):
             name, of = target_name(node), shapes or ("numbers" if operands else "no tensors")
-            self.complain(node, f"op {name} on {of} is not supported{_WHY.get(name, '')}")
+            self.complain(node, f"op {name} on {of} is not supported{_why(name)}")
         self.declare(node)
 
     def refuse(self, node: fx.Node, what: str) -> None:
@@ -303,6 +309,11 @@ WRAPPING = {ACALSimOpType[name] for name in ("ADD", "SUB", "MUL", "BITWISE_AND",
 
 _WHY = {"while_loop": f": its rounds are known only when it runs, or more than {MOST_ROUNDS}"}
 """What else there is to say of an op without a row."""
+
+
+def _why(name: str) -> str:
+    is_users = name.count(".") == 2 and name.partition(".")[0] not in ("aten", "prims")
+    return _WHY.get(name, ": a custom op's Python body would be made of torch ops alone" if is_users else "")
 
 
 def call_of(node: fx.Node) -> fx.Node:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .decompositions import decompositions
+from .decompositions.table import decompositions
 from .pairs import PAIRED, Pair
 
 if TYPE_CHECKING:

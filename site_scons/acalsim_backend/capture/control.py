@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control flow, and attention with functions of the user's in it, as plain ops.
+"""Control flow, attention with functions of the user's in it, and the user's own ops, as plain ops.
 
 Dynamo leaves torch.cond, while_loop, map, scan and flex_attention in a graph as calls with subgraphs. A program
-here is one list of ops: both branches of a cond are computed and one result is taken, loops are unrolled. What
-cannot be said so stays as it is; it has no row in the op table.
+here is one list of ops: both branches of a cond are computed and one result is taken, loops are unrolled. It leaves
+what torch.library.custom_op registered as a call, too, in whose place its Python body is traced. What cannot be said
+so stays as it is; it has no row in the op table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .decompositions.experts import grouped_mm
 from .rounds import rounds_of
 
 if TYPE_CHECKING:
@@ -19,22 +21,52 @@ if TYPE_CHECKING:
 Plain = Callable[..., tuple[Any, ...]]
 
 
-def without_control_flow(gm: fx.GraphModule) -> fx.GraphModule:
+def plain(gm: fx.GraphModule) -> fx.GraphModule:
     """The graph with such calls as calls of functions that compute the same by plain ops."""
     from torch import fx
 
-    if not any(map(_name, gm.graph.nodes)):
+    if not any(_name(node) or _own_op(node) for node in gm.graph.nodes):
         return gm
     graph = fx.Graph()
     graph.output(graph.graph_copy(gm.graph, {}))
-    plain = fx.GraphModule(gm, graph)
-    plain.meta.update(gm.meta)
-    for node in plain.graph.nodes:
-        function = _PLAIN[_name(node)](plain, list(node.args)) if _name(node) else None
+    found = fx.GraphModule(gm, graph)
+    found.meta.update(gm.meta)
+    for node in found.graph.nodes:
+        function = _PLAIN[_name(node)](found, list(node.args)) if _name(node) else _body(node)
         if function is not None:
             node.target = function
             node.args = tuple(None if _is_graph(each) else each for each in node.args)
-    return plain
+    return found
+
+
+def _own_op(node: fx.Node) -> str:
+    """`library::name` of the op of the user's that a node calls; empty if it calls none."""
+    from torch._library.custom_ops import OPDEFS
+    from torch._ops import OpOverload, OpOverloadPacket
+
+    packet = node.target.overloadpacket if isinstance(node.target, OpOverload) else node.target
+    name = packet._qualified_op_name if isinstance(packet, OpOverloadPacket) else ""
+    return name if name in OPDEFS else ""
+
+
+def _body(node: fx.Node) -> Callable[..., Any] | None:
+    """What an op of the user's computes on a CPU; where that is not made of torch ops alone, the op itself."""
+    from torch._library.custom_ops import OPDEFS
+
+    name = _own_op(node)
+    if not name:
+        return None
+    op: Any = node.target
+    kernels = OPDEFS[name]._backend_fns
+    kernel = _WRITTEN_ANEW.get(name) or kernels.get("cpu") or kernels.get(None)
+
+    def body(*args: Any, **options: Any) -> Any:
+        try:
+            return kernel(*args, **options) if kernel else op(*args, **options)
+        except Exception:
+            return op(*args, **options)
+
+    return body
 
 
 def _name(node: fx.Node) -> str:
@@ -55,7 +87,7 @@ def _graph(gm: fx.GraphModule, node: Any) -> Plain:
     """A node's subgraph as a function whose ops keep their own lines."""
     from torch import fx
 
-    inner = without_control_flow(gm.get_submodule(node.target))
+    inner = plain(gm.get_submodule(node.target))
     return lambda *values: fx.Interpreter(inner).run(*values)
 
 
@@ -132,6 +164,8 @@ def _flex_attention(gm: fx.GraphModule, args: Sequence[Any]) -> Plain:
     return flex_attention
 
 
+_WRITTEN_ANEW = {"transformers::grouped_mm_fallback": grouped_mm}
+"""Ops of libraries whose bodies look at values."""
 _PLAIN: Mapping[str, Callable[[fx.GraphModule, Sequence[Any]], Plain | None]] = {
     "cond": _cond,
     "map_impl": _map,

@@ -161,17 +161,19 @@ class _Walk:
     def _part(self, node: fx.Node) -> None:
         builder, call = self.builder, call_of(node)
         number: Any = node.args[1]
-        row = ATEN.get(f"{call.target}#{number}")
-        if row is not None:
-            builder.add_call(node, row)
+        name = f"{call.target}#{number}"
+        if name in REWRITTEN:
+            REWRITTEN[name](builder, node)
+        elif name in ATEN:
+            builder.add_call(node, ATEN[name])
         elif (split := split_sizes(call)) is not None:
             dim, sizes = split
-            start, name = sum(sizes[:number]), (builder.name(call.all_input_nodes[0]),)
+            start, whole = sum(sizes[:number]), (builder.name(call.all_input_nodes[0]),)
             if sizes:
                 bounds = {"dim": dim, "start": start, "end": start + sizes[number]}
-                builder.add_op(node, T.SLICE, name, bounds)
+                builder.add_op(node, T.SLICE, whole, bounds)
             else:
-                builder.add_op(node, T.SELECT, name, {"dim": dim, "index": number})
+                builder.add_op(node, T.SELECT, whole, {"dim": dim, "index": number})
         else:
             builder.refuse(node, f"result {number} of op {call.target} is not supported")
             builder.declare(node)
@@ -253,7 +255,10 @@ def _nothing(value: Any) -> torch.Tensor:
 
 def _has_parts(node: fx.Node) -> bool:
     """Whether a call has several results, which are ops of their own where they are taken."""
-    return f"{node.target}#0" in ATEN or (node.target is not getitem and split_sizes(node) is not None)
+    first = f"{node.target}#0"
+    return (
+        first in ATEN or first in REWRITTEN or (node.target is not getitem and split_sizes(node) is not None)
+    )
 
 
 def _tags(node: fx.Node) -> Sequence[Any]:

@@ -113,7 +113,7 @@ class ModelFile:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise self.fail(f"{what} raised {_words(error)}{self._line(error)}") from None
+            raise self.fail(f"{what} raised {words_of(error)}{self._line(error)}") from None
 
     def guard_dynamo(self, call: Callable[[], Any]) -> Any:
         """Call the compiled model; a graph that Dynamo can't take whole becomes one line."""
@@ -127,7 +127,7 @@ class ModelFile:
                 raise self.told(inner) from None
             if _is_ours(inner):
                 raise
-            text = f"{_words(inner)}{self._line(inner)}"
+            text = f"{words_of(inner)}{self._line(inner)}"
             raise self.fail(f"the model's graph cannot be taken apart: {text}") from None
         except exc.TorchDynamoException as error:
             raise self.fail(f"the model is not one graph: {self._reason(str(error))}") from None
@@ -135,7 +135,7 @@ class ModelFile:
             raise
         except BaseException as error:
             raise self.fail(
-                f"forward() under torch.compile raised {_words(error)}{self._line(error)}"
+                f"forward() under torch.compile raised {words_of(error)}{self._line(error)}"
             ) from error
 
     def told(self, error: CaptureError) -> CaptureError:
@@ -184,7 +184,7 @@ def _is_ours(error: BaseException) -> bool:
     return bool(frames) and Path(frames[-1].filename).is_relative_to(PYTHONPATH / "acalsim_backend")
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
     """An exception's type and what it says, in one line."""
     try:
         text = " ".join(str(error).split())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..ir.graph import ACALSimOpType
 from ..ir.ops import ATEN
 from .builder import Builder, dtype_of, holds_node, target_name
+from .linear import determinant, inverse, logarithm_of_determinant, sign_of_determinant, solve
 from .memory import strided, strided_scatter
 from .rules import repeated
 from .scalars import item
@@ -96,6 +97,11 @@ REWRITTEN: Mapping[str, Callable[[Builder, fx.Node], None]] = {
     "aten.as_strided_copy.default": strided,
     "aten.as_strided_scatter.default": strided_scatter,
     "aten._local_scalar_dense.default": item,
+    "aten.linalg_inv_ex.default#0": inverse,
+    "aten._linalg_solve_ex.default#0": solve,
+    "aten._linalg_det.default#0": determinant,
+    "aten._linalg_slogdet.default#0": sign_of_determinant,
+    "aten._linalg_slogdet.default#1": logarithm_of_determinant,
     "prims.copy_strided.default": _same,
 }
-"""By ATen overload."""
+"""By ATen overload; `#number` follows the name of one that has several results."""

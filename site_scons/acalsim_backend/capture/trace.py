@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .control import without_control_flow
-from .decompositions import decompositions
+from .control import plain
+from .decompositions.table import decompositions
 from .fast_paths import follow_fast_paths
+from .known import with_known_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -40,9 +41,9 @@ def trace(gm: fx.GraphModule, example_inputs: Sequence[torch.Tensor], finish: Ca
         vars(boxed)["_boxed_call"] = True
         return boxed
 
-    with torch.no_grad(), _without_onednn(), _with_numbers():
+    with torch.no_grad(), _without_onednn(), _with_numbers(), _without_checks():
         return aot_module_simplified(
-            without_control_flow(gm),
+            plain(with_known_shapes(gm, example_inputs)),
             list(example_inputs),
             fw_compiler=compile_graph,
             inference_compiler=compile_graph,
@@ -106,6 +107,18 @@ def _with_numbers() -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def _without_checks() -> Iterator[None]:
+    """torch.linalg.solve checks that the matrix was not singular; PyTorch would thread that check through the graph."""
+    from torch._higher_order_ops.effects import EffectType, _register_effectful_op
+
+    _register_effectful_op("aten::_linalg_check_errors", None)
+    try:
+        yield
+    finally:
+        _register_effectful_op("aten::_linalg_check_errors", EffectType.ORDERED)
 
 
 def _static_arguments(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.capture.worker MODEL.py OUTDIR REPLY: the process in which the user's code runs.
+"""python -m acalsim_backend.capture.worker MODEL OUTDIR REPLY: the process in which the user's code runs.
 
 Writes what the capture makes of the model into OUTDIR, and to the descriptor REPLY a line "done" or, with the lines
 that say why not, the room that stopped it. Who finds nothing there knows that the model ended the process.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import AcalsimError, CaptureError, disk_trouble, run_room
 from .capture_file import Narrowed, Quantised
+from .exported import SUFFIX, ExportedFile
 from .generation import capture_generation
 from .imports import watch_imports
 from .model import Captured, capture_model
@@ -41,7 +42,7 @@ def narrowed(captured: Captured, precision: str) -> Narrowed | None:
 
 def capture(options: argparse.Namespace) -> None:
     process, out = os.getpid(), options.out.absolute()  # the model may change the working folder
-    file = ModelFile(options.model)
+    file = (ExportedFile if options.model.suffix == SUFFIX else ModelFile)(options.model)
     file.load()
     capture_it = capture_generation if file.generate else capture_model
     captured = capture_it(file, options.intermediates or options.precision == "int8")

@@ -140,6 +140,11 @@ class ACALSimOpType(Enum):
     VAR = auto()
     CUMSUM = auto()
     CUMPROD = auto()
+    CUMMAX = auto()
+    CUMMAX_INDICES = auto()
+    CUMMIN = auto()
+    CUMMIN_INDICES = auto()
+    LOGCUMSUMEXP = auto()
     SOFTMAX = auto()
     LOG_SOFTMAX = auto()
     LAYER_NORM = auto()
@@ -176,6 +181,7 @@ class ACALSimOpType(Enum):
     TOPK_INDICES = auto()
     SORT = auto()
     SORT_INDICES = auto()
+    ROW_REDUCE = auto()
 
 
 @dataclass(frozen=True)

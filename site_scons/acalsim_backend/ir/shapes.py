@@ -209,6 +209,12 @@ def ordered(shapes: list[Shape], attrs: Attrs) -> Shape:
 # --- movement -----------------------------------------------------------------------------------
 
 
+def wide_matrices(shapes: list[Shape], attrs: Attrs) -> Shape:
+    if len(shapes[0]) < 2 or shapes[0][-1] < shapes[0][-2]:
+        raise ValueError("matrices here have at least as many columns as rows")
+    return shapes[0]
+
+
 def viewed(shapes: list[Shape], attrs: Attrs) -> Shape:
     shape = tuple(attrs["shape"])
     if math.prod(shape) != math.prod(shapes[0]):

@@ -26,7 +26,9 @@ def copied(site: Site, source: Access, target: Access, dtype: str) -> list[str]:
     elements = Elements(site, source.shape)
     value = elements.load(source, dtype)
     elements.write(target, value)
-    return nest(elements.shape, elements.items, site.hint)
+    lines = nest(elements.shape, elements.items, site.hint)
+    is_one_loaded_before = bool(lines) and lines[0] != "{" and elements.items[0].level == 0
+    return ["{", *(f"    {line}" for line in lines), "}"] if is_one_loaded_before else lines
 
 
 @prints(*MOVEMENTS)

@@ -129,17 +129,36 @@ def variance(site: Site) -> list[str]:
     )
 
 
-@prints(T.CUMSUM, T.CUMPROD)
+BETTER = "at == 0 || {v} != {v} || (best == best && {v} %s best)"
+"""Of equal elements a running extreme is the last; from the first NaN on it is NaN."""
+EXTREMES = {"CUMMAX": ">=", "CUMMIN": "<="}
+CUMULATED = {
+    "CUMSUM": ("{result} total = 0;", "total += {v};", "total"),
+    "CUMPROD": ("{result} total = 1;", "total *= {v};", "total"),
+    "LOGCUMSUMEXP": ("float total = -INFINITY;", "total = log_add_exp_f32(total, {v});", "total"),
+    **{
+        f"{name}{part}": (
+            f"{{element}} best = 0; int64_t at = 0{', found = 0' * (what == 'found')};",
+            f"if ({BETTER % sign}) {{{{ best = {{v}};{' found = at;' * (what == 'found')} }}}} at++;",
+            what,
+        )
+        for name, sign in EXTREMES.items()
+        for part, what in (("", "best"), ("_INDICES", "found"))
+    },
+}
+"""By type: what begins a row, the step with element {v}, and what is the result's element behind that step."""
+
+
+@prints(*map(T.__getitem__, CUMULATED))
 def cumulated(site: Site) -> list[str]:
     shape = site.inputs[0].shape
     dims = [dimension(shape, site.attrs["dim"])] if shape else []
     elements = Elements(site, shape)
     value = elements.load(site.access(site.op.inputs[0]), site.inputs[0].dtype)
-    sign, first = ("+=", 0) if site.op.op_type.name == "CUMSUM" else ("*=", 1)
-    step = Item(f"total {sign} {value};", (0,) * len(shape), innermost=True)
-    elements.items.append(step)
-    elements.write(site.access(site.op.outputs[0]), "total")
+    first, step, result = CUMULATED[site.op.op_type.name]
+    text = step.format(v=value).replace("{", "{{").replace("}", "}}")
+    elements.items.append(Item(text, (0,) * len(shape), innermost=True))
+    elements.write(site.access(site.op.outputs[0]), result)
     rows = Rows(site.hint, shape, dims, elements.items)
-    return rows.around(
-        [f"{C_TYPES[site.output.dtype]} total = {first};", *rows.each(elements.items, [], unroll=False)]
-    )
+    types = {"result": C_TYPES[site.output.dtype], "element": C_TYPES[site.inputs[0].dtype]}
+    return rows.around([first.format(**types), *rows.each(elements.items, [], unroll=False)])

@@ -12,10 +12,14 @@ from types import MappingProxyType
 
 from ..graph import ACALSimOpType
 from ..row import Row
-from . import elementwise, movement, products, reductions, windows
+from . import elementwise, linear, movement, products, reductions, windows
 
 ROWS: Mapping[ACALSimOpType, Row] = MappingProxyType(
-    {row.type: row for rows in (products, elementwise, reductions, windows, movement) for row in rows.ROWS}
+    {
+        row.type: row
+        for rows in (products, elementwise, reductions, windows, movement, linear)
+        for row in rows.ROWS
+    }
 )
 """Every row, by its op type."""
 

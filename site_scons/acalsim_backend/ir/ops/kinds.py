@@ -133,6 +133,11 @@ def looking_up(
     )
 
 
+def running(type: ACALSimOpType, aten: tuple[str, ...], **more: Any) -> Row:
+    """An op that makes each element of all elements up to its place along the dimension dim."""
+    return Row(type, aten, ("self",), shapes.along, attrs=("dim",), reads=anywhere, writes=everywhere, **more)
+
+
 def computing(
     type: ACALSimOpType, aten: tuple[str, ...], operands: tuple[str, ...], rule: ShapeRule, **more: Any
 ) -> Row:

@@ -8,7 +8,7 @@ from ..expressions import FLOATS, NUMBERS
 from ..graph import REALS, ACALSimOpType
 from ..row import Row
 from ..walks import anywhere
-from .kinds import computing, reducing
+from .kinds import computing, reducing, running
 
 T = ACALSimOpType
 
@@ -25,26 +25,14 @@ ROWS: tuple[Row, ...] = (
     reducing(T.ARGMAX, ("aten.argmax.default", "aten.max.dim#1"), result=("int64",)),
     reducing(T.ARGMIN, ("aten.argmin.default", "aten.min.dim#1"), result=("int64",)),
     reducing(T.VAR, ("aten.var.correction",), attrs=("correction",), dtypes=REALS),
-    computing(
-        T.CUMSUM,
-        ("aten.cumsum.default",),
-        ("self",),
-        shapes.along,
-        attrs=("dim",),
-        reads=anywhere,
-        result=NUMBERS,
-        is_followed=False,
-    ),
-    computing(
-        T.CUMPROD,
-        ("aten.cumprod.default",),
-        ("self",),
-        shapes.along,
-        attrs=("dim",),
-        reads=anywhere,
-        result=NUMBERS,
-        is_followed=False,
-    ),
+    # Running ones.
+    running(T.CUMSUM, ("aten.cumsum.default",), result=NUMBERS),
+    running(T.CUMPROD, ("aten.cumprod.default",), result=NUMBERS),
+    running(T.CUMMAX, ("aten.cummax.default#0",)),
+    running(T.CUMMAX_INDICES, ("aten.cummax.default#1",), result=("int64",)),
+    running(T.CUMMIN, ("aten.cummin.default#0",)),
+    running(T.CUMMIN_INDICES, ("aten.cummin.default#1",), result=("int64",)),
+    running(T.LOGCUMSUMEXP, ("aten.logcumsumexp.default",), dtypes=FLOATS, header="elementary.h"),
     # Normalisation.
     computing(
         T.SOFTMAX,
