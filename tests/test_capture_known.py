@@ -71,7 +71,7 @@ def test_a_shape_that_follows_from_buffers_is_known(known, name):
 
 def refused(module, *inputs):
     case = Case(module, inputs)
-    case.guard_dynamo = ModelFile(case.path).guard_dynamo
+    case.guard_dynamo, case.told = ModelFile(case.path).guard_dynamo, ModelFile(case.path).told
     with pytest.raises(CaptureError) as caught:
         capture_model(case)
     return str(caught.value)

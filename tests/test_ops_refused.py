@@ -22,7 +22,7 @@ b, f, n = values.b, values.f, values.n
 
 def refused(function, *inputs):
     case = Case(function, inputs)
-    case.guard_dynamo = ModelFile(case.path).guard_dynamo
+    case.guard_dynamo, case.told = ModelFile(case.path).guard_dynamo, ModelFile(case.path).told
     with pytest.raises(CaptureError) as caught:
         capture_model(case)
     return str(caught.value)
