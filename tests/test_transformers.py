@@ -20,7 +20,38 @@ from architectures_table import model_of, whole, words  # noqa: E402
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 TOLERANCE = 1e-4
-NAMES = ["bert", "distilbert", "roberta", "albert", "deberta_v2", "modernbert", "gpt2", "llama", "mistral", "mixtral", "qwen3", "gemma", "gemma3_text", "opt", "phi", "gpt_neox", "mamba", "t5", "bart", "whisper", "wav2vec2", "hubert", "vit", "swin", "convnext", "resnet", "efficientnet", "segformer", "videomae", "clip"]
+NAMES = [
+    "bert",
+    "distilbert",
+    "roberta",
+    "albert",
+    "deberta_v2",
+    "modernbert",
+    "gpt2",
+    "llama",
+    "mistral",
+    "mixtral",
+    "qwen3",
+    "gemma",
+    "gemma3_text",
+    "opt",
+    "phi",
+    "gpt_neox",
+    "mamba",
+    "t5",
+    "bart",
+    "whisper",
+    "wav2vec2",
+    "hubert",
+    "vit",
+    "swin",
+    "convnext",
+    "resnet",
+    "efficientnet",
+    "segformer",
+    "videomae",
+    "clip",
+]
 """Those that differ in their operators."""
 DECODERS = ("gpt2", "llama", "qwen3", "gemma3_text", "gpt_neox")
 """Those that also decode one word from a cache; the others' attention is as one of these."""
