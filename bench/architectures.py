@@ -22,7 +22,7 @@ import torch
 from acalsim_backend.capture.model import capture_model
 from acalsim_backend.capture.model_file import ModelFile
 from acalsim_backend.errors import AcalsimError
-from architectures_table import ARCHITECTURES, build
+from architectures_table import ARCHITECTURES, whole
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -35,7 +35,7 @@ class Architecture(ModelFile):
         self.name = name
 
     def build(self):
-        return build(self.name)
+        return whole(self.name)
 
 
 def outcome(name, is_checked):

@@ -286,15 +286,20 @@ class Architecture(torch.nn.Module):
         return self.model(**dict(zip(self.names, tensors, strict=True)), **self.options)
 
 
-def build(name):
-    """A module with random weights that takes its tensors by position, and those tensors."""
+def model_of(name):
+    """A model with random weights, and its inputs by name."""
     import transformers
 
     kind, config, options, inputs = ARCHITECTURES[name]
     torch.manual_seed(0)
     model = getattr(transformers, kind)(getattr(transformers, config)(**options)).eval()
-    given = inputs()
-    module = Architecture(randomized(model), given)
+    return randomized(model), inputs()
+
+
+def whole(name):
+    """A module with random weights that takes its tensors by position, and those tensors."""
+    model, given = model_of(name)
+    module = Architecture(model, given)
     return module, tuple(given[name] for name in module.names)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from op_cases.computed import assert_same, computed_together
+from op_cases.fourier import FOURIER
 from op_cases.linear import TRIANGULAR
 from op_cases.lookups import assigned, scatter_reduced
 from op_cases.normalising import SOFT_ODD
@@ -91,6 +92,7 @@ COMPOSED = {
         lambda x, m, v: aten.index_put(x, (None, m), v, accumulate=True),
         (n(2, 4), torch.tensor([True, False, True, True]), n(2, 3)),
     ),
+    **FOURIER,
     **VOLUMES,
     **CHOOSING,
     **SEARCHING,

@@ -17,7 +17,7 @@ from ..ir.graph import ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, T
 from ..ir.ops import ROWS
 from ..ir.row import Row
 from .complex import as_real
-from .rounds import MOST_ROUNDS
+from .reasons import reason
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
 from .sources import Sources
 
@@ -289,7 +289,7 @@ class Builder:
         self.refused.add(node)
         if not (is_number(node.meta.get("val")) and told):
             name, of = target_name(node), shapes or ("numbers" if operands else "no tensors")
-            self.complain(node, f"op {name} on {of} is not supported{_why(name)}")
+            self.complain(node, f"op {name} on {of} is not supported{reason(name)}")
         self.declare(node)
 
     def refuse(self, node: fx.Node, what: str) -> None:
@@ -305,15 +305,6 @@ SUMMING = {ACALSimOpType[name] for name in ("SUM", "MEAN", "PROD", "CUMSUM", "CU
 """Ops with a `dtype`, to which PyTorch converts the elements first."""
 WRAPPING = {ACALSimOpType[name] for name in ("ADD", "SUB", "MUL", "BITWISE_AND", "BITWISE_OR", "BITWISE_XOR")}
 """Ops whose result's low bits follow from their operands' low bits."""
-
-
-_WHY = {"while_loop": f": its rounds are known only when it runs, or more than {MOST_ROUNDS}"}
-"""What else there is to say of an op without a row."""
-
-
-def _why(name: str) -> str:
-    is_users = name.count(".") == 2 and name.partition(".")[0] not in ("aten", "prims")
-    return _WHY.get(name, ": a custom op's Python body would be made of torch ops alone" if is_users else "")
 
 
 def call_of(node: fx.Node) -> fx.Node:

@@ -2,8 +2,8 @@
 """Complex tensors as real ones: a graph with complex64 tensors in, one without any out.
 
 A complex tensor of shape [...] becomes a float32 tensor of shape [..., 2], its real and imaginary parts, as
-torch.view_as_real has it; a `Pair` while ops are rewritten. `PAIRED` says for each ATen overload what computes its
-results from Pairs; `pairs.py` has the functions. Each is traced on its own, and the ops that it consists of take the
+torch.view_as_real has it; a `Pair` while ops are rewritten. `PAIRED` and
+`FOURIER` say for each ATen overload what computes its results from Pairs. Each is traced on its own, and the ops that it consists of take the
 place of the call in the graph.
 """
 
@@ -13,14 +13,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .decompositions.table import decompositions
+from .fourier import FOURIER
 from .pairs import PAIRED, Pair
 
 if TYPE_CHECKING:
     import torch
     from torch import fx
 
+_FUNCTIONS = {**PAIRED, **FOURIER}
 REFUSED = "complex"
-"""In a node's meta: it is a call of complex tensors that nothing in PAIRED computes."""
+"""In a node's meta: it is a call of complex tensors that nothing computes."""
 
 
 def without_complex(gm: fx.GraphModule) -> fx.GraphModule:
@@ -80,7 +82,7 @@ class _Rewriting:
             return copy
         if node.target is operator.getitem and isinstance(self.values[node.all_input_nodes[0]], tuple):
             return self.values[node.all_input_nodes[0]][node.args[1]]
-        function = PAIRED.get(str(node.target))
+        function = _FUNCTIONS.get(str(node.target))
         made = function and self._traced(node, function)
         if made is not None:
             return made

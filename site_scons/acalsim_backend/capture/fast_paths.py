@@ -37,12 +37,12 @@ def _blocking_tracing(original: Any) -> Any:
     """nn.MultiheadAttention asks this to keep traces off its fast path, and Dynamo always says yes."""
 
     def _is_make_fx_tracing() -> bool:
-        return not _traces() and original()
+        return not traces() and original()
 
     return _is_make_fx_tracing
 
 
-def _traces() -> bool:
+def traces() -> bool:
     """Whether Dynamo is tracing for torch.compile; torch.export keeps its own ways."""
     import torch
 
@@ -60,7 +60,7 @@ def _encoding(original: Any) -> Any:
         src_key_padding_mask: torch.Tensor | None = None,
         is_causal: bool | None = None,
     ) -> torch.Tensor:
-        if not _traces() or mask is not None or not _takes_padding_out(self, src, src_key_padding_mask):
+        if not traces() or mask is not None or not _takes_padding_out(self, src, src_key_padding_mask):
             return original(self, src, mask, src_key_padding_mask, is_causal)
         padding = F._canonical_mask(src_key_padding_mask, "src_key_padding_mask", None, "mask", src.dtype)
         return _without_padding(self, src, padding, is_causal is True)

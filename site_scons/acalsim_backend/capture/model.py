@@ -67,6 +67,7 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
             "a tensor that as_strided is called on lies otherwise in memory under torch.compile than without; "
             "call .contiguous() before as_strided"
         )
+    _refuse_other_shapes(file, returned, references)
     ir = finished(file, tracing)
     ir.set_outputs([tracing.tensor_of(tensor) for tensor in returned])
     return Captured(
@@ -152,6 +153,18 @@ def refuse_elsewhere(file: ModelFile, what: str, tensors: Sequence[torch.Tensor]
         if tensor.is_nested or str(tensor.layout) != "torch.strided":
             layout = "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
             raise file.fail(f"{what} a {layout} tensor; it would be a dense one")
+
+
+def _refuse_other_shapes(
+    file: ModelFile, returned: Sequence[torch.Tensor], references: Sequence[torch.Tensor]
+) -> None:
+    """Refuse outputs whose shapes depend on values, so that they are others under torch.compile."""
+    for number, (one, other) in enumerate(zip(returned, references, strict=True)):
+        if one.shape != other.shape:
+            raise file.fail(
+                f"output {number} is {tuple(one.shape)} under torch.compile and {tuple(other.shape)} without; a shape "
+                "would not depend on values. pad_packed_sequence takes total_length= for this"
+            )
 
 
 def _agree(results: Sequence[torch.Tensor], references: Sequence[torch.Tensor]) -> bool:

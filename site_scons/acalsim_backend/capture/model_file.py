@@ -148,6 +148,8 @@ class ModelFile:
         explanation = f": {found[1].strip()}" if found else ""
         lines = [line for line in re.findall(r'File "(.+?)", line (\d+)', text) if is_users(line[0])]
         place = self._place(*lines[-1]) if lines else ""
+        if "data-dependent expression" in text:
+            return f"how it goes on here depends on a value that is known only when the model runs{place}"
         return f"{text.strip().splitlines()[0]}{explanation}{place}"
 
     def _line(self, error: BaseException) -> str:

@@ -12,6 +12,7 @@ from .control import plain
 from .decompositions.table import decompositions
 from .fast_paths import follow_fast_paths
 from .known import with_known_shapes
+from .packed import follow_packed_sequences
 
 if TYPE_CHECKING:
     import torch
@@ -73,12 +74,13 @@ def trace_module(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]
 
 
 def prepare_torch() -> None:
-    """Let Dynamo into recurrent layers, and into attention as PyTorch runs it."""
+    """Let Dynamo into recurrent layers, over packed sequences too, and into attention as PyTorch runs it."""
     import torch
     import torch._dynamo
 
     torch._dynamo.config.allow_rnn = True
     follow_fast_paths()
+    follow_packed_sequences()
 
 
 @contextmanager
