@@ -109,7 +109,7 @@ def half_width(product):
     """The same product of elements of two bytes."""
 
     def half(part):
-        return replace(part, item_bytes=2)
+        return replace(part, dtype="bfloat16")
 
     results = tuple(replace(each, tile=half(each.tile)) for each in product.results)
     return replace(product, a=half(product.a), b=half(product.b), results=results)

@@ -196,10 +196,10 @@ def captured_function(function, inputs, keep_all=False):
     return capture_model(Case(function, inputs), keep_all=keep_all)
 
 
-def captured_narrow(function, inputs):
-    """What is captured of float32, made bfloat16; of a model that has bfloat16, only that."""
+def captured_narrow(function, inputs, half="bfloat16"):
+    """What is captured of float32, made a half type; of a model that has half types, only these."""
     captured = captured_function(function, inputs)
-    narrow(captured.ir, captured.ir.narrow or None)
+    narrow(captured.ir, None if captured.ir.narrow else half)
     return captured
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from acalsim_backend.capture.narrow import bits_of
 from acalsim_backend.cost.kernels import kernel_cycles
+from acalsim_backend.halves import HALF
 from acalsim_backend.ir.graph import ACALSimOpType
 from acalsim_backend.ir.text import parse
 from acalsim_backend.machine.file import load_machine
@@ -25,13 +25,28 @@ def relative_error(found, expected):
 
 
 @pytest.mark.quick
-def test_numbers_are_rounded_as_pytorch_rounds_them():
-    special = [0.0, -0.0, 1 + 2**-8, 1 + 3 * 2**-8, 3.4e38, 1e-40, np.inf, -np.inf]
+@pytest.mark.parametrize("half", HALF)
+def test_numbers_are_rounded_as_pytorch_rounds_them(half):
+    special = [
+        0.0,
+        -0.0,
+        1 + 2**-8,
+        1 + 3 * 2**-8,
+        1 + 2**-11,
+        1 + 3 * 2**-11,
+        3.4e38,
+        1e-40,
+        np.inf,
+        -np.inf,
+    ]
+    special += [65519.996, 65520.0, -65520.0, 2**-14, 2**-24, 2**-25, 3 * 2**-25, 1.0001 * 2**-25, -6e-8]
     values = np.concatenate([np.array(special, np.float32), np.random.default_rng(0).normal(size=999) * 9])
     values = values.astype(np.float32)
-    expected = torch.from_numpy(values).to(torch.bfloat16)
-    assert np.array_equal(bits_of(values), expected.view(torch.uint16).numpy())
-    assert bits_of(np.array([np.nan], np.float32)) == 0x7FC0
+    expected = torch.from_numpy(values).to(getattr(torch, half))
+    bits = HALF[half].bits_of(values)
+    assert np.array_equal(bits, expected.view(torch.uint16).numpy())
+    assert np.array_equal(HALF[half].values_of(bits), expected.float().numpy())
+    assert np.isnan(HALF[half].values_of(HALF[half].bits_of(np.array([np.nan], np.float32))))
 
 
 torch.manual_seed(0)

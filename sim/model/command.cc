@@ -49,7 +49,8 @@ std::uint64_t operand_bytes(const DeviceCommand& x) { return type_bytes(x.type);
 
 std::uint32_t residual_type(const DeviceCommand& x) {
     if (x.flags & FLAG_INT8_RESIDUAL) return TYPE_INT8;
-    return x.flags & FLAG_BFLOAT16_RESIDUAL ? TYPE_BFLOAT16 : TYPE_FLOAT32;
+    if (x.flags & FLAG_BFLOAT16_RESIDUAL) return TYPE_BFLOAT16;
+    return x.flags & FLAG_FLOAT16_RESIDUAL ? TYPE_FLOAT16 : TYPE_FLOAT32;
 }
 
 std::uint64_t residual_bytes(const DeviceCommand& x) { return type_bytes(residual_type(x)); }

@@ -42,6 +42,7 @@ constexpr std::uint64_t type_bytes(std::uint32_t type) {
         case TYPE_BOOL:
             return 1;
         case TYPE_BFLOAT16:
+        case TYPE_FLOAT16:
             return 2;
         case TYPE_INT64:
             return 8;

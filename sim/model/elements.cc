@@ -4,8 +4,8 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/bfloat16.h"
 #include "kernels/rounding.h"
+#include "model/halves.hh"
 
 namespace acalsim {
 
@@ -14,9 +14,6 @@ namespace {
 struct Bool {
     std::uint8_t byte;
 };
-struct Bfloat16 {
-    bfloat16 bits;
-};
 
 // --- One element ---
 
@@ -24,8 +21,8 @@ template <class Number, class Element>
 Number number_of(Element element) {
     if constexpr (std::is_same_v<Element, Bool>) {
         return Number(element.byte != 0);
-    } else if constexpr (std::is_same_v<Element, Bfloat16>) {
-        return number_of<Number>(value_of_bf16(element.bits));
+    } else if constexpr (is_half<Element>) {
+        return number_of<Number>(value_of(element));
     } else if constexpr (std::is_same_v<Element, float> && !std::is_same_v<Number, float>) {
         return whole_of(element);
     } else {
@@ -39,8 +36,8 @@ Element element_of(Number number) {
     constexpr bool is_float = std::is_same_v<Number, float>;
     if constexpr (std::is_same_v<Element, Bool>) {
         return {std::uint8_t(number != 0)};
-    } else if constexpr (std::is_same_v<Element, Bfloat16>) {
-        return {bf16_of(float(number))};
+    } else if constexpr (is_half<Element>) {
+        return half_of<Element>(float(number));
     } else if constexpr (!is_float || std::is_same_v<Element, float>) {
         return Element(number);
     } else if constexpr (std::is_same_v<Element, std::int64_t>) {
@@ -64,6 +61,8 @@ void with_type(std::uint32_t type, Visit visit) {
             return visit(Bool());
         case TYPE_BFLOAT16:
             return visit(Bfloat16());
+        case TYPE_FLOAT16:
+            return visit(Float16());
         default:
             return visit(float());
     }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/bfloat16.h"
+#include "model/halves.hh"
 #include "model/command.hh"
 #include "model/elementwise.hh"
 #include "model/tile.hh"
@@ -80,7 +80,9 @@ float residual_at(const DeviceCommand& x, const LocalMemory& scratchpad, std::ui
         case TYPE_INT8:
             return float(get<std::int8_t>(scratchpad, address)) * x.residual_scale;
         case TYPE_BFLOAT16:
-            return value_of_bf16(get<bfloat16>(scratchpad, address));
+            return value_of(get<Bfloat16>(scratchpad, address));
+        case TYPE_FLOAT16:
+            return value_of(get<Float16>(scratchpad, address));
         default:
             return get<float>(scratchpad, address);
     }
@@ -152,7 +154,9 @@ Bytes leaving_values(const DeviceCommand& x, const LocalMemory& scratchpad,
         case TYPE_INT8:
             return bytes_of(values, quantised);
         case TYPE_BFLOAT16:
-            return bytes_of(values, [](float value) { return bf16_of(value); });
+            return bytes_of(values, half_of<Bfloat16>);
+        case TYPE_FLOAT16:
+            return bytes_of(values, half_of<Float16>);
         default:
             return bytes_of(values, [](float value) { return value; });
     }

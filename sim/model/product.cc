@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/bfloat16.h"
 #include "model/command.hh"
+#include "model/halves.hh"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
@@ -30,7 +30,8 @@ template <class Element>
 Element factor_of(Element element) {
     return element;
 }
-float factor_of(bfloat16 element) { return value_of_bf16(element); }
+float factor_of(Bfloat16 element) { return value_of(element); }
+float factor_of(Float16 element) { return value_of(element); }
 
 // The operands as the inner loop wants them: A by distances, B in rows of adjacent elements. They
 // lie in memory as `Stored`.
@@ -92,7 +93,8 @@ private:
 };
 
 using FloatProduct = Product<float, float, float>;
-using Bfloat16Product = Product<bfloat16, float, float>;
+using Bfloat16Product = Product<Bfloat16, float, float>;
+using Float16Product = Product<Float16, float, float>;
 using IntProduct = Product<std::int8_t, std::int8_t, std::uint32_t>;
 
 template <class Floats>
@@ -138,6 +140,8 @@ void multiply(const DeviceCommand& command, const LocalMemory& scratchpad,
     }
     if (command.type == TYPE_BFLOAT16)
         return accumulate_floats(Bfloat16Product(command, scratchpad, accumulator), onto);
+    if (command.type == TYPE_FLOAT16)
+        return accumulate_floats(Float16Product(command, scratchpad, accumulator), onto);
     accumulate_floats(FloatProduct(command, scratchpad, accumulator), onto);
 }
 

@@ -25,8 +25,10 @@ from .capture.builder import array_of
 from .capture.complex import as_real
 from .capture.lower import ACALSimCompiler
 from .capture.model_file import DEFAULT_TOLERANCE
+from .capture.narrow import narrow
 from .capture.trace import prepare_torch, trace
 from .errors import AcalsimError, CaptureError
+from .halves import HALF
 from .ir.graph import ACALSimIR
 from .machine.file import load_machine
 from .pipeline import Program, build_graph, plan_graph, run_program, write_code
@@ -154,6 +156,9 @@ class _Lowered:
     def _compile(self, constants: dict[int, torch.Tensor]) -> None:
         self.constants, self.digest = constants, _digest(constants.values())
         self.ir, self.arguments, _ = self.backend.compiler.lower(self.graph, constants, self.name)
+        halves = {*self.ir.narrow.values()}
+        self.tolerance = max([DEFAULT_TOLERANCE, *(HALF[half].tolerance for half in halves)])
+        narrow(self.ir)
         names = iter(self.ir.outputs)
         self.names = [next(names) if hasattr(result, "meta") else None for result in self.results]
         self._release()
@@ -196,7 +201,9 @@ class _Lowered:
         references = [
             _array(expected[name]).astype(self.ir.tensors[name].dtype, copy=False) for name in self.ir.outputs
         ]
-        outputs, report = run_program(self.program, inputs, references, self.backend.engine)
+        outputs, report = run_program(
+            self.program, inputs, references, self.backend.engine, tolerance=self.tolerance
+        )
         self._keep(report)
         return dict(zip(self.ir.outputs, outputs, strict=True))
 
@@ -205,7 +212,7 @@ class _Lowered:
         if self.backend.verbose:
             print_report(report)
         if not report.check.passed:
-            warnings.warn(f"acalsim: {difference(report, DEFAULT_TOLERANCE)}", stacklevel=2)
+            warnings.warn(f"acalsim: {difference(report, self.tolerance)}", stacklevel=2)
 
     def _inputs(self, values: Sequence[torch.Tensor]) -> list[np.ndarray]:
         return [_array(values[position]) for position in self.arguments]

@@ -14,6 +14,7 @@ WHAT_A_MODEL_IS = "a model is a NAME.py with model() and inputs(), or a NAME.pt2
 RESERVED = (
     "capture",
     "capture-bfloat16",
+    "capture-float16",
     "capture-int8",
     "host",
     "host-sst",

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+from acalsim_backend.capture.capture_file import PRECISIONS
 from acalsim_backend.errors import AcalsimError, printable
 from acalsim_backend.machine.file import find_machine, load_machine
 from acalsim_backend.machine.headers import machine_header
@@ -16,7 +17,6 @@ from .commands import Word
 from .models import APART, RESERVED, SUFFIXES_OF_FIRMWARE, model_files
 
 ENGINES = ("embedded", "sst")
-PRECISIONS = ("float32", "int8", "bfloat16")
 SEARCHES = ("optuna",)
 
 HELP = """
@@ -70,7 +70,7 @@ def user_variables():
     variables.Add("ENGINE", "what simulates the devices: embedded or sst", "embedded")
     variables.Add(
         "PRECISION",
-        "float32; int8: of products with constant weights, after quantisation; bfloat16: of all products",
+        "float32; int8: of products with constant weights, after quantisation; bfloat16, float16: of all products",
         "float32",
     )
     variables.Add("SST_OPTIONS", "with ENGINE=sst: more options for `sst`, as for a shell", "")

@@ -22,6 +22,7 @@ from typing import IO
 from ..errors import AcalsimError, CaptureError, printable, run_room
 from ..processes import die_with_parent
 from ..watch import FAILED, Seen, read_seen
+from .capture_file import PRECISIONS
 from .readings import write_readings
 
 WORKER = (sys.executable, "-P", "-m", "acalsim_backend.capture.worker")
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--intermediates", action="store_true")
-    parser.add_argument("--precision", choices=("float32", "int8", "bfloat16"), default="float32")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--watch", metavar="PROGRAM", help="the watcher (watch)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="acalsim-") as folder, open(f"{folder}/reply", "w+b") as reply:

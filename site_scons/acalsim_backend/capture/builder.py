@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import IRError
 from ..ir.expressions import INTEGERS
-from ..ir.graph import ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ..ir.graph import HALVES, ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.row import Row
 from .complex import as_real
@@ -100,8 +100,8 @@ class Builder:
         name = f"{prefix}_{len(self.ir.tensors)}"
         sizes = tuple(size if isinstance(size, int) else 0 for size in shape)
         self.ir.add_tensor(TensorDesc(name, sizes, dtype, **roles))
-        if is_narrow(value):
-            self.ir.narrow.add(name)
+        if (half := half_of(value)) is not None:
+            self.ir.narrow[name] = half
         return name
 
     def _known_dtype(self, node: fx.Node, dtype: str) -> str:
@@ -348,15 +348,13 @@ def dtype_of(value: Any) -> str:
     if isinstance(value, float | torch.SymFloat):
         return "float32"
     name = str(value.dtype).removeprefix("torch.")
-    return "float32" if name == NARROW else name
+    return "float32" if name in HALVES else name
 
 
-NARROW = "bfloat16"
-"""A graph has float32 in its place until all of it is known; see narrow.py."""
-
-
-def is_narrow(value: Any) -> bool:
-    return str(getattr(value, "dtype", "")) == f"torch.{NARROW}"
+def half_of(value: Any) -> str | None:
+    """The half type that a tensor is of. A graph has float32 in its place until all of it is known; see narrow.py."""
+    name = str(getattr(value, "dtype", "")).removeprefix("torch.")
+    return name if name in HALVES else None
 
 
 def computation_dtype(call: fx.Node) -> str:
@@ -376,9 +374,9 @@ def wrapped(number: int, dtype: str) -> int:
 
 
 def array_of(tensor: torch.Tensor) -> Any:
-    """Its values as numpy has them: bfloat16 as float32, a complex tensor as its parts."""
+    """Its values as numpy has them: half types as float32, a complex tensor as its parts."""
     tensor = as_real(tensor.detach())
-    return (tensor.float() if is_narrow(tensor) else tensor).contiguous().numpy()
+    return (tensor.float() if half_of(tensor) else tensor).contiguous().numpy()
 
 
 def shape_of(value: Any) -> tuple[int | str, ...]:

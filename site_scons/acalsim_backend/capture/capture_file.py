@@ -6,6 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..doors import FLAT
+from ..ir.graph import HALVES
+
+PRECISIONS = ("float32", "int8", *HALVES)
+"""What a model may be captured in."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,10 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Narrowed:
-    """What was made bfloat16."""
+    """What was made a half type, and which half types there are."""
 
     tensors: tuple[QuantisedTensor, ...]
+    types: tuple[str, ...] = ("bfloat16",)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ def inputs() -> tuple of tensors
 TOLERANCE = 1e-4                   optional
 INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
 BFLOAT16_TOLERANCE = 0.05          optional, with PRECISION=bfloat16 and for models that are bfloat16 themselves
+FLOAT16_TOLERANCE = 0.01           likewise of float16
 GENERATE = 16                      optional: so many tokens after the prompt, which inputs() gives
 """
 
@@ -22,12 +23,17 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import CaptureError
+from ..halves import HALF
 from ..paths import PYTHONPATH
 from .imports import FromSource, add_folders
 from .places import is_users
 
 DEFAULT_TOLERANCE = 1e-4
-TOLERANCES = {"TOLERANCE": DEFAULT_TOLERANCE, "INT8_TOLERANCE": 0.1, "BFLOAT16_TOLERANCE": 0.05}
+TOLERANCES = {
+    "TOLERANCE": DEFAULT_TOLERANCE,
+    "INT8_TOLERANCE": 0.1,
+    **{f"{name.upper()}_TOLERANCE": half.tolerance for name, half in HALF.items()},
+}
 
 
 class ModelFile:
@@ -45,13 +51,10 @@ class ModelFile:
     def tolerance(self) -> float:
         return float(getattr(self._module, "TOLERANCE", DEFAULT_TOLERANCE))
 
-    @property
-    def bfloat16_tolerance(self) -> float:
-        return float(getattr(self._module, "BFLOAT16_TOLERANCE", TOLERANCES["BFLOAT16_TOLERANCE"]))
-
-    @property
-    def int8_tolerance(self) -> float:
-        return float(getattr(self._module, "INT8_TOLERANCE", TOLERANCES["INT8_TOLERANCE"]))
+    def tolerance_of(self, precision: str) -> float:
+        """Of a model in int8 or a half type."""
+        name = f"{precision.upper()}_TOLERANCE"
+        return float(getattr(self._module, name, TOLERANCES[name]))
 
     @property
     def generate(self) -> int:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import AcalsimError, CaptureError, disk_trouble, run_room
-from .capture_file import Narrowed, Quantised
+from ..ir.graph import HALVES
+from .capture_file import PRECISIONS, Narrowed, Quantised
 from .exported import SUFFIX, ExportedFile
 from .generation import capture_generation
 from .imports import watch_imports
@@ -32,12 +33,14 @@ def quantised(captured: Captured) -> Quantised:
 
 
 def narrowed(captured: Captured, precision: str) -> Narrowed | None:
-    """Turn what was captured into its bfloat16 form, where it has one."""
-    if precision != "bfloat16" and not captured.ir.narrow:
+    """Turn what was captured into its form of half types, where it has one."""
+    everything = precision if precision in HALVES else None
+    if everything is None and not captured.ir.narrow:
         return None
-    names = None if precision == "bfloat16" else captured.ir.narrow
+    types = {*captured.ir.narrow.values(), *([everything] if everything else [])}
     graphs = filter(None, (captured.ir, captured.ir.unquantised))
-    return Narrowed(tuple(dict.fromkeys(form for ir in graphs for form in narrow(ir, names))))
+    forms = tuple(dict.fromkeys(form for ir in graphs for form in narrow(ir, everything)))
+    return Narrowed(forms, tuple(half for half in HALVES if half in types))
 
 
 def capture(options: argparse.Namespace) -> None:
@@ -62,7 +65,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("reply", type=int)
     parser.add_argument("--intermediates", action="store_true")
-    parser.add_argument("--precision", choices=("float32", "int8", "bfloat16"), default="float32")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="torch")
     watch_imports()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..ir.expressions import computed_in
-from ..ir.graph import ACALSimOp, TensorDesc
+from ..ir.graph import HALVES, ACALSimOp, TensorDesc
 from ..ir.literals import C_TYPES, literal
 from ..ir.ops import ROWS
 from ..ir.strides import Access
@@ -75,7 +75,7 @@ class Elements:
         )
         self.site.headers.update([row.header] if row.header else [])
         dtypes = (out.dtype, *(desc.dtype for desc in inputs))
-        self.site.headers.update(f"{each}.h" for each in ("bfloat16", "float64") if each in dtypes)
+        self.site.headers.update(f"{each}.h" for each in (*HALVES, "float64") if each in dtypes)
         if row.lookup_steps:
             steps = row.lookup_steps(inputs, op.attrs)
             text, needs = self._lookup(op, steps, inputs, walks)

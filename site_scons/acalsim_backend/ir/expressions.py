@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .graph import ITEM_BYTES, REALS, ACALSimOpType, TensorDesc
+from .graph import HALVES, ITEM_BYTES, REALS, ACALSimOpType, TensorDesc
 from .literals import C_TYPES, SUFFIXES, literal
 
 T = ACALSimOpType
@@ -17,8 +17,8 @@ NUMBERS = (*REALS, *INTEGERS)
 ANY = (*NUMBERS, "bool")
 WHOLE = (*INTEGERS, "bool")
 FLOATS = ("float32",)
-MOVABLE = (*ANY, "bfloat16")
-"""Of what is only brought elsewhere or converted; nothing is computed in bfloat16 but products."""
+MOVABLE = (*ANY, *HALVES)
+"""Of what is only brought elsewhere or converted; nothing is computed in half types but products."""
 BOOL = ("bool",)
 
 Result = tuple[str, ...] | Literal["promoted", "real", "first", "attr"]
@@ -196,8 +196,8 @@ def where(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], o
 
 
 def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:
-    if "bfloat16" in (out.dtype, inputs[0].dtype):
-        return _of_bfloat16(operands[0], inputs[0].dtype, out.dtype)
+    if out.dtype in HALVES or inputs[0].dtype in HALVES:
+        return _of_half(operands[0], inputs[0].dtype, out.dtype)
     if out.dtype == "bool":
         return f"{operands[0]} != 0"
     source, value = inputs[0].dtype, operands[0]
@@ -207,11 +207,12 @@ def cast(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], ou
     return f"({C_TYPES[out.dtype]}){value}"
 
 
-def _of_bfloat16(operand: str, source: str, target: str) -> str:
-    """Between bfloat16 and float32; through that, nothing else is converted."""
+def _of_half(operand: str, source: str, target: str) -> str:
+    """Between half types and float32; through that, nothing else is converted."""
     if source == target:
         return operand
-    return f"value_of_bf16({operand})" if target == "float32" else f"bf16_of({operand})"
+    value = f"value_of_{SUFFIXES[source]}({operand})" if source in HALVES else operand
+    return f"{SUFFIXES[target]}_of({value})" if target in HALVES else value
 
 
 def clamp(operands: Sequence[str], attrs: Attrs, inputs: Sequence[TensorDesc], out: TensorDesc) -> str:

@@ -26,13 +26,17 @@ ITEM_BYTES = {
     "uint8": 1,
     "bool": 1,
     "bfloat16": 2,
+    "float16": 2,
 }
 """Every dtype, and the bytes of one of its elements."""
 
 REALS = ("float32", "float64")
 """Dtypes of numbers with a fraction that are computed with as they are."""
 
-FLOATING = ("float32", "bfloat16")
+HALVES = ("bfloat16", "float16")
+"""Dtypes of 16 bits that lie in memory and that products take; everything else is computed in float32."""
+
+FLOATING = ("float32", *HALVES)
 """Dtypes whose elements are computed with as float32."""
 
 ROLES = ("input", "param", "output")
@@ -265,8 +269,9 @@ class ACALSimIR:
         self.ops: list[ACALSimOp] = []
         self.constants: dict[str, Any] = {}
         self.outputs: list[str] = []
-        self.narrow: set[str] = set()
-        """The float32 tensors that the model has in bfloat16. Known to capture alone, which makes them so."""
+        self.narrow: dict[str, str] = {}
+        """The float32 tensors that the model has in a half type, and in which. Known to capture alone, which makes
+        them so."""
         self.loop: Loop | None = None
         self.unquantised: ACALSimIR | None = None
         """Of a graph that was quantised: what it was before, of which tensors have the same names."""
@@ -354,7 +359,7 @@ class ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
         copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
-        copy.outputs, copy.narrow, copy.loop = list(self.outputs), set(self.narrow), self.loop
+        copy.outputs, copy.narrow, copy.loop = list(self.outputs), dict(self.narrow), self.loop
         return copy
 
     def producers(self) -> dict[str, ACALSimOp]:

@@ -16,6 +16,7 @@ C_TYPES = {
     "uint8": "uint8_t",
     "bool": "uint8_t",
     "bfloat16": "uint16_t",
+    "float16": "uint16_t",
 }
 
 SUFFIXES = {
@@ -28,6 +29,7 @@ SUFFIXES = {
     "uint8": "u8",
     "bool": "u8",
     "bfloat16": "bf16",
+    "float16": "f16",
 }
 """Of the names of C functions."""
 

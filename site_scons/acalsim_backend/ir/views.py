@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from .graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from .graph import HALVES, ACALSimIR, ACALSimOp, ACALSimOpType
 from .ops import ROWS
 from .strides import Access
 
@@ -31,7 +31,7 @@ def is_widening(op: ACALSimOp, ir: ACALSimIR) -> bool:
     """Whether an op only makes float32 of a narrower form, as what reads it may do itself."""
     kind = op.op_type
     return kind is ACALSimOpType.DEQUANTIZE or (
-        kind is ACALSimOpType.CAST and ir.tensors[op.inputs[0]].dtype == "bfloat16"
+        kind is ACALSimOpType.CAST and ir.tensors[op.inputs[0]].dtype in HALVES
     )
 
 

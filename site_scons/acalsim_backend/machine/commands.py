@@ -47,8 +47,9 @@ ELEMENT_TYPES = (
     Flag("TYPE_INT64", 3, "int64"),
     Flag("TYPE_BOOL", 4, "a byte that is 0 or 1"),
     Flag("TYPE_BFLOAT16", 5, "the upper half of a float32; of a MATMUL: with float32 sums"),
+    Flag("TYPE_FLOAT16", 6, "float16 of IEEE 754; of a MATMUL: with float32 sums"),
 )
-PRODUCT_TYPES = ("TYPE_FLOAT32", "TYPE_INT8", "TYPE_BFLOAT16")
+PRODUCT_TYPES = ("TYPE_FLOAT32", "TYPE_INT8", "TYPE_BFLOAT16", "TYPE_FLOAT16")
 """What an array may multiply; the first is what the rates of the others are of."""
 ANY_TYPE = tuple(type.name for type in ELEMENT_TYPES)
 ELEMENT_WORDS = tuple(name.removeprefix("TYPE_").lower() for name in ANY_TYPE)
@@ -181,6 +182,14 @@ COMMAND_FLAGS = refuse_clashes(
             "the residual is bfloat16",
             needs=("FLAG_RESIDUAL",),
             excludes=("FLAG_INT8_RESIDUAL",),
+        ),
+        CommandFlag(
+            "FLAG_FLOAT16_RESIDUAL",
+            0x8000000,
+            STORE,
+            "the residual is float16",
+            needs=("FLAG_RESIDUAL",),
+            excludes=("FLAG_INT8_RESIDUAL", "FLAG_BFLOAT16_RESIDUAL"),
         ),
         CommandFlag(
             "FLAG_SCALE_RESULT",

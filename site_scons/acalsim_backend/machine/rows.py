@@ -84,6 +84,7 @@ ENERGY = (
         1 << 40,
         "of bfloat16 into float32: 1.1, of float16 multiplication, + 0.9 pJ",
     ),
+    Parameter("mac_float16", 2_000, 0, 1 << 40, "of float16 into float32: 1.1 + 0.9 pJ"),
     Parameter("scratchpad_byte", 2_500, 0, 1 << 40, "read or written: 20 pJ for 64 bits of 32 KiB"),
     Parameter("accumulator_byte", 2_500, 0, 1 << 40, "the same"),
     Parameter(

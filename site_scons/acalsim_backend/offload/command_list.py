@@ -214,7 +214,7 @@ class _Program:
             fields |= residual_fields(result.tile, out, residual, product.residual.item_bytes)
         if epilogue.pool:
             fields |= {"n_inner": count(conv.columns), **border}
-        kind = command_type(result.tile.item_bytes)
+        kind = command_type(result.tile.dtype)
         flags = epilogue.flags(product.type == "int8")
         self.commands.append(
             Command("COMMAND_STORE", fields, address, kind, flags, function=epilogue.function)

@@ -32,7 +32,7 @@ class Layout:
     weight_bytes: int
     """Of all rows."""
     raw_bytes: int
-    """Of weights that are int8 or bfloat16, which become floats."""
+    """Of weights that are int8 or of a half type, which become floats."""
     in_bytes: int
     out_bytes: int
     """Of the planes in a slot, before and after; 0 where they lie in the scratchpad anyway."""
@@ -166,7 +166,7 @@ def _weights(product: Product, layout: Layout, base: int) -> Iterator[Command]:
                 "a_k_inner_stride": item,
                 "c_row_stride": layout.row_bytes,
             },
-            types=(command_type(item), command_type(item), "TYPE_FLOAT32"),
+            types=(command_type(a.dtype), command_type(a.dtype), "TYPE_FLOAT32"),
             function="FUNCTION_COPY",
         )
 
@@ -226,13 +226,13 @@ def _window(
     flags = [flag for flag in last.flags(False) if flag in kept]
     flags += ["FLAG_GAMMA"] if product.scales else []
     flags += ["FLAG_BETA"] if product.bias else []
-    result = command_type(product.results[0].tile.item_bytes)
+    result = command_type(product.results[0].tile.dtype)
     flags += ["FLAG_ROUND"] if result == "TYPE_INT8" else []
     return Command(
         "COMMAND_POOL",
         fields,
         flags=tuple(flags),
-        types=(command_type(image.item_bytes), "TYPE_FLOAT32", result),
+        types=(command_type(image.dtype), "TYPE_FLOAT32", result),
         function="FUNCTION_WEIGHTED",
     )
 

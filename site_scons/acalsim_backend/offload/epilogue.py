@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.graph import HALVES, ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.shapes import windows
 from ..ir.strides import Access
 from ..ir.views import is_widening, source_of
@@ -68,7 +68,7 @@ class Epilogue:
             **({f"FLAG_BIAS_{self.bias.along.upper()}": True} if self.bias else {}),
             "FLAG_RESIDUAL": self.residual is not None,
             "FLAG_INT8_RESIDUAL": self.residual_dtype == "int8",
-            "FLAG_BFLOAT16_RESIDUAL": self.residual_dtype == "bfloat16",
+            **{f"FLAG_{each.upper()}_RESIDUAL": self.residual_dtype == each for each in HALVES},
             "FLAG_RELU": self._bounds == (0, math.inf),
             "FLAG_CLAMP": self._bounds not in ((0, math.inf), (-math.inf, math.inf)),
             "FLAG_ACTIVATION": bool(self.function),
@@ -198,7 +198,7 @@ class EpilogueReader:
             )
         if kind in ACTIVATIONS and self.activates and value.stage < BOUNDED:
             return replace(done, function=_function(kind, attrs), stage=BOUNDED)
-        if kind is T.CAST and attrs["dtype"] == "bfloat16" and value.stage < ROUNDED:
+        if kind is T.CAST and attrs["dtype"] in HALVES and value.stage < ROUNDED:
             return replace(done, stage=ROUNDED)
         if kind is T.QUANTIZE and value.stage < ROUNDED:
             return self._rounded(done, float(attrs["scale"]))

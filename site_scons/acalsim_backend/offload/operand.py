@@ -12,18 +12,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..ir.graph import FLOATING, ITEM_BYTES
 from ..ir.strides import merged as strides_merged
 from .command import Address, Command
 
 Range = tuple[int, int]
 
-TYPE_OF_BYTES = {4: "float32", 2: "bfloat16", 1: "int8"}
-"""Of what a product reads and writes, by the bytes of an element."""
+DTYPES = (*FLOATING, "int8")
+"""Of what a product reads and writes."""
 
 
-def command_type(item_bytes: int) -> str:
-    """What a command calls the type of elements of that size."""
-    return f"TYPE_{TYPE_OF_BYTES[item_bytes].upper()}"
+def command_type(dtype: str) -> str:
+    """What a command calls it."""
+    return f"TYPE_{dtype.upper()}"
+
+
+class Typed:
+    """What has elements of one of the DTYPES."""
+
+    dtype: str
+
+    @property
+    def item_bytes(self) -> int:
+        return ITEM_BYTES[self.dtype]
 
 
 def count(range: Range) -> int:
@@ -64,7 +75,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Matrix(Typed):
     """Element [batch, line, k] of an operand: A's lines are m, B's are n. `packed` is the (lines, k) of the
     blocks in which a constant lies in RAM, each dense, one after the other."""
 
@@ -75,7 +86,7 @@ class Matrix:
     k_stride: int
     lines: int
     depth: int
-    item_bytes: int = 4
+    dtype: str = "float32"
     packed: tuple[int, int] | None = None
     is_constant: bool = False
     """Whether its order in RAM may be chosen."""
@@ -139,7 +150,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Typed):
     """A convolution's input as its B: element [k = (channel, tap row, tap column), n = (row, column)]."""
 
     storage: str
@@ -155,7 +166,7 @@ class Image:
     stride: tuple[int, int]
     dilation: tuple[int, int]
     padding: tuple[int, int]
-    item_bytes: int = 4
+    dtype: str = "float32"
     home: int | None = None
     """The address in the scratchpad of its storage, where that stays there."""
 
@@ -249,7 +260,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Tile(Typed):
     """The result, or what is added to it: element [image, batch, m, row, column], columns adjacent."""
 
     storage: str
@@ -258,7 +269,7 @@ class Tile:
     batch_stride: int
     m_stride: int
     row_stride: int
-    item_bytes: int = 4
+    dtype: str = "float32"
     home: int | None = None
     """The address in the scratchpad of its storage, where that stays there."""
 

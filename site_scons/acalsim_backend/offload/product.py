@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..ir.graph import ITEM_BYTES, ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.kernel import Kernel
 from ..ir.shapes import pair
 from ..ir.strides import Access
 from ..ir.walks import adjacent, image_space, matrix_space
 from .epilogue import Epilogue, EpilogueReader, Pool, Vector, furthest
-from .operand import TYPE_OF_BYTES, Image, Matrix, Tile
+from .operand import DTYPES, Image, Matrix, Tile
 
 T = ACALSimOpType
 CONVOLUTIONS = (T.CONV, T.CONV_INT8)
@@ -66,7 +66,7 @@ class Product(Factors):
     @property
     def type(self) -> str:
         """Of its operands."""
-        return TYPE_OF_BYTES[self.a.item_bytes]
+        return self.a.dtype
 
     @property
     def last(self) -> Epilogue:
@@ -102,7 +102,7 @@ def flattened(product: Product) -> Product:
         b.channel_stride,
         pixels,
         b.channels,
-        b.item_bytes,
+        b.dtype,
     )
     return replace(product, b=matrix, rows=1, columns=pixels, out=(1, pixels))
 
@@ -112,7 +112,7 @@ def unfit(ir: ACALSimIR, op: ACALSimOp) -> str | None:
     if op.op_type not in PRODUCTS:
         return f"the device has no {op.op_type.name}"
     types = {ir.tensors[name].dtype for name in op.inputs[:2]}
-    if len(types) > 1 or not types <= {*TYPE_OF_BYTES.values()}:
+    if len(types) > 1 or not types <= {*DTYPES}:
         return f"its operands are {' and '.join(sorted(types))}"
     if op.attrs.get("transposed"):
         return "transposed convolution"
@@ -199,28 +199,28 @@ class Lowering:
         walk = self.access[name].expanded(shape).viewed(space)
         if walk is None or not adjacent(walk):
             return None
-        item = ITEM_BYTES[self.ir.tensors[name].dtype]
+        dtype = self.ir.tensors[name].dtype
         if len(space) == 4:
             image, channel, row, _ = walk.strides
             per_batch = channel * (space[1] // batches)
-            return Tile(walk.storage, walk.offset, image, per_batch, channel, row, item)
+            return Tile(walk.storage, walk.offset, image, per_batch, channel, row, dtype)
         batch, row, _ = walk.strides
-        return Tile(walk.storage, walk.offset, 0, batch, row, 0, item)
+        return Tile(walk.storage, walk.offset, 0, batch, row, 0, dtype)
 
     def _matrices(self, op: ACALSimOp) -> Factors | None:
         a, b = (self.access[name].viewed(matrix_space(self.ir.tensors[name].shape)) for name in op.inputs[:2])
         if a is None or b is None or min(*a.strides, *b.strides) < 0:
             return None
         (batches, m, k), n = a.shape, b.shape[2]
-        item = ITEM_BYTES[self.ir.tensors[op.inputs[0]].dtype]
+        dtype = self.ir.tensors[op.inputs[0]].dtype
         batch, line, step = a.strides
-        left = self._matrix(a, batch, line, step, m, k, item)
+        left = self._matrix(a, batch, line, step, m, k, dtype)
         batch, step, line = b.strides
-        right = self._matrix(b, batch, line, step, n, k, item)
+        right = self._matrix(b, batch, line, step, n, k, dtype)
         return Factors(1, batches, m, 1, n, k, 1, left, right)
 
     def _matrix(
-        self, access: Access, batch: int, line: int, step: int, lines: int, depth: int, item_bytes: int
+        self, access: Access, batch: int, line: int, step: int, lines: int, depth: int, dtype: str
     ) -> Matrix:
         is_constant = access.storage in self.constants and not access.offset
         return Matrix(
@@ -231,7 +231,7 @@ class Lowering:
             step,
             lines,
             depth,
-            item_bytes,
+            dtype,
             is_constant=is_constant,
         )
 
@@ -267,8 +267,8 @@ class Lowering:
             stride=window("stride", 1),
             dilation=window("dilation", 1),
             padding=window("padding", 0),
-            item_bytes=ITEM_BYTES[x.dtype],
+            dtype=x.dtype,
         )
         m = outputs // groups
-        left = self._matrix(weight, m * k, k, 1, m, k, ITEM_BYTES[w.dtype])
+        left = self._matrix(weight, m * k, k, 1, m, k, w.dtype)
         return Factors(images, groups, m, rows, columns, k, math.prod(kernel), left, image)

@@ -91,7 +91,7 @@ def plan_run(
     reads = Counter(name for work in works for name in work.reads)
     shared = {name for name in params if reads[name] > 1 and sizes[name] >= LEAST_SHARED_BYTES}
     tables = {name for work in works for part in work.parts or () for name in part.tables}
-    outside = {*outside, *tables}
+    outside, shared = {*outside, *tables}, shared - tables
     kept = {name for name in keepable if reads[name]} - tables
     best: tuple[Found, _Writer] | None = None
     for part in DIVISIONS:

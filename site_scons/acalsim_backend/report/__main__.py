@@ -90,7 +90,7 @@ def report_of_files(
             compiler_version(machine.cpu.isa),
         ),
         quantised=capture.quantised.ops if capture.quantised else None,
-        narrowed=True if capture.narrowed else None,
+        halves=capture.narrowed.types if capture.narrowed else (),
     )
     block = mapped(options.run / "outputs.bin")
     references = tensors(mapped(options.capture / "outputs.bin"), capture.outputs)

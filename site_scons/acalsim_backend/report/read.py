@@ -46,7 +46,7 @@ def precision(report: Report) -> str:
     """As the variable PRECISION has it."""
     if report.quantised is not None:
         return "int8"
-    return "bfloat16" if report.narrowed else "float32"
+    return (report.half or "bfloat16").partition(",")[0] if report.narrowed else "float32"
 
 
 def looks_like_one(value: Any) -> bool:

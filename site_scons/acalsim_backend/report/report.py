@@ -37,7 +37,7 @@ class Subject:
     placement: tuple[RegionRow, ...]
     provenance: Provenance
     quantised: tuple[QuantisedOp, ...] | None = None
-    narrowed: bool | None = None
+    halves: tuple[str, ...] = ()
 
 
 def build_report(
@@ -73,7 +73,8 @@ def build_report(
         devices=statistics.devices,
         provenance=subject.provenance,
         quantised=_quantised(subject),
-        narrowed=subject.narrowed,
+        narrowed=True if subject.halves else None,
+        half=", ".join(subject.halves) or None,
         generated=made,
         roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
         hardware=Hardware(subject.machine.sram_bytes, subject.machine.macs_per_cycle),

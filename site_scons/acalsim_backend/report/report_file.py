@@ -175,9 +175,11 @@ class Report:
     energy: Energy | None = None
     overhead_energy: Energy | None = None
     narrowed: bool | None = None
-    """Whether memory and products are bfloat16."""
+    """Whether memory and products are of a half type."""
     generated: Generated | None = None
     """Of a language model that makes tokens."""
+    half: str | None = None
+    """The half types of memory and products: "bfloat16", "float16" or both."""
 
 
 @dataclass(frozen=True)

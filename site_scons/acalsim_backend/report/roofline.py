@@ -24,9 +24,10 @@ def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
     vector, special, dram.
     """
     work = {
-        "array": demand.macs - demand.int8_macs - demand.bfloat16_macs,
+        "array": demand.macs - demand.int8_macs - demand.bfloat16_macs - demand.float16_macs,
         "array_int8": demand.int8_macs,
         "array_bfloat16": demand.bfloat16_macs,
+        "array_float16": demand.float16_macs,
         "vector": demand.vector_elements,
         "special": demand.special_elements,
         "dram": demand.dram_bytes,
@@ -41,7 +42,7 @@ def roofline(demand: Demand, rates: Mapping[str, int]) -> Roofline:
     return Roofline(bound, next((name for name, cycles in by.items() if cycles == bound > 0), None), by)
 
 
-ARRAYS = {"float32": "array", "int8": "array_int8", "bfloat16": "array_bfloat16"}
+ARRAYS = {"float32": "array", "int8": "array_int8", "bfloat16": "array_bfloat16", "float16": "array_float16"}
 """The array as a resource for products of each type: they share its time."""
 
 SCALAR_BYTES = 8

@@ -17,6 +17,7 @@ import numpy as np
 from .. import doors
 from ..capture.capture_file import CaptureFile, IntermediatesFile, QuantisedTensor
 from ..errors import VerifyError, run_room
+from ..halves import HALF, read_halves
 from ..mapped import Array, Block, mapped, tensors
 from ..schedule.kept_file import KeptFile, KeptRow
 from .compare import compare, error_text, largest
@@ -67,12 +68,12 @@ INT8 = ("CONV_INT8", "GEMM_INT8")
 def read_tensor(row: KeptRow, block: Block) -> Array:
     """A tensor of the output block, wherever its elements lie."""
     whole = np.frombuffer(block, np.uint8)
-    dtype = "uint16" if row.dtype == "bfloat16" else row.dtype
+    dtype = "uint16" if row.dtype in HALF else row.dtype
     if not whole.size:
         return np.empty(row.shape, dtype)
     item = np.dtype(dtype).itemsize
     found = np.ndarray(row.shape, dtype, whole, row.offset, [step * item for step in row.strides])
-    return (found.astype(np.uint32) << 16).view(np.float32) if row.dtype == "bfloat16" else found
+    return read_halves(row.dtype, found)
 
 
 def difference(report: Verification, tolerance: float) -> str:

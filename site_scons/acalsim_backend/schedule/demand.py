@@ -99,6 +99,7 @@ class Demands:
             macs=macs.total(),
             int8_macs=macs["int8"],
             bfloat16_macs=macs["bfloat16"],
+            float16_macs=macs["float16"],
             vector_elements=sum(elements[op.name] * passes(op) for op in others),
             special_elements=sum(elements[op.name] for op in others if is_special(op)),
             dram_bytes=self._bytes_read(ops, copied)

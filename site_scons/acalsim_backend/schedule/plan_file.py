@@ -52,7 +52,7 @@ class FusedRow:
 class Demand:
     """What a model or an op asks of the machine's resources, whatever the compiler makes of it.
 
-    Multiply-accumulates of products, and those of them that are of int8 and of bfloat16; elements of other
+    Multiply-accumulates of products, and those of them that are of int8, bfloat16 and float16; elements of other
     ops' results, as often as an op goes over them; those of functions like exp; bytes of parameters, inputs and
     outputs of the graph.
     """
@@ -63,6 +63,7 @@ class Demand:
     dram_bytes: int = 0
     int8_macs: int = 0
     bfloat16_macs: int = 0
+    float16_macs: int = 0
 
     def __add__(self, other: Demand) -> Demand:
         return Demand(*map(sum, zip(astuple(self), astuple(other), strict=True)))

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..capture.capture_file import PRECISIONS
 from ..errors import AcalsimError, SweepError, UnknownKeyError
 from ..machine.file import find_machine, load_machine, machine_of, read_table
 from ..machine.keys import Value, with_keys
 from ..toml import read_toml
 
-PRECISIONS = ("float32", "int8", "bfloat16")
 MOST_POINTS = 100_000
 KINDS = ("grid", "list", "sample")
 OBJECTIVES = ("total_cycles", "sram_bytes", "macs_per_cycle", "energy_pj")

@@ -196,7 +196,7 @@ def _report(program: Program, job: Job, machine: Machine, recorded: Recorded, ru
         placement=recorded.placement,
         provenance=made_by,
         quantised=index.quantised.ops if index.quantised else None,
-        narrowed=True if index.narrowed else None,
+        halves=index.narrowed.types if index.narrowed else (),
     )
     happened = None
     if run.spans is not None:

@@ -90,12 +90,12 @@ def embedding_bag(
     if mode == 2:
         rows = rows.masked_fill(counts[:, None] == 0, -torch.inf)
         found = (
-            torch.full(shape, -torch.inf)
+            torch.full(shape, -torch.inf, dtype=rows.dtype)
             .scatter_reduce(0, where, rows, "amax")
             .masked_fill(size[:, None] == 0, 0)
         )
     else:
         scale = counts.to(rows.dtype) if per_sample_weights is None else counts * per_sample_weights
-        found = torch.zeros(shape).scatter_add(0, where, rows * scale[:, None])
+        found = torch.zeros(shape, dtype=rows.dtype).scatter_add(0, where, rows * scale[:, None])
         found = found / size.clamp(min=1)[:, None] if mode == 1 else found
     return found, bag, size, offsets.new_empty(0)

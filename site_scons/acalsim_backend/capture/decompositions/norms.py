@@ -6,11 +6,16 @@ from __future__ import annotations
 
 def batch_norm(x, weight, bias, mean, variance, momentum, eps):
     """Batch normalisation in inference is one factor and one summand a channel."""
+    import torch
+
     shape = [1, -1, *[1] * (x.dim() - 2)]
+    # PyTorch computes float16 in float32, in which no eps is lost.
+    mean, variance = (each.float() if each.dtype == torch.float16 else each for each in (mean, variance))
     scale = (variance + eps).rsqrt()
     scale = scale if weight is None else scale * weight
     shift = -mean * scale if bias is None else bias - mean * scale
-    return x * scale.view(shape) + shift.view(shape), mean.new_empty(0), mean.new_empty(0)
+    y = x * scale.to(x.dtype).view(shape) + shift.to(x.dtype).view(shape)
+    return y, mean.new_empty(0), mean.new_empty(0)
 
 
 def batch_norm_of_the_batch(x, weight, bias, training, momentum, eps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...ir.graph import ACALSimOpType
+from ...ir.graph import HALVES, ACALSimOpType
 from ...ir.literals import SUFFIXES, literal
 from ...ir.shapes import pair
 from ...ir.strides import Access
@@ -46,9 +46,9 @@ def product(site: Site) -> list[str]:
 
 def _kind(site: Site) -> str:
     """Which of the kernels for products it is, by the type of the factors."""
-    kind = SUFFIXES[site.inputs[0].dtype]
-    site.headers.update(["bfloat16_products.h"] if kind == "bf16" else [])
-    return kind
+    dtype = site.inputs[0].dtype
+    site.headers.update([f"{dtype}_products.h"] if dtype in HALVES else [])
+    return SUFFIXES[dtype]
 
 
 def scaled(site: Site, elements: Elements, vectors: Sequence[Access]) -> str:

@@ -7,14 +7,14 @@ import math
 
 from .. import expressions, shapes
 from ..expressions import FLOATS
-from ..graph import ACALSimOpType
+from ..graph import HALVES, ACALSimOpType
 from ..row import Row
 from ..shapes import Attrs, Shape
 from ..walks import image_space, matrix_space, reads_image, reads_matrix
 from .kinds import computing, pointwise
 
 T = ACALSimOpType
-FACTORS = (*FLOATS, "bfloat16")
+FACTORS = (*FLOATS, *HALVES)
 """Of a product whose sums are float32."""
 CONV_ATTRS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
 

@@ -124,7 +124,7 @@ class Recogniser:
     ) -> tuple[float, tuple[str, Shape] | None] | None:
         """The factor of the scores and what is added to them, in the shape in which it is; None if more is done.
 
-        Roundings to bfloat16 between are left out.
+        Roundings to half types between are left out.
         """
         scale, mask = 1.0, None
         widened: dict[str, str] = {}
@@ -145,7 +145,7 @@ class Recogniser:
         return (scale, mask) if name in viewed(softmax.inputs[0], self.producer) else None
 
     def _rounds(self, op: ACALSimOp) -> bool:
-        """Whether an op only converts between float32 and bfloat16."""
+        """Whether an op only converts between float32 and half types."""
         kinds = (self.ir.tensors[name].dtype for name in (*op.inputs, *op.outputs))
         return op.op_type is T.CAST and all(kind in FLOATING for kind in kinds)
 

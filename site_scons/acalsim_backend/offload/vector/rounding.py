@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversions by the steps that compute and read a value, instead of by steps of their own.
 
-A step rounds its result to int8 or to bfloat16, and reads bfloat16, as well as float32.
+A step rounds its result to int8 or to a half type, and reads half types, as well as float32.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ...ir.graph import HALVES
 from .part import Part, Step
 
 
@@ -25,12 +26,12 @@ def rounded_at_once(part: Part) -> Part:
 
 
 def _only_widens(part: Part, number: int) -> bool:
-    """Whether a step makes float32 of a bfloat16 for steps that may as well read this."""
+    """Whether a step makes float32 of a half type for steps that may as well read this."""
     step, value = part.steps[number], len(part.loads) + number
     is_kept = any(each == value for each, _ in part.stores)
     is_changed = any(each.onto == value for each in part.steps)
     source = dtype_of(part, step.a) if step.a >= 0 else ""
-    converts = step.function == "COPY" and source == "bfloat16" and step.dtype == "float32"
+    converts = step.function == "COPY" and source in HALVES and step.dtype == "float32"
     return converts and step.onto is None and not is_kept and not is_changed
 
 
@@ -44,8 +45,8 @@ def _producer(part: Part, number: int) -> int | None:
     """The step that computes what step `number` only rounds, if it can do both."""
     rounds, first = part.steps[number], len(part.loads)
     to_int8 = rounds.flags == ("FLAG_ROUND",) and rounds.function == "MULTIPLY" and rounds.b_is_number
-    to_bfloat16 = rounds.function == "COPY" and rounds.dtype == "bfloat16" and rounds.onto is None
-    if not to_int8 and not to_bfloat16:
+    to_half = rounds.function == "COPY" and rounds.dtype in HALVES and rounds.onto is None
+    if not to_int8 and not to_half:
         return None
     step = part.steps[rounds.a - first] if rounds.a >= first else None
     if step is None or step.dtype != "float32" or step.is_whole or step.onto is not None:
