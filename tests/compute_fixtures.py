@@ -29,7 +29,7 @@ TYPES = {flag.name.partition("_")[2]: flag.value for flag in ELEMENT_TYPES}
 FLAGS = {flag.name.partition("_")[2]: flag.value for flag in COMMAND_FLAGS}
 ERRORS = {flag.name: flag.value for flag in ERROR_CODES}
 DEFAULTS = {row.name: row.default for row in DEVICE_MODELS["compute"].parameters}
-ITEM_BYTES = {"INT8": 1, "BFLOAT16": 2}
+ITEM_BYTES = {"INT8": 1, "BFLOAT16": 2, "FLOAT16": 2}
 """Of types that do not have four."""
 DATAFLOWS, OVERLAPS = ("ws", "os"), ("serial", "single", "double")
 

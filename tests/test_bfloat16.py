@@ -160,10 +160,18 @@ def test_a_depthwise_convolution_is_no_slower_than_in_float32_and_has_the_bits_o
 
 
 @pytest.mark.parametrize("machine", ["cpu", "vector"])
-@pytest.mark.parametrize("shape", [(8, 16, 8), (1, 84, 10), (5, 33, 7)])
-def test_what_a_product_takes_on_the_cpu_is_known(shape, machine, tmp_path):
+@pytest.mark.parametrize(
+    ("half", "shape"),
+    [
+        ("bfloat16", (8, 16, 8)),
+        ("bfloat16", (1, 84, 10)),
+        ("bfloat16", (5, 33, 7)),
+        ("float16", (5, 33, 7)),
+    ],
+)
+def test_what_a_product_takes_on_the_cpu_is_known(half, shape, machine, tmp_path):
     m, k, n = shape
-    captured = captured_narrow(nn.Linear(k, n), (torch.randn(m, k),))
+    captured = captured_narrow(nn.Linear(k, n), (torch.randn(m, k),), half)
     _, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, machine)
     (found,) = (op for op in report.ops if op.type == "GEMM")
     (product,) = (op for op in captured.ir.ops if op.op_type is T.GEMM)

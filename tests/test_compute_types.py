@@ -29,16 +29,17 @@ from vector_fixtures import NUMBERS
 
 pytestmark = pytest.mark.quick
 
-TYPES = ("float32", "int8", "bfloat16")
+TYPES = ("float32", "int8", "bfloat16", "float16")
+HALVES = TYPES[2:]
 
 
-def narrowed(array):
-    """PyTorch's bfloat16 of a float32 array, as uint16."""
-    return torch.from_numpy(np.array(array, np.float32)).to(torch.bfloat16).view(torch.uint16).numpy()
+def narrowed(array, half):
+    """PyTorch's half type of a float32 array, as uint16."""
+    return torch.from_numpy(np.array(array, np.float32)).to(getattr(torch, half)).view(torch.uint16).numpy()
 
 
-def widened(bits):
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+def widened(bits, half):
+    return torch.from_numpy(bits.copy()).view(getattr(torch, half)).float().numpy()
 
 
 # --- Time --------------------------------------------------------------------------------------------
@@ -47,9 +48,9 @@ def widened(bits):
 @pytest.mark.parametrize(("dataflow", "overlap"), MODES)
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_product_takes_the_arrays_time_with_k_over_its_types_rate(machine, dataflow, overlap, kind):
-    given = {"int8_rate": 4, "bfloat16_rate": 2}
+    given = {"int8_rate": 4, "bfloat16_rate": 2, "float16_rate": 3}
     matrices = machine(dataflow=dataflow, overlap=overlap, rows=8, columns=4, **given)
-    rate = {"float32": 1, "int8": 4, "bfloat16": 2}[kind]
+    rate = {"float32": 1, "int8": 4, "bfloat16": 2, "float16": 3}[kind]
     for m, n, k in [(1, 1, 1), (9, 17, 33), (2, 64, 1), (40, 3, 64)]:
         expected = array_formula(dataflow, overlap, 8, 4, m, n, -(-k // rate))
         assert matrices.cycles(matmul(m, n, k, b=0x8000, type=kind.upper())) == 1 + expected
@@ -67,21 +68,23 @@ def test_the_peak_is_that_of_the_fastest_type_that_was_multiplied(machine):
 # --- Values ------------------------------------------------------------------------------------------
 
 
-def test_a_product_of_bfloat16_sums_in_float32_by_fused_additions(machine):
-    matrices, (m, n, k) = machine(bfloat16_rate=4), (5, 7, 19)
-    a, b = narrowed(numbers((m, k))), narrowed(numbers((k, n), 1))
+@pytest.mark.parametrize("half", HALVES)
+def test_a_product_of_a_half_type_sums_in_float32_by_fused_additions(machine, half):
+    matrices, (m, n, k) = machine(**{f"{half}_rate": 4}), (5, 7, 19)
+    a, b = narrowed(numbers((m, k)), half), narrowed(numbers((k, n), 1), half)
     matrices.put(A, a)
     matrices.put(B, b)
-    lists = [load(0, A, (m, k), 2), load(0x8000, B, (k, n), 2), matmul(m, n, k, b=0x8000, type="BFLOAT16")]
+    lists = [load(0, A, (m, k), 2), load(0x8000, B, (k, n), 2), matmul(m, n, k, b=0x8000, type=half.upper())]
     assert matrices.run(*lists, store(m, n, C))[0] == 0
-    expected = fused_products(widened(a), widened(b), np.zeros((m, n), np.float32))
+    expected = fused_products(widened(a, half), widened(b, half), np.zeros((m, n), np.float32))
     assert np.array_equal(matrices.get(C, (m, n)), expected)
 
 
 SPECIALS = [0.0, 1 + 2**-8, 1 + 3 * 2**-8, -(1 + 2**-8), 3.4e38, -3.4e38, 1e-40, np.inf, -np.inf, np.nan]
+SPECIALS += [1 + 2**-11, 1 + 3 * 2**-11, 65519.9, 65520.0, -65520.0, 2**-14, 2**-24, 2**-25, 3 * 2**-25]
 
 
-def stored(matrices, values, *flags, loads=(), type="BFLOAT16", **fields):
+def stored(matrices, values, *flags, loads=(), type, **fields):
     """What a STORE makes of sums, which a product with 1 leaves."""
     count = values.size
     matrices.put(A, np.ones((1, 1), np.float32))
@@ -89,24 +92,26 @@ def stored(matrices, values, *flags, loads=(), type="BFLOAT16", **fields):
     product = [load(0, A, (1, 1)), load(0x8000, B, (1, count)), matmul(1, count, 1, b=0x8000), *loads]
     one = store(1, count, C, *flags, type=type, **fields)
     assert matrices.run(*product, one)[0] == 0
-    return matrices.get(C, (count,), {"BFLOAT16": np.uint16, "INT8": np.int8}[type]).copy()
+    return matrices.get(C, (count,), np.int8 if type == "INT8" else np.uint16).copy()
 
 
-def test_a_store_rounds_to_bfloat16_as_pytorch_does(machine):
+@pytest.mark.parametrize("half", HALVES)
+def test_a_store_rounds_to_a_half_type_as_pytorch_does(machine, half):
     values = np.concatenate([np.array(SPECIALS, np.float32), numbers(500)])
-    found = widened(stored(machine(), values))
-    assert np.array_equal(found, widened(narrowed(values)), equal_nan=True)
+    found = widened(stored(machine(), values, type=half.upper()), half)
+    assert np.array_equal(found, widened(narrowed(values, half), half), equal_nan=True)
 
 
-def test_a_store_of_bfloat16_adds_a_residual_of_it_and_rounds_once(machine):
+@pytest.mark.parametrize("half", HALVES)
+def test_a_store_of_a_half_type_adds_a_residual_of_it_and_rounds_once(machine, half):
     matrices, count = machine(), 400
-    values, bias, residual = numbers(count), numbers(count, 1), narrowed(numbers(count, 2))
+    values, bias, residual = numbers(count), numbers(count, 1), narrowed(numbers(count, 2), half)
     matrices.put(D, bias)
     matrices.put(D + 0x4000, residual)
     loads = [load(0x10000, D, (1, count)), load(0x20000, D + 0x4000, (1, count), 2)]
-    flags = ("BIAS_COLUMNS", "RESIDUAL", "BFLOAT16_RESIDUAL")
-    found = stored(matrices, values, *flags, loads=loads, b=0x10000, a=0x20000)
-    assert np.array_equal(found, narrowed(values + bias + widened(residual)))
+    flags = ("BIAS_COLUMNS", "RESIDUAL", f"{half.upper()}_RESIDUAL")
+    found = stored(matrices, values, *flags, loads=loads, b=0x10000, a=0x20000, type=half.upper())
+    assert np.array_equal(found, narrowed(values + bias + widened(residual, half), half))
 
 
 @pytest.mark.parametrize("activation", ["RELU", "ACTIVATION"])
@@ -128,9 +133,9 @@ def test_a_store_scales_its_result_behind_the_activation(machine, activation):
 # --- Machines ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("place", range(len(TYPES)))
 def test_a_type_that_the_array_does_not_multiply_is_refused_there(machine, place):
-    matrices = machine(types=7 ^ 1 << place)
+    matrices = machine(types=15 ^ 1 << place)
     for other, kind in enumerate(TYPES):
         found = matrices.run(matmul(1, 1, 1, b=0x8000, type=kind.upper()))[0]
         assert found == (ERRORS["ERROR_COMMAND"] if other == place else 0)
@@ -147,7 +152,7 @@ def test_a_machine_file_names_its_types_and_their_rates(tmp_path):
     assert product_rates(device.parameters) == {"int8": 4, "bfloat16": 1}
     assert machine.macs_per_cycle == 4 * 256
     (device,) = machine_with(tmp_path).devices_of("compute")
-    assert product_rates(device.parameters) == {"float32": 1, "int8": 1, "bfloat16": 1}
+    assert product_rates(device.parameters) == dict.fromkeys(TYPES, 1)
     assert device.parameters["types"] == DEFAULTS["types"]
 
 
@@ -155,14 +160,15 @@ def test_a_machine_file_names_its_types_and_their_rates(tmp_path):
 def test_types_that_there_are_not_are_one_line(tmp_path, given):
     with pytest.raises(MachineError) as raised:
         machine_with(tmp_path, types=given)
-    known = "it is one or more of 'float32, int8, bfloat16'"
+    known = "it is one or more of 'float32, int8, bfloat16, float16'"
     assert str(raised.value) == f"{tmp_path}/mine.toml: devices.compute.types is {given!r}; {known}"
 
 
 def test_the_bound_of_products_is_the_sum_of_their_types_times(tmp_path):
-    machine = machine_with(tmp_path, int8_rate=4, bfloat16_rate=2)
-    demand = Demand(macs=256 * (10 + 8 + 5), int8_macs=256 * 10, bfloat16_macs=256 * 5)
-    assert roofline(demand, rates(machine)).by["array"] == 13  # 8 + 10 / 4 + 5 / 2
+    machine = machine_with(tmp_path, int8_rate=4, bfloat16_rate=2, float16_rate=2)
+    macs = {"int8_macs": 256 * 10, "bfloat16_macs": 256 * 4, "float16_macs": 256}
+    demand = Demand(macs=256 * (10 + 8 + 5), **macs)
+    assert roofline(demand, rates(machine)).by["array"] == 13  # 8 + 10 / 4 + 4 / 2 + 1 / 2
     lacking = machine_with(tmp_path, int8_rate=4, types="int8")
     assert roofline(demand, rates(lacking)).by["array"] == 3
-    assert rates(machine_with(tmp_path)) == rates(machine) | {"array_int8": 256, "array_bfloat16": 256}
+    assert rates(machine_with(tmp_path)) == rates(machine) | {f"array_{kind}": 256 for kind in TYPES[1:]}

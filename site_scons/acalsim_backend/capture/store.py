@@ -39,8 +39,10 @@ def write_capture(
     index = CaptureFile(
         origin=_origin(file.source, digest.hexdigest()),
         tolerance=max(
-            file.tolerance if quantised is None else file.tolerance_of("int8"),
-            *(file.tolerance_of(half) for half in (narrowed.types if narrowed else ())),
+            [
+                file.tolerance if quantised is None else file.tolerance_of("int8"),
+                *(file.tolerance_of(half) for half in (narrowed.types if narrowed else ())),
+            ]
         ),
         quantised=quantised,
         narrowed=narrowed,

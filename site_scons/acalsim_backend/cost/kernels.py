@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 from ..errors import CostError
-from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
+from ..ir.graph import HALVES, ACALSimIR, ACALSimOp, ACALSimOpType
 from ..ir.shapes import Shape, reduced_dims
 from ..machine.machine import Cpu, Machine
 from . import scalar, vector
@@ -50,19 +50,19 @@ def _row_dims(op: ACALSimOp, shape: Shape) -> tuple[int, ...]:
 
 
 def _products(cpu: Cpu, ir: ACALSimIR, op: ACALSimOp) -> float:
-    is_narrow = ir.tensors[op.inputs[0]].dtype == "bfloat16"
+    dtype = ir.tensors[op.inputs[0]].dtype
     if op.op_type in (T.CONV, T.CONV_INT8):
         times, grids = grids_of(ir, op)
-        if is_narrow:
-            return times * sum(scalar.conv_bf16_cycles(grid, bool(cpu.vlen)) for grid in grids)
+        if dtype in HALVES:
+            return times * sum(scalar.conv_half_cycles(grid, dtype, bool(cpu.vlen)) for grid in grids)
         if op.op_type is T.CONV_INT8:
             return times * sum(scalar.conv_i8_cycles(grid) for grid in grids)
         if cpu.vlen:
             return times * sum(vector.conv_cycles(grid, cpu) for grid in grids)
         return times * sum(scalar.conv_cycles(grid, cpu.latency) for grid in grids)
     product = matmul_of(ir, op)
-    if is_narrow:
-        return scalar.matmul_bf16_cycles(product, bool(cpu.vlen))
+    if dtype in HALVES:
+        return scalar.matmul_half_cycles(product, dtype, bool(cpu.vlen))
     if op.op_type is T.GEMM_INT8:
         return scalar.matmul_i8_cycles(product, bool(cpu.vlen))
     if cpu.vlen:

@@ -24,10 +24,19 @@ INT8_TILES = {(4, 4): 79.6, (4, 1): 19.4, (1, 4): 23, (1, 1): 10}
 INT8_VECTOR_TILES = {(4, 4): 10.9, (4, 1): 1.4, (1, 4): 5.7, (1, 1): 1.6}
 """The same where clang makes vectors along k."""
 INT8_TILE, INT8_VECTOR_RESULT = 33, 30
-BFLOAT16_TILES = {(4, 4): 55, (4, 1): 21.5, (1, 4): 21.5, (1, 1): 9.4}
-BFLOAT16_VECTOR_TILES = {(4, 4): 64.5, (4, 1): 36.5, (1, 4): 36, (1, 1): 15.3}
-"""Of bfloat16: these where the program is compiled for a CPU with vectors, which it does not use here."""
-BFLOAT16_TAP, BFLOAT16_VECTOR_TAP = 3.5, 4.4
+HALF_TILES = {
+    ("bfloat16", False): {(4, 4): 55, (4, 1): 21.5, (1, 4): 21.5, (1, 1): 9.4},
+    ("bfloat16", True): {(4, 4): 64.5, (4, 1): 36.5, (1, 4): 36, (1, 1): 15.3},
+    ("float16", False): {(4, 4): 100.5, (4, 1): 60.5, (1, 4): 59, (1, 1): 26},
+    ("float16", True): {(4, 4): 187.5, (4, 1): 62, (1, 4): 62, (1, 1): 25},
+}
+"""Of half types; and where the program is compiled for a CPU with vectors, which it does not use here."""
+HALF_TAPS = {
+    ("bfloat16", False): 3.5,
+    ("bfloat16", True): 4.4,
+    ("float16", False): 14.9,
+    ("float16", True): 14,
+}
 """Of a convolution's multiply-accumulate."""
 INT8_FULL, INT8_REST, INT8_NARROW = 36.9, (20.3, 5.9), (2.8, 4.15)
 """Of a tap of eight neighbours; (fixed, each) of fewer behind eight, and of rows that are shorter."""
@@ -113,17 +122,17 @@ def matmul_i8_cycles(product: Matmul, has_vectors: bool) -> float:
     return product.batches * total
 
 
-def matmul_bf16_cycles(product: Matmul, has_vectors: bool) -> float:
-    tiles, total = BFLOAT16_VECTOR_TILES if has_vectors else BFLOAT16_TILES, 0.0
+def matmul_half_cycles(product: Matmul, half: str, has_vectors: bool) -> float:
+    tiles, total = HALF_TILES[half, has_vectors], 0.0
     for row_count, rows in ((product.m // 4, 4), (product.m % 4, 1)):
         for count, columns in ((product.n // 4, 4), (product.n % 4, 1)):
             total += row_count * count * (INT8_TILE + product.k * tiles[rows, columns])
     return product.batches * total
 
 
-def conv_bf16_cycles(grid: Grid, has_vectors: bool) -> float:
+def conv_half_cycles(grid: Grid, half: str, has_vectors: bool) -> float:
     taps = grid.channels_out * grid.rows * grid.columns * grid.channels_in * grid.taps
-    return taps * (BFLOAT16_VECTOR_TAP if has_vectors else BFLOAT16_TAP)
+    return taps * HALF_TAPS[half, has_vectors]
 
 
 def conv_i8_cycles(grid: Grid) -> float:
