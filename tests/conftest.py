@@ -112,7 +112,7 @@ def update_golden(request):
     return request.config.getoption("--update-golden")
 
 
-SMALL_MODELS = ("bmm", "chained_matmul", "matmul", "mlp")
+SMALL_MODELS = ("bmm", "chained_matmul", "matmul", "mlp", "tokens")
 
 
 def unwanted(folder, names):
