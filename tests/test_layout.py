@@ -14,7 +14,7 @@ PACKAGE = ROOT / "site_scons/acalsim_backend"
 FLOORS = (
     ("errors", "device"),
     ("files", "paths", "alignment", "cli", "processes", "toml"),
-    ("doors", "watch", "arena", "mapped"),
+    ("doors", "watch", "arena", "mapped", "halves"),
     ("ir",),
     ("machine",),
     ("cost",),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import doors
 from .capture.builder import array_of
-from .capture.complex import as_real
+from .capture.complex.rewrite import as_real
 from .capture.lower import ACALSimCompiler
 from .capture.model_file import DEFAULT_TOLERANCE
 from .capture.narrow import narrow

@@ -16,7 +16,7 @@ from ..ir.expressions import INTEGERS
 from ..ir.graph import HALVES, ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.row import Row
-from .complex import as_real
+from .complex.rewrite import as_real
 from .reasons import reason
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
 from .sources import Sources

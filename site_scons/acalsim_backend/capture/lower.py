@@ -15,7 +15,7 @@ from ..ir.ops import ATEN
 from ..ir.row import Row
 from ..ir.verify import verify
 from .builder import Builder, bytes_of, call_of, is_empty, is_number, shape_of, target_name
-from .complex import REFUSED, as_real, without_complex
+from .complex.rewrite import REFUSED, as_real, without_complex
 from .fold import fold_affine
 from .masks import read_masks
 from .rewrites import REWRITTEN

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
 from .builder import Builder, array_of
-from .complex import as_real, without_complex
+from .complex.rewrite import as_real, without_complex
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+MOST_BY_ELEMENTS = 4
+"""Rows of blocks that are multiplied element by element."""
+
 
 def linalg_solve_triangular(a, b, *, upper, left=True, unitriangular=False):
     """The x of a x = b, or of x a = b; a [..., n, n], b [..., n, m] or [..., m, n]."""
@@ -48,7 +51,16 @@ def _inverse(a, unitriangular):
         tiles = a.reshape(*batch, pairs, 2 * width, pairs, 2 * width).diagonal(0, -4, -2).movedim(-1, -3)
         below, blocks = tiles[..., width:, :width], blocks.unflatten(-3, (pairs, 2))
         first, second = blocks[..., 0, :, :], blocks[..., 1, :, :]
-        corner = -torch.matmul(torch.matmul(second, below), first)
+        corner = -_product(_product(second, below), first)
         upper = torch.cat([first, torch.zeros_like(first)], -1)
         blocks = torch.cat([upper, torch.cat([corner, second], -1)], -2)
     return blocks.squeeze(-3)[..., :size, :size]
+
+
+def _product(one, other):
+    """A product of many small matrices is one of their elements: an array would take most of its time to begin."""
+    import torch
+
+    if one.shape[-1] <= MOST_BY_ELEMENTS:
+        return (one.unsqueeze(-1) * other.unsqueeze(-3)).sum(-2)
+    return torch.matmul(one, other)

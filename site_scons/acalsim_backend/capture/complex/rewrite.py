@@ -2,25 +2,26 @@
 """Complex tensors as real ones: a graph with complex64 tensors in, one without any out.
 
 A complex tensor of shape [...] becomes a float32 tensor of shape [..., 2], its real and imaginary parts, as
-torch.view_as_real has it; a `Pair` while ops are rewritten. `PAIRED` and
-`FOURIER` say for each ATen overload what computes its results from Pairs. Each is traced on its own, and the ops that it consists of take the
+torch.view_as_real has it; a `Pair` while ops are rewritten. `PAIRED`
+says for each ATen overload what computes its results from Pairs. Each is traced on its own, and the ops that it consists of take the
 place of the call in the graph.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from .decompositions.table import decompositions
-from .fourier import FOURIER
-from .pairs import PAIRED, Pair
+from ..decompositions.table import decompositions
+from .pair import Pair
+from .table import PAIRED
 
 if TYPE_CHECKING:
     import torch
     from torch import fx
 
-_FUNCTIONS = {**PAIRED, **FOURIER}
 REFUSED = "complex"
 """In a node's meta: it is a call of complex tensors that nothing computes."""
 
@@ -70,8 +71,6 @@ class _Rewriting:
         return self.graph.node_copy(node, lambda each: self.values[each])
 
     def _rewritten(self, node: fx.Node) -> Any:
-        import operator
-
         if node.op == "output":
             return self._copied(node)
         if node.op in ("placeholder", "get_attr"):
@@ -82,7 +81,7 @@ class _Rewriting:
             return copy
         if node.target is operator.getitem and isinstance(self.values[node.all_input_nodes[0]], tuple):
             return self.values[node.all_input_nodes[0]][node.args[1]]
-        function = _FUNCTIONS.get(str(node.target))
+        function = PAIRED.get(str(node.target))
         made = function and self._traced(node, function)
         if made is not None:
             return made
@@ -167,8 +166,6 @@ def _pair_like(value: torch.Tensor) -> Pair:
 
 
 def _fake_mode_of(node: fx.Node) -> Any:
-    from contextlib import nullcontext
-
     values = (each.meta.get("val") for each in (node, *node.all_input_nodes))
     modes = [value.fake_mode for value in values if hasattr(value, "fake_mode")]
     return modes[0] if modes else nullcontext()

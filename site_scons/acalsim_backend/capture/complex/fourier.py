@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fourier transforms of complex tensors as pairs (complex.py), by products with constant matrices of sines and cosines."""
+"""Fourier transforms of complex tensors as pairs, by products with constant matrices of sines and cosines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .pairs import Pair, pair_of
+from .pair import Pair, pair_of
 
 if TYPE_CHECKING:
     import torch
@@ -53,14 +53,6 @@ def complex_to_real(x: Pair, dim: Sequence[int], normalization: int, last_dim_si
         whole = Pair(_joined(rows, Pair.of(mirrored[..., 0], -mirrored[..., 1])))
         found = _transformed(whole, 1, scale).real
     return found.movedim(-1, last)
-
-
-FOURIER: Mapping[str, Callable[..., Any]] = {
-    "aten._fft_r2c.default": real_to_complex,
-    "aten._fft_c2c.default": complex_to_complex,
-    "aten._fft_c2r.default": complex_to_real,
-}
-"""By ATen overload, as pairs.PAIRED."""
 
 
 def _scale(normalization: int, count: int) -> float:
