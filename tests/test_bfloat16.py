@@ -138,6 +138,19 @@ def test_a_product_of_what_is_widened_first_multiplies_bfloat16_and_stays_float3
     assert not any(op.inputs == product.outputs for op in ir.ops if op.op_type is T.CAST)
 
 
+def test_what_an_op_reads_twice_is_widened_or_moved_once(tmp_path):
+    def squares(x):
+        part, view = x[:, 0], (x * 0.5).view(2, 6, 8)
+        return part * part, view @ view.mT, view.view(6, 4, 4) @ view.view(6, 4, 4)
+
+    x = torch.randn(4, 3, 8)
+    captured = captured_narrow(squares, (x,))
+    for found, exact in zip(
+        Library(tmp_path, {"graph": captured}).run("graph"), captured.references, strict=True
+    ):
+        assert relative_error(found, exact) < 0.01
+
+
 def test_an_output_is_not_rounded_on_its_way():
     x, w = torch.randn(5, 4), torch.randn(4, 6)
     ir = captured_narrow(lambda x, w: (x @ w).T.unsqueeze(0), (x, w)).ir

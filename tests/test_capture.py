@@ -150,6 +150,11 @@ def test_a_weight_used_twice_is_one_parameter(capturing):
     assert len(capturing(text=text).ir.params) == 1
 
 
+def test_a_border_of_no_width_is_no_op(capturing):
+    result = capturing("return nn.functional.pad(torch.relu(x), (0, 0, 0, 0))")
+    assert [op.op_type.name for op in result.ir.ops] == ["RELU"]
+
+
 def test_expressions_of_constants_are_computed_now(capturing):
     result = capturing("a, b = self.w.t().split(2); return x + torch.arange(4) * 2.0 + (a - b).exp().sum()")
     assert [op.op_type.name for op in result.ir.ops] == ["ADD", "ADD"]

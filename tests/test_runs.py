@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from acalsim_backend.alignment import ALIGNMENT
 from acalsim_backend.codegen.generator import timer_for
 from acalsim_backend.machine.file import load_machine
 from acalsim_backend.pipeline import run_graph
@@ -25,14 +26,16 @@ def perceptron(x, w, b, v):
 WEIGHTS = (f(24, 32), f(48, 32), f(48), f(48, 16))
 
 
-def without_lanes(machine):
+def with_parameters(machine, **parameters):
     devices = tuple(
-        replace(each, parameters={**each.parameters, "lanes": 0, "special_lanes": 0})
-        if each.model == "compute"
-        else each
+        replace(each, parameters={**each.parameters, **parameters}) if each.model == "compute" else each
         for each in machine.devices
     )
     return replace(machine, devices=devices)
+
+
+def without_lanes(machine):
+    return with_parameters(machine, lanes=0, special_lanes=0)
 
 
 def planned(function, inputs, change=lambda machine: machine):
@@ -47,6 +50,16 @@ def commands_of(plan):
 def test_all_that_follows_each_other_on_a_device_is_one_program():
     plan = planned(perceptron, WEIGHTS)
     assert [len(run.kernels) for run in plan.runs] == [len(plan.kernels)]
+
+
+def test_memories_of_any_size_are_used_as_far_as_blocks_lie_in_them():
+    plan = planned(
+        perceptron,
+        WEIGHTS,
+        lambda machine: with_parameters(machine, scratchpad_bytes=20001, accumulator_bytes=1786),
+    )
+    (run,) = plan.runs
+    assert run.homes and not any(address % ALIGNMENT for address in run.homes.values())
 
 
 def test_what_lives_within_a_run_takes_no_ram():
@@ -75,7 +88,7 @@ def test_a_parameter_that_several_kernels_read_is_loaded_once():
 def test_what_the_cpu_reads_lies_in_ram():
     plan = planned(lambda x: x.exp().cumsum(1).exp(), (f(8, 8),))
     assert len(plan.runs) == 2
-    assert not plan.homes
+    assert not any(run.homes for run in plan.runs)
 
 
 def test_a_function_behind_a_product_is_computed_as_it_is_stored():

@@ -38,7 +38,7 @@ from .schedule.passes import make_plan
 from .schedule.plan import Plan
 from .schedule.plan_file import PlanFile
 from .schedule.plan_rows import plan_file
-from .simulate.run import simulate
+from .simulate.run import DEFAULT_TIMEOUT_S, simulate
 from .simulate.run_file import RunFile
 from .simulate.span_file import parse_spans
 
@@ -90,8 +90,12 @@ def run_program(
     references: Sequence[Array],
     engine: str = "embedded",
     tolerance: float = DEFAULT_TOLERANCE,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> tuple[list[Array], Report]:
-    """Simulate a built program with `inputs`; its ELF stays as it is. Returns outputs and report."""
+    """Simulate a built program with `inputs`; its ELF stays as it is. Returns outputs and report.
+
+    Raises SimulateError where it has not ended after `timeout_s` seconds.
+    """
     machine, plan = program.machine, program.plan
     block = placed_inputs(plan, [array.tobytes() for array in inputs])
     run = simulate(
@@ -100,6 +104,7 @@ def run_program(
         engine,
         host_tools(),
         block or None,
+        timeout_s,
         engine_options=serve_options(machine),
         spans=machine.energy is not None,
     )

@@ -122,14 +122,20 @@ class _Freer:
             if (own := factor_of(op)) is not None:
                 number *= own
                 continue
-            moved = self._named(op.outputs[0], product, number)
-            self.moved[moved] = half
-            ops.append(replace(op, name=f"{op.name}_for_{product.name}", inputs=(name,), outputs=(moved,)))
+            moved = _name_for(op.outputs[0], product)
+            if moved not in self.moved:  # as the other factor comes to it
+                self.moved[self._named(op.outputs[0], product, number)] = half
+                own_name = f"{op.name}_for_{product.name}"
+                ops.append(replace(op, name=own_name, inputs=(name,), outputs=(moved,)))
             name = moved
         return ops, name
 
     def _named(self, name: str, product: ACALSimOp, number: float) -> str:
         """A new tensor that holds the values of another, divided by a number."""
-        desc = replace(self.ir.tensors[name], name=f"{name}_of_{product.name}", is_output=False)
+        desc = replace(self.ir.tensors[name], name=_name_for(name, product), is_output=False)
         self.of[desc.name] = (name, number)
         return self.ir.add_tensor(desc).name
+
+
+def _name_for(name: str, product: ACALSimOp) -> str:
+    return f"{name}_of_{product.name}"

@@ -266,7 +266,9 @@ def _tags(node: fx.Node) -> Sequence[Any]:
 
 
 def _changes_nothing(node: fx.Node, row: Row) -> bool:
-    """A copy, or a view or an expansion to the same shape."""
+    """A copy, a view or an expansion to the same shape, or a border of no width."""
+    if row.type is T.PAD and not any(node.args[1]):  # type: ignore[arg-type]
+        return True
     source: Any = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
     if row.type not in (T.VIEW, T.COPY, T.EXPAND, T.CAST) or not hasattr(source, "shape"):
         return False

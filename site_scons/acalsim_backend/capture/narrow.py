@@ -74,8 +74,9 @@ class _Narrower:
                 continue
             half = self._multiplies(op)
             factors = tuple(self._narrow(name, half) for name in op.inputs[:2]) if half else ()
-            wide = (self._wide(name, op) for name in op.inputs[len(factors) :])
-            self._append(replace(op, inputs=(*factors, *wide)))
+            rest = op.inputs[len(factors) :]
+            wide = {name: self._wide(name, op) for name in dict.fromkeys(rest)}
+            self._append(replace(op, inputs=(*factors, *(wide[name] for name in rest))))
         return self.ops
 
     def _append(self, op: ACALSimOp) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..alignment import ALIGNMENT
 from ..cost.kernels import kernel_cycles
 from ..errors import PlanError, UnfitError
 from ..ir.graph import ACALSimIR, ACALSimOp
@@ -81,6 +82,13 @@ class Offloaded:
         return ",".join(device.name for device, _ in self.lists)
 
 
+def _in_blocks(device: Device) -> Device:
+    """The device with as much of its memories as blocks can take, which begin at multiples of ALIGNMENT."""
+    given = device.parameters
+    sizes = {name: given[name] // ALIGNMENT * ALIGNMENT for name in ("scratchpad_bytes", "accumulator_bytes")}
+    return device if sizes.items() <= given.items() else replace(device, parameters={**given, **sizes})
+
+
 class Target:
     """A machine's compute devices. What goes there at all is decided by the first one's cycles.
 
@@ -96,7 +104,7 @@ class Target:
         devices: Team | None = None,
     ):
         self.machine, self.choices = machine, choices or {}
-        self.devices = machine.devices_of("compute") if devices is None else devices
+        self.devices = tuple(map(_in_blocks, machine.devices_of("compute") if devices is None else devices))
         if self.devices and timer is None:
             raise PlanError(f"machine '{machine.name}' has a compute device; planning for it takes a timer")
         self._timer = timer

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -77,12 +77,15 @@ def _on_device(plan: Plan, kernels: Sequence[Kernel]) -> int:
     lists = [plan.offloaded[kernel.name].lists for kernel in kernels]
     if plan.target.makes_runs:
         lists = [((lists[0][0][0], tuple(each for ((_, commands),) in lists for each in commands)),)]
-    return sum(_of_lists(plan, each) for each in lists)
+    kept = {name: address for each in kernels for name, address in plan.homes_of(each.name).items()}
+    return sum(_of_lists(plan, each, kept) for each in lists)
 
 
-def _of_lists(plan: Plan, lists: Sequence[tuple[Device, tuple[Command, ...]]]) -> int:
+def _of_lists(
+    plan: Plan, lists: Sequence[tuple[Device, tuple[Command, ...]]], kept: Mapping[str, int]
+) -> int:
     places = spread(plan.storages, plan.target.machine.ram.origin)
-    homes = {name: at_home(lists[0][0].base, address) for name, address in plan.homes.items()}
+    homes = {name: at_home(lists[0][0].base, address) for name, address in kept.items()}
 
     def text(command: Command) -> bytes:
         is_home = command.dram is not None and not command.dram.in_ram

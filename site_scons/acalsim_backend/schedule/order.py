@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..alignment import aligned
@@ -12,6 +13,7 @@ from ..offload.decide import Offloaded
 from ..offload.order import Ordered, Place, ordered
 from ..offload.places import at_home
 from ..offload.run import Run
+from ..offload.vector.transfer import Homes
 from .memory import CODE_RESERVE_BYTES
 from .plan import Plan
 
@@ -23,10 +25,11 @@ BEFORE = ".weights", ".inputs", ".buffers", ".outputs"
 
 def order(plan: Plan) -> Plan:
     """Adds the commands of each run, and the cycles that the devices' model foretells for each kernel."""
-    place = _places(plan)
+    starts = _starts(plan)
+    place = _places(plan, starts, {})
     runs, offloaded = [], {name: _timed(plan, each, place) for name, each in plan.offloaded.items()}
     for run in plan.runs:
-        found = _ordered(plan, run, place)
+        found = _ordered(plan, run, _places(plan, starts, run.homes))
         runs.append(replace(run, commands=found.commands))
         for number, name in enumerate(run.kernels, 1):
             cycles = found.by_op.get(number, 0) + (found.by_op.get(0, 0) if number == 1 else 0)
@@ -48,9 +51,9 @@ def _timed(plan: Plan, offloaded: Offloaded, place: Place) -> Offloaded:
     return replace(offloaded, cycles=plan.target.timer.cycles(devices, lists))
 
 
-def _places(plan: Plan) -> Place:
-    """Of each address of a command, where in RAM or in its device's scratchpad it about is."""
-    starts, homes, origin = _starts(plan), plan.homes, plan.target.machine.ram.origin
+def _places(plan: Plan, starts: Mapping[str, int], homes: Homes) -> Place:
+    """Of each address of a command, where in RAM it about is, or in the scratchpad of a device that keeps `homes`."""
+    origin = plan.target.machine.ram.origin
 
     def place(address: Address) -> int:
         if address.storage in homes and not address.in_ram:

@@ -104,17 +104,12 @@ class Plan:
         return {name: matrix for each in self.offloaded.values() for name, matrix in each.packed.items()}
 
     @property
-    def homes(self) -> Mapping[str, int]:
-        """Storages that lie in the scratchpad, with their addresses there."""
-        return {name: address for run in self.runs for name, address in run.homes.items()}
-
-    @property
     def only_homes(self) -> set[str]:
         """Storages that lie in the scratchpad and nowhere else."""
         return {name for run in self.runs for name in run.homes.keys() - run.kept - {*self.ir.params}}
 
     def homes_of(self, kernel: str) -> Mapping[str, int]:
-        """Those of the run that a kernel belongs to."""
+        """Storages that lie in the scratchpad during the run that a kernel belongs to, with their addresses there."""
         return next((run.homes for run in self.runs if kernel in run.kernels), {})
 
     def uses(self) -> list[tuple[set[str], set[str]]]:
