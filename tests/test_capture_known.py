@@ -37,6 +37,12 @@ def assigned(self, x):
     return y
 
 
+def written_before(self, x):
+    y = x.clone()
+    y.mul_(3)
+    return y[:, self.mask] * 2
+
+
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(1))
 KNOWN = {
     "columns": lambda self, x: x[:, self.mask] * 2,
@@ -44,6 +50,7 @@ KNOWN = {
     "a mask that is computed": lambda self, x: x[:, ~self.mask | (self.counts.sum() > 9)] * 2,
     "and other indices": lambda self, x: x[self.counts.clamp(max=1)[:, None], self.mask] * 2,
     "nothing": lambda self, x: torch.cat([x[:, self.none], x * 2], 1),
+    "of what is written to": written_before,
     "assigned": assigned,
     "assigned what is read": lambda self, x: torch.ops.aten.index_put(
         x, (None, self.mask), x[:, self.mask] * 2

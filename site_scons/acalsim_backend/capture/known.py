@@ -69,7 +69,6 @@ def with_known_shapes(gm: fx.GraphModule, values: Sequence[torch.Tensor]) -> fx.
             _settle(plain.graph, node, known)
     for node in plain.graph.nodes:
         node.meta.pop("unbacked_bindings", None)
-    plain.graph.eliminate_dead_code()
     plain.recompile()
     return plain
 
@@ -104,9 +103,9 @@ def _settle(graph: fx.Graph, node: fx.Node, known: Known) -> None:
         return
     if (value := known.of(node)) is not UNKNOWN:
         if isinstance(value, bool | int | float):
-            node.replace_all_uses_with(value)  # type: ignore[arg-type]
+            _replace(graph, node, value)
         elif hasattr(value, "tolist"):
-            node.replace_all_uses_with(_constant(graph, node, value))
+            _replace(graph, node, _constant(graph, node, value))
     elif _name(node) in _SETTLED:
         _SETTLED[_name(node)](graph, node, known)
 
@@ -137,7 +136,7 @@ def _settle_selection(graph: fx.Graph, node: fx.Node, known: Known) -> None:
         constants = tuple(_constant(graph, node, each) for each in places)
         with graph.inserting_before(node):
             wide = graph.call_method("expand", (x, tuple(shape)))
-            node.replace_all_uses_with(graph.call_function(operator.getitem, (wide, constants)))
+            _replace(graph, node, graph.call_function(operator.getitem, (wide, constants)))
 
 
 def _settle_repetition(graph: fx.Graph, node: fx.Node, known: Known) -> None:
@@ -151,7 +150,7 @@ def _settle_repetition(graph: fx.Graph, node: fx.Node, known: Known) -> None:
         places = _constant(graph, node, torch.repeat_interleave(value.expand(size)))
         with graph.inserting_before(node):
             whole = graph.call_method("flatten", (x,)) if dim is None else x
-            node.replace_all_uses_with(graph.call_method("index_select", (whole, dim or 0, places)))
+            _replace(graph, node, graph.call_method("index_select", (whole, dim or 0, places)))
 
 
 _SETTLED = {
@@ -160,6 +159,11 @@ _SETTLED = {
     "repeat_interleave": _settle_repetition,
 }
 """By the name of what is called."""
+
+
+def _replace(graph: fx.Graph, node: fx.Node, value: Any) -> None:
+    node.replace_all_uses_with(value)
+    graph.erase_node(node)
 
 
 def _constant(graph: fx.Graph, node: fx.Node, value: torch.Tensor) -> fx.Node:
