@@ -28,7 +28,7 @@ PASSES: Mapping[str, int] = MappingProxyType(
 SPECIAL = frozenset((
     "EXP", "EXP2", "EXPM1", "LOG", "LOG1P", "LOG2", "LOG10", "SIN", "COS", "TAN", "ASIN", "ACOS",
     "ATAN", "ATAN2", "SINH", "COSH", "TANH", "ASINH", "ACOSH", "ATANH", "ERF", "ERFC", "SIGMOID",
-    "SILU", "GELU", "ELU", "SOFTMAX", "LOG_SOFTMAX",
+    "SILU", "GELU", "ELU", "SOFTMAX", "LOG_SOFTMAX", "LOGCUMSUMEXP",
 ))  # fmt: skip
 """Types of ops whose every element takes a function like exp, by name; see is_special, too."""
 
