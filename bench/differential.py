@@ -10,6 +10,7 @@ passed and were refused for what reasons. The exit status is 1 where there is a 
 """
 
 import argparse
+import os
 import sys
 import time
 import warnings
@@ -35,9 +36,11 @@ class Counts:
 
     def line(self):
         hours = (time.monotonic() - self.started) / 3600
+        cpu = sum(os.times()[:4]) / 3600
         stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in self.times.items())
         return (
-            f"{self.graphs:,} graphs in {60 * hours:.1f} min ({self.graphs / hours:,.0f} an hour), {self.passed:,} passed, "
+            f"{self.graphs:,} graphs in {60 * hours:.1f} min and {cpu:.2f} CPU hours ({self.graphs / cpu:,.0f} an hour), "
+            f"{self.passed:,} passed, "
             f"{sum(self.refused.values())} refused, {self.findings} findings, {self.since:,} graphs since the last; {stages}"
         )
 

@@ -100,6 +100,18 @@ def test_blocks_lie_within_the_memories_and_not_on_each_other(small):
         )
 
 
+def test_tilings_of_tiny_memories_fit_them(small, tmp_path):
+    torch.manual_seed(0)
+    product = anonymous(product_of(small.target, *CASES["residual"]))
+    seen = 0
+    for size in range(256, 1024, 64):
+        machine = machine_with(tmp_path, scratchpad_bytes=size)
+        for tiling in Search(product, machine, machine.device("compute")).best(32):
+            assert layout(product, tiling).scratchpad_bytes <= size
+            seen += 1
+    assert seen
+
+
 def test_parts_cut_evenly():
     assert parts(10) == [10, 5, 4, 3, 2, 1]
     assert parts(100, 16)[:3] == [100, 64, 48]

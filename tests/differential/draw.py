@@ -25,8 +25,9 @@ class Rejected(Exception):
 
 
 class Draw:
-    def __init__(self, generator: random.Random, sharp: bool):
-        self.random, self.sharp = generator, sharp
+    def __init__(self, generator: random.Random, precision: str):
+        self.random, self.precision = generator, precision
+        self.sharp = precision == "float32"
         """Whether there may be steps of floats that are not continuous, such as comparisons."""
         self.graph = Graph()
         self.values, self.self = {}, nn.Module()

@@ -23,7 +23,7 @@ def random_graph(seed, case, precision="float32"):
     """A graph and, for each of its outputs, how far roundings of the precision may bring it from float32."""
     generator = random.Random(f"{seed} {case}")
     while True:
-        graph = _drawn(generator, sharp=precision == "float32")
+        graph = _drawn(generator, precision)
         allowed = allowed_errors(graph, precision)
         outputs = [name for name in graph.outputs if name in allowed]
         if outputs:
@@ -31,8 +31,8 @@ def random_graph(seed, case, precision="float32"):
             return graph, [allowed[name] for name in graph.outputs]
 
 
-def _drawn(generator, sharp):
-    draw = Draw(generator, sharp)
+def _drawn(generator, precision):
+    draw = Draw(generator, precision)
     length = round(3 * 10 ** generator.random())
     while len(draw.graph.steps) < length:
         step = generator.choices(list(STEPS), STEPS.values())[0]
@@ -45,14 +45,13 @@ def _drawn(generator, sharp):
     graph = draw.graph
     names = [name for name in draw.floats() if name in graph.steps]
     if not names:
-        return _drawn(generator, sharp)
+        return _drawn(generator, precision)
     read = {name for code in graph.steps.values() for name in draw.graph.names(code)}
-    ends = [name for name in names if name not in read]
-    generator.shuffle(ends)
-    outputs = ends[:MOST_OUTPUTS] or names[-1:]
+    ends = [name for name in names if name not in read] or names[-1:]
+    ends.sort(key=lambda name: -len(replace(graph, outputs=(name,)).needed().steps))
     if generator.random() < 0.3:
-        outputs = list(dict.fromkeys([*outputs[:3], generator.choice(names)]))
-    return replace(graph, outputs=tuple(outputs)).needed()
+        ends.insert(1, generator.choice(names))
+    return replace(graph, outputs=tuple(dict.fromkeys(ends[:MOST_OUTPUTS]))).needed()
 
 
 def allowed_errors(graph, precision):
@@ -61,7 +60,7 @@ def allowed_errors(graph, precision):
     module, inputs = module_of(graph)
     exact, wide = module_of(graph, torch.float64)
     with torch.no_grad():
-        found, wanted = module(*inputs), exact.double()(*(_wide(each) for each in wide))
+        found, wanted = module(*inputs), _in_float64(exact, wide)
         rounded = found
         if precision != "float32":
             with ROUNDINGS[precision]():
@@ -74,6 +73,15 @@ def allowed_errors(graph, precision):
             if error <= VAGUE:
                 allowed[name] = max(LEAST[precision], 4 * error)
     return allowed
+
+
+def _in_float64(module, inputs):
+    """Also what a number alone makes a tensor of."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return module.double()(*(_wide(each) for each in inputs))
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def _wide(tensor):

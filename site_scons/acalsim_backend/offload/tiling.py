@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..alignment import ALIGNMENT
+from ..alignment import ALIGNMENT, aligned
 from ..machine.machine import Device, Machine
 from ..machine.models import product_rates
 from .layout import block_bytes, pooled_size, vector_bytes
@@ -221,7 +221,7 @@ class Search:
             vector_bytes(product)
             + table["a_slots"] * (a_bytes + ALIGNMENT)
             + table["b_slots"] * (b_bytes + ALIGNMENT)
-            + 2 * residual_bytes
+            + 2 * aligned(residual_bytes)
         )
         a_loads = np.where(table["a_slots"] >= np.where(table["n_outer"], nm, 1) * nk, nm * nk, nm * nn * nk)
         b_loads = np.where(table["b_slots"] >= np.where(table["n_outer"], 1, nn) * nk, nn * nk, nm * nn * nk)

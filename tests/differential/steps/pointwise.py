@@ -110,6 +110,27 @@ def cast(d):
     return d.add(f"{scaled}.to({d.one('torch.int64', 'torch.int32', 'torch.int8')}).float() / 4")
 
 
+def halves(d):
+    """A few steps in 16 bits, of a graph in which all is rounded to as many."""
+    if d.precision != "bfloat16":
+        raise Rejected("exact")
+    x = d.float(1, 2, 3)
+    features, kind = d.of(x).shape[-1], "bfloat16"
+    y = d.add(f"{x}.to(torch.{kind})")
+    for _ in range(d.random.randint(1, 2)):
+        weight = d.parameter(d.size(40), features, scale=features**-0.5)
+        y = d.add(
+            d.one(
+                f"torch.tanh({y})",
+                f"{y} * 0.5 + {y}",
+                f"F.linear({y}, {weight}.to(torch.{kind}))[..., :{features}]",
+            )
+        )
+        if d.of(y).shape[-1] != features:
+            break
+    return d.add(f"{y}.float()")
+
+
 def residual(d):
     """A value beside what a few steps make of it."""
     x = d.float()
