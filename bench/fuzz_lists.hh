@@ -17,8 +17,7 @@ namespace {
 
 constexpr std::uint64_t kRamBytes = 0x20000, kListBytes = 0x2000, kPeerBase = 0x10400000;
 constexpr int kListsOfARound = 32, kMostCommands = 10;
-constexpr std::uint16_t kProductTypes[] = {TYPE_FLOAT32, TYPE_INT8, TYPE_BFLOAT16,
-                                        TYPE_FLOAT16};
+constexpr std::uint16_t kProductTypes[] = {TYPE_FLOAT32, TYPE_INT8, TYPE_BFLOAT16, TYPE_FLOAT16};
 constexpr int kTries = 20;                    // until a command is legal
 constexpr std::uint64_t kMostWork = 1 << 15;  // multiplications or elements of a command
 
@@ -60,8 +59,7 @@ struct Sizes {
 Parameters parameters(Random& random, Sizes& sizes) {
     const std::uint64_t lanes[] = {0, 1, 3, 8, 16}, memories[] = {64, 0x1000, 0x8000, 0x8000};
     sizes = {random.of(memories), random.of(memories), random.of(lanes),
-             1u << TYPE_FLOAT32 | 1u << TYPE_INT8 | 1u << TYPE_BFLOAT16 |
-                 1u << TYPE_FLOAT16};
+             1u << TYPE_FLOAT32 | 1u << TYPE_INT8 | 1u << TYPE_BFLOAT16 | 1u << TYPE_FLOAT16};
     if (random.once_in(4)) sizes.types = 1u << TYPE_INT8;
     Parameters all;
 #define ROW(name, otherwise, text) all[#name] = otherwise;
@@ -71,7 +69,8 @@ Parameters parameters(Random& random, Sizes& sizes) {
     for (const char* key : {"load_queue_depth", "compute_queue_depth", "store_queue_depth",
                             "vector_queue_depth", "scratchpad_bytes_per_cycle"})
         all[key] = random.between(1, 8);
-    for (const char* key : {"int8_rate", "bfloat16_rate", "float16_rate"}) all[key] = random.between(1, 4);
+    for (const char* key : {"int8_rate", "bfloat16_rate", "float16_rate"})
+        all[key] = random.between(1, 4);
     all["types"] = 0;
     for (std::uint32_t place = 0; place < std::size(kProductTypes); ++place)
         if (sizes.types >> kProductTypes[place] & 1) all["types"] |= 1u << place;

@@ -38,7 +38,8 @@ INLINE double divide_floor_f64(double a, double b) {
 
 INLINE double divide_trunc_f64(double a, double b) { return trunc(a / b); }
 
-/* As whole_of and whole_i32_of: towards zero, and of NaN and what does not fit the lowest number. */
+/* As whole_of and whole_i32_of: towards zero, and of NaN and what does not fit the lowest number.
+ */
 INLINE int64_t whole_of_f64(double x) {
 #ifdef __riscv
     int64_t result;

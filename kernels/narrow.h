@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Matrix products and convolutions of elements narrower than their sums, one set of functions for
- * each NAME. Who includes this defines NAME, ELEMENT, SUM and MULTIPLY_ADD(a, b, sum), which is of
- * two ELEMENTs and a SUM. Sums go from the first k to the last and are handed on as float32.
- * Without a NAME there are only the sizes.
+ * Matrix products and convolutions of other elements than float32, one set of functions for each
+ * NAME. Who includes this defines NAME, ELEMENT, SUM and MULTIPLY_ADD(a, b, sum), which is of two
+ * ELEMENTs and a SUM. Sums go from the first k to the last and are handed on as RESULT, which is
+ * float32 unless it is defined. Without a NAME there are only the sizes.
  */
 #include <stdint.h>
 
@@ -29,10 +29,19 @@ struct matmul_narrow {
 #endif
 
 #ifdef NAME
+#ifndef RESULT
+#define RESULT float
+#endif
+
+/* As matmul_end and conv_end. */
+typedef void NARROW(matmul_end)(const void *context, long batch, long row, long column, int count,
+                                const RESULT *sums);
+typedef void NARROW(conv_end)(const void *context, long image, long channel, long row, long column,
+                              long step, int count, const RESULT *sums);
 
 INLINE void NARROW(matmul_tile)(const ELEMENT *a, const ELEMENT *b, struct matmul_narrow p,
                                 int rows, int columns, long batch, long row, long column,
-                                matmul_end *end, const void *context) {
+                                NARROW(matmul_end) * end, const void *context) {
     SUM sums[NARROW_ROWS][NARROW_COLUMNS] = {{0}};
     for (long step = 0; step < p.k; step++, a += p.a_step, b += p.b_step) {
         UNROLL_FULLY(NARROW_ROWS)
@@ -41,14 +50,14 @@ INLINE void NARROW(matmul_tile)(const ELEMENT *a, const ELEMENT *b, struct matmu
             sums[i][j] = MULTIPLY_ADD(a[i * p.a_row], b[j * p.b_column], sums[i][j]);
     }
     for (int i = 0; i < rows; i++) {
-        float values[NARROW_COLUMNS];
-        for (int j = 0; j < columns; j++) values[j] = (float)sums[i][j];
+        RESULT values[NARROW_COLUMNS];
+        for (int j = 0; j < columns; j++) values[j] = (RESULT)sums[i][j];
         end(context, batch, row + i, column, columns, values);
     }
 }
 
 INLINE void NARROW(matmul_rows)(const ELEMENT *a, const ELEMENT *b, struct matmul_narrow p,
-                                int rows, long n, long batch, long row, matmul_end *end,
+                                int rows, long n, long batch, long row, NARROW(matmul_end) * end,
                                 const void *context) {
     long column = 0;
     for (; column + NARROW_COLUMNS <= n; column += NARROW_COLUMNS) {
@@ -64,7 +73,7 @@ INLINE void NARROW(matmul_rows)(const ELEMENT *a, const ELEMENT *b, struct matmu
 /* As matmul_f32. */
 INLINE void NARROW(matmul)(const ELEMENT *a, long a_batch, long a_row, long a_step,
                            const ELEMENT *b, long b_batch, long b_step, long b_column, long batches,
-                           long m, long n, long k, matmul_end *end, const void *context) {
+                           long m, long n, long k, NARROW(matmul_end) * end, const void *context) {
     const struct matmul_narrow p = {
         .a_row = a_row, .a_step = a_step, .b_step = b_step, .b_column = b_column, .k = k};
     for (long batch = 0; batch < batches; batch++) {
@@ -99,7 +108,8 @@ INLINE void NARROW(conv_pixels)(const ELEMENT *x, long x_channel, long x_row, co
 
 /* As conv2d_f32. */
 INLINE void NARROW(conv2d)(const ELEMENT *x, long x_image, long x_channel, long x_row,
-                           const ELEMENT *w, struct conv c, conv_end *end, const void *context) {
+                           const ELEMENT *w, struct conv c, NARROW(conv_end) * end,
+                           const void *context) {
     const long out = c.channels_in * c.kernel_rows * c.kernel_columns;
     for (long image = 0; image < c.images; image++)
         for (long channel = 0; channel < c.groups * c.channels_out; channel++)
@@ -112,7 +122,7 @@ INLINE void NARROW(conv2d)(const ELEMENT *x, long x_image, long x_channel, long 
                     const int count = left < NARROW_PIXELS ? (int)left : NARROW_PIXELS;
                     const ELEMENT *at = from + column * c.stride_columns;
                     SUM sums[NARROW_PIXELS];
-                    float values[NARROW_PIXELS];
+                    RESULT values[NARROW_PIXELS];
                     if (count == NARROW_PIXELS) {
                         NARROW(conv_pixels)(at, x_channel, x_row, w + channel * out, &c,
                                             NARROW_PIXELS, sums);
@@ -120,7 +130,7 @@ INLINE void NARROW(conv2d)(const ELEMENT *x, long x_image, long x_channel, long 
                         NARROW(conv_pixels)(at, x_channel, x_row, w + channel * out, &c, count,
                                             sums);
                     }
-                    for (int j = 0; j < count; j++) values[j] = (float)sums[j];
+                    for (int j = 0; j < count; j++) values[j] = (RESULT)sums[j];
                     end(context, image, channel, row, column, 1, count, values);
                 }
             }
@@ -129,6 +139,7 @@ INLINE void NARROW(conv2d)(const ELEMENT *x, long x_image, long x_channel, long 
 #undef NAME
 #undef ELEMENT
 #undef SUM
+#undef RESULT
 #undef MULTIPLY_ADD
 
 #endif

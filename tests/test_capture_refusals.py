@@ -97,7 +97,7 @@ BAD = [
     ),
     (
         dict(body="return torch.mm(x, x)", inputs="(torch.ones(4, 4, dtype=torch.int64),)"),
-        r"MATMUL takes float32, bfloat16, float16 \(at models/it\.py:12\)",
+        r"MATMUL takes float32, float64, bfloat16, float16 \(at models/it\.py:12\)",
     ),
     (
         dict(body="return torch.linalg.qr(x).R"),

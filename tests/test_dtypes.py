@@ -8,7 +8,7 @@ from acalsim_backend.errors import CaptureError
 from host_fixtures import captured_function
 from op_cases.complex import cases as complex_cases
 from op_cases.computed import assert_same, computed_together
-from op_cases.dtypes import integer_cases
+from op_cases.dtypes import double_cases, integer_cases
 
 
 def assert_all_same(cases, folder):
@@ -24,6 +24,10 @@ def assert_all_same(cases, folder):
 
 def test_narrow_integers_wrap_around_and_are_promoted_as_in_pytorch(tmp_path):
     assert_all_same(list(integer_cases()), tmp_path)
+
+
+def test_float64_is_computed_in_double_precision(tmp_path):
+    assert_all_same(list(double_cases()), tmp_path)
 
 
 def test_complex_numbers_are_pairs_of_floats(tmp_path):

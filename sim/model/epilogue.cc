@@ -6,9 +6,9 @@
 #include <cstring>
 #include <vector>
 
-#include "model/halves.hh"
 #include "model/command.hh"
 #include "model/elementwise.hh"
+#include "model/halves.hh"
 #include "model/tile.hh"
 #include "model/window.hh"
 

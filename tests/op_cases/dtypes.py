@@ -72,3 +72,40 @@ def integer_cases():
             yield f"{name} of {dtype}", function, (x, y)
             other = OTHERS[place % len(OTHERS)]
             yield f"{name} of {dtype} and {other}", function, (x, nonzero(numbers(other, 5)))
+
+
+REAL = {
+    "functions": lambda x: (x.exp(), x.tanh(), x.sigmoid(), x.erf(), x.sin(), x.abs().log(), x.abs().sqrt()),
+    "more functions": lambda x: (x.expm1(), x.atan(), x.cosh(), x.abs().rsqrt(), x.abs().log1p(), x.exp2()),
+    "activations": lambda x: (F.gelu(x), F.gelu(x, approximate="tanh"), F.silu(x), F.elu(x), F.leaky_relu(x)),
+    "numbers": lambda x: (x * 0.1 + 0.7, x.add(x, alpha=0.3), x.clamp(-0.3, 0.4), 10000.0**x, x.abs() ** 0.3),
+    "rounded": lambda x: (x.floor(), x.round(), (x * 9).trunc(), x.frac(), (x * 1e9).int(), (x * 99).long()),
+    "divisions": lambda x: (x % 0.3, x // 0.3, torch.fmod(x, 0.3), torch.div(x, 0.3, rounding_mode="trunc")),
+    "sums": lambda x: (x.sum(), x.mean(1), x.prod(1), x.var(1), x.std(0), x.cumsum(1), x.norm(dim=1)),
+    "widened sums": lambda x: (x.float().sum(1, dtype=torch.float64), x.float().double().cumsum(0) * 0.1),
+    "extrema": lambda x: (*x.max(1), x.amin(0), x.argmin(1), *x.sort(1), *x.topk(2)),
+    "norms": lambda x: (x.softmax(1), x.log_softmax(0), F.layer_norm(x, (5,)), F.rms_norm(x, (5,))),
+    "group norm": lambda x: F.group_norm(x[None], 3),
+    "products": lambda x: (x @ x.t(), F.linear(x, x, x[0, :3]), torch.addmm(x[0, :3], x, x.t(), alpha=0.5)),
+    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None], x[None]),
+    "convolutions": lambda x: (
+        F.conv2d(x[None, None], x[:2, :2][None, None], x[0, :1], padding=1),
+        F.conv_transpose2d(x[None, None], x[:2, :2][None, None], stride=2),
+    ),
+    "pooling": lambda x: (*F.max_pool2d(x[None], 2, return_indices=True), F.avg_pool2d(x[None], 2)),
+    "moved": lambda x: (torch.cat([x, x.float()], 1), F.pad(x, (1, 1), value=0.1), x[[2, 0]], x.t().flip(1)),
+    "chosen": lambda x: (torch.where(x > 0, x, 0.1), x.masked_fill(x > 0, -1e300), x.float(), x.bool()),
+}
+
+
+def double_cases():
+    """Of float64, and where it meets float32 and integers."""
+    x, y = numbers(torch.float64, 3, 5), numbers(torch.float64, 3, 5, seed=1)
+    yield from ((f"{name} of float64", function, (x,)) for name, function in REAL.items())
+    others = {"float64": y, "float32": y.float(), "int64": nonzero((y * 9).long())}
+    for name, function in TWO.items():
+        yield from (
+            (f"{name} of float64 and {other}", function, (x, value)) for other, value in others.items()
+        )
+    scalar = torch.tensor(1.7, dtype=torch.float64)
+    yield "a scalar of float64", lambda x: (x * scalar, torch.maximum(x, scalar)), (y.float(),)

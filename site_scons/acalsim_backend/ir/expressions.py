@@ -121,8 +121,8 @@ UNARY: Mapping[ACALSimOpType, tuple[Formula, str | None, tuple[str, ...], Result
 
 BINARY: Mapping[ACALSimOpType, tuple[str, Formula, tuple[str, ...], Result, tuple[str, ...]]] = {
     # op type: ATen's name, expression, dtypes, dtype of the result, attrs
-    T.ADD: ("add", E("{0} + {alpha}{1}"), ANY, "promoted", ("alpha",)),
-    T.SUB: ("sub", E("{0} - {alpha}{1}"), ANY, "promoted", ("alpha",)),
+    T.ADD: ("add", E("{0} + {alpha}{1}", doubles="{0} + {alpha}(double){1}"), ANY, "promoted", ("alpha",)),
+    T.SUB: ("sub", E("{0} - {alpha}{1}", doubles="{0} - {alpha}(double){1}"), ANY, "promoted", ("alpha",)),
     T.MUL: ("mul", E("{0} * {1}"), ANY, "promoted", ()),
     T.MAXIMUM: ("maximum", E("({0} > {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),
     T.MINIMUM: ("minimum", E("({0} < {1} || {0} != {0}) ? {0} : {1}"), ANY, "promoted", ()),

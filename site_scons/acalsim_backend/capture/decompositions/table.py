@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 
 from ..attention import native_multi_head_attention, transformer_encoder_layer
-from . import arithmetic, experts, lookups, norms, order, sampling, search, triangular, volumes
+from . import arithmetic, doubles, experts, lookups, norms, order, sampling, search, triangular, volumes
 
 DECOMPOSED = (
     "upsample_nearest1d",
@@ -61,7 +61,7 @@ def decompositions() -> dict:
             aten.bucketize.Scalar: search.bucketize_number,
             aten.bucketize.Tensor: search.bucketize,
             aten.clamp.Tensor: arithmetic.clamp,
-            aten.convolution.default: volumes.convolution,
+            aten.convolution.default: doubles.convolution,
             aten.grid_sampler_3d.default: sampling.grid_sampler_3d,
             aten.histc.default: search.histc,
             aten.index_put.default: lookups.index_put,
@@ -83,4 +83,15 @@ def decompositions() -> dict:
             aten.var_mean.correction: norms.var_mean,
         }
     )
+    whole = {
+        aten._adaptive_avg_pool2d.default: decomposition_table[aten._adaptive_avg_pool2d.default],
+        aten._log_softmax.default: doubles.log_softmax,
+        aten._safe_softmax.default: doubles.safe_softmax,
+        aten._softmax.default: doubles.softmax,
+        aten.avg_pool2d.default: doubles.avg_pool,
+        aten.max_pool2d_with_indices.default: doubles.max_pool,
+        aten.native_group_norm.default: decomposition_table[aten.native_group_norm.default],
+        aten.native_layer_norm.default: decomposition_table[aten.native_layer_norm.default],
+    }
+    table.update({op: doubles.of_doubles(function) for op, function in whole.items()})
     return table

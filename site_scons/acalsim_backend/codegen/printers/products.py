@@ -47,7 +47,7 @@ def product(site: Site) -> list[str]:
 def _kind(site: Site) -> str:
     """Which of the kernels for products it is, by the type of the factors."""
     dtype = site.inputs[0].dtype
-    site.headers.update([f"{dtype}_products.h"] if dtype in HALVES else [])
+    site.headers.update([f"{dtype}_products.h"] if dtype in (*HALVES, "float64") else [])
     return SUFFIXES[dtype]
 
 
@@ -67,11 +67,12 @@ def scaled(site: Site, elements: Elements, vectors: Sequence[Access]) -> str:
 def gemm_value(site: Site, elements: Elements, value: str) -> str:
     """alpha * sum + beta * bias; as in PyTorch, a bias that counts nothing may be anything, NaN included."""
     alpha, beta = (float(site.attrs.get(name, 1)) for name in ("alpha", "beta"))
-    text = value if alpha == 1 else f"{literal(alpha)} * {value}"
+    dtype = site.output.dtype
+    text = value if alpha == 1 else f"{literal(alpha, dtype)} * {value}"
     if not beta:
         return text
-    bias = elements.load(site.access(site.op.inputs[2]).expanded(site.output.shape), "float32")
-    return f"{text} + {bias if beta == 1 else f'{literal(beta)} * {bias}'}"
+    bias = elements.load(site.access(site.op.inputs[2]).expanded(site.output.shape), dtype)
+    return f"{text} + {bias if beta == 1 else f'{literal(beta, dtype)} * {bias}'}"
 
 
 def pointers(site: Site) -> str:
@@ -101,9 +102,10 @@ def ending(site: Site, elements: Elements, variables: Sequence[tuple[str, ...]])
     each = [f"        {text(item)}" for item in elements.items if varies(item)]
     walked = {dim for item in elements.items for dim, step in enumerate(steps(item)) if step}
     used = {item.pointer for item in elements.items}
+    sums = f"const {'double' if site.output.dtype == 'float64' else 'float'} *sums"
     parameters = [f"long {name}" for group in variables for name in group]
     return [
-        f"INLINE void KERNEL_end(const void *context, {', '.join(parameters)}, int count, const float *sums)",
+        f"INLINE void KERNEL_end(const void *context, {', '.join(parameters)}, int count, {sums})",
         "{",
         "    const struct KERNEL_pointers *pointers = context;",
         *(
@@ -170,7 +172,7 @@ def convolution(site: Site) -> list[str]:
         )
     elif len(site.inputs) > 2:
         bias = site.access(site.op.inputs[2])
-        value += " + " + elements.load(bias.seen_as((bias.shape[0], 1, 1)).expanded(space), "float32")
+        value += " + " + elements.load(bias.seen_as((bias.shape[0], 1, 1)).expanded(space), site.output.dtype)
     followed(site, elements, value)
     site.functions += ending(site, elements, (("image",), ("channel",), ("row",), ("column", "step")))
     fields = ", ".join(f".{name} = {value}" for name, value in given.items())

@@ -7,15 +7,15 @@ import math
 
 from .. import expressions, shapes
 from ..expressions import FLOATS
-from ..graph import HALVES, ACALSimOpType
+from ..graph import HALVES, REALS, ACALSimOpType
 from ..row import Row
 from ..shapes import Attrs, Shape
 from ..walks import image_space, matrix_space, reads_image, reads_matrix
 from .kinds import computing, pointwise
 
 T = ACALSimOpType
-FACTORS = (*FLOATS, *HALVES)
-"""Of a product whose sums are float32."""
+FACTORS = (*REALS, *HALVES)
+"""Of a product; those of half types are summed up in float32."""
 CONV_ATTRS = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
 
 
@@ -42,7 +42,7 @@ ROWS: tuple[Row, ...] = (
         header="matmul.h",
         macs=matrix_macs,
         dtypes=FACTORS,
-        result=FLOATS,
+        result=REALS,
     ),
     computing(
         T.BMM,
@@ -54,7 +54,7 @@ ROWS: tuple[Row, ...] = (
         header="matmul.h",
         macs=matrix_macs,
         dtypes=FACTORS,
-        result=FLOATS,
+        result=REALS,
     ),
     computing(
         T.GEMM,
@@ -67,7 +67,7 @@ ROWS: tuple[Row, ...] = (
         header="matmul.h",
         macs=matrix_macs,
         dtypes=FACTORS,
-        result=FLOATS,
+        result=REALS,
     ),
     computing(
         T.CONV,
@@ -80,7 +80,7 @@ ROWS: tuple[Row, ...] = (
         header="conv.h",
         macs=conv_macs,
         dtypes=FACTORS,
-        result=FLOATS,
+        result=REALS,
     ),
     # Made by capture's quantisation: sums of int8 products, * scales[channel] + bias[channel]. `float32` names the
     # weight with which the same product can be computed of its operand before that was rounded.
