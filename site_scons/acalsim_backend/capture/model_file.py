@@ -87,7 +87,6 @@ class ModelFile:
             tolerance = getattr(self._module, name, default)
             if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
                 raise self.fail(f"{name} is {tolerance!r}; it is a number, 0 or larger")
-
         tokens = getattr(self._module, "GENERATE", 2)
         if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 2:
             raise self.fail(f"GENERATE is {tokens!r}; it is a number of tokens, 2 or larger")

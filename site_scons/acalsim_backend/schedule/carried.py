@@ -23,8 +23,8 @@ class Copies:
 def takes_over(plan: Plan) -> Mapping[str, str]:
     """By storage the one whose memory it is: so a cache stays where it is.
 
-    A result of the graph keeps its own, and everything where all is kept. Nobody reads the loop's input any more when the CPU writes the next
-    one's elements, or it is the one who reads it, and does so element by element.
+    A result of the graph keeps its own, and everything where all is kept. Nobody reads the loop's input any
+    more when the CPU writes the next one's elements, or it is the one who reads it, and does so element by element.
     """
     if plan.keep_all:
         return {}

@@ -112,8 +112,8 @@ def make_plan(
     """The plan of a graph on a machine. With `keep_all` the result of every op is an output.
 
     Of several devices one alone may be faster than all together, since its kernels become one program, and a
-    quantised graph has other forms (forms.py): the fastest plan is taken. `timer` times tilings for a compute device, without which there is none; `choices`
-    are the user's of these. Raises PlanError when the machine's RAM cannot hold the program, for choices of
+    quantised graph has other forms (forms.py): the fastest plan is taken. `timer` times tilings for a compute
+    device, without which there is none; `choices` are the user's of these. Raises PlanError when the machine's RAM cannot hold the program, for choices of
     ops that there are not, and naming the pass when what it left does not hold together.
     """
     target = Target(machine, timer, choices)
