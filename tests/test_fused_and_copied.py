@@ -70,6 +70,16 @@ CASES = {
         (f(64, 64), f(64, 64)),
         {"MATMUL"},
     ),
+    "a choice between rows of one number and of many, summed up": (
+        lambda m, x, y: torch.where(m, y, x).sum(1),
+        (f(40, 1) > 0, f(40, 33), f(40, 1)),
+        {"SUM"},
+    ),
+    "a choice between two numbers, averaged": (
+        lambda z, y: (torch.where(z == 2, 1.0, -0.5).mean(0), torch.where(y > 0, 1.0, z[:1] + 2.0).sum(0)),
+        (torch.arange(31 * 50).reshape(31, 50) % 5, f(31, 50)),
+        {"MEAN", "SUM"},
+    ),
     "an image whose channels come last": (convolved_from_rows_last, (f(1, 12, 12, 4),), {"CONV"}),
     "an image upside down": (
         lambda x: F.conv2d(x.flip(2), torch.ones(8, 4, 3, 3) / 9),

@@ -46,9 +46,12 @@ class Steps:
         operands = [
             a,
             *([more["b"]] if isinstance(more.get("b"), int) and not more.get("b_is_number") else []),
+            *([onto] if onto is not None else []),
         ]
         if command == "COMMAND_REDUCE" or all(each in self.reduced for each in operands):
             self.reduced.add(number)
+        elif onto is not None:
+            self.reduced.discard(onto)  # it takes an element for each that is changed in it
         assert onto is None or self.dtypes[onto] == dtype
         return number
 
