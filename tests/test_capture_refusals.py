@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from acalsim_backend.capture.model_file import ModelFile
@@ -156,8 +157,8 @@ def test_torchs_warnings_are_not_the_users():
     assert not [warning for warning in caught if "acalsim_backend" in warning.filename]
 
 
-def run_capture(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(PYTHONPATH)}
+def run_capture(*arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": str(PYTHONPATH), **more}
     command = [sys.executable, "-m", "acalsim_backend.capture", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
@@ -166,6 +167,15 @@ def test_the_command_line_writes_the_files_and_says_nothing(tmp_path):
     done = run_capture(ROOT / "models/matmul.py", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(list((tmp_path / "out").iterdir())) == 7
+
+
+@pytest.mark.skipif("avx2" not in Path("/proc/cpuinfo").read_text(), reason="this CPU has no AVX2")
+def test_random_weights_are_the_same_whatever_instructions_the_cpu_has(tmp_path, write):
+    path = write("return x.exp() @ self.w", inputs="(torch.randn(64, 4),)")
+    for name in ("default", "avx2"):
+        assert not run_capture(path, tmp_path / name, ATEN_CPU_CAPABILITY=name).returncode
+    for name in ("graph_0_weights.bin", "inputs.bin", "outputs.bin"):
+        assert (tmp_path / "default" / name).read_bytes() == (tmp_path / "avx2" / name).read_bytes()
 
 
 def test_the_command_line_fails_with_lines_and_writes_nothing(tmp_path, write):

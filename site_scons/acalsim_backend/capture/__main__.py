@@ -12,6 +12,7 @@ The model runs in a process of its own, which PROGRAM watches (watch).
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -33,11 +34,24 @@ def run_worker(watch: list[str], options: argparse.Namespace, reply: IO[bytes]) 
     """The worker's exit status, when it has left its answer in `reply`."""
     command = [*watch, *WORKER, str(options.model), str(options.out), str(reply.fileno())]
     command += ["--precision", options.precision] + ["--intermediates"] * options.intermediates
-    process = subprocess.Popen(command, pass_fds=[reply.fileno()], preexec_fn=die_with_parent)
+    process = subprocess.Popen(
+        command,
+        pass_fds=[reply.fileno()],
+        preexec_fn=die_with_parent,
+        env={**os.environ, **same_instructions()},
+    )
     try:
         return process.wait()
     finally:
         process.kill()
+
+
+def same_instructions() -> dict[str, str]:
+    """What makes PyTorch compute with AVX2 on all CPUs that have it, whatever else they have: random weights and
+    what is computed of constants then have the same bits. Older ones and others are left as they are."""
+    cpu = Path("/proc/cpuinfo")
+    words = cpu.read_text().split() if cpu.exists() else []
+    return {"ATEN_CPU_CAPABILITY": "avx2"} if {"avx2", "fma"} <= {*words} else {}
 
 
 def judge(model: Path, reply: str, status: int) -> None:
