@@ -70,6 +70,24 @@ CASES = {
         (f(64, 64), f(64, 64)),
         {"MATMUL"},
     ),
+    "a function behind a product, and bounds behind that": (
+        lambda x, w: (
+            torch.sigmoid(x @ w).clamp(0.3, 0.6),
+            F.relu(F.gelu(w @ x)),
+            F.relu6(torch.tanh(x @ x)),
+        ),
+        (f(24, 24), f(24, 24)),
+        {"MATMUL"},
+    ),
+    "a product and a convolution, pooled as other images than they are": (
+        lambda x, w, i, k: (
+            F.max_pool2d((x @ w).view(2, 16, 8, 2), 2, padding=(1, 0)),
+            F.max_pool2d(F.conv2d(i, k).view(1, 4, 4, 16), 2),
+            F.max_pool2d(F.conv2d(i, k)[0], 2),
+        ),
+        (f(32, 11), f(11, 16), f(1, 3, 10, 10), f(4, 3, 3, 3)),
+        {"MATMUL", "CONV"},
+    ),
     "a choice between rows of one number and of many, summed up": (
         lambda m, x, y: torch.where(m, y, x).sum(1),
         (f(40, 1) > 0, f(40, 33), f(40, 1)),

@@ -203,13 +203,13 @@ class EpilogueReader:
         if kind is T.QUANTIZE and value.stage < ROUNDED:
             return self._rounded(done, float(attrs["scale"]))
         if kind is T.MAX_POOL and value.stage < POOLED and value.residual is None:
-            return self._pooled(done, attrs)
+            return self._pooled(done, attrs, self.ir.tensors[op.inputs[0]].shape)
         return None
 
     @staticmethod
     def _bounded(value: Epilogue, low: float, high: float) -> Epilogue | None:
-        if low > high:
-            return None
+        if low > high or value.function:
+            return None  # a STORE bounds what it has, or computes a function of it
         low, high = (min(max(each, value.low), value.high) for each in (low, high))
         return replace(value, low=low, high=high, stage=BOUNDED)
 
@@ -220,9 +220,12 @@ class EpilogueReader:
             return None
         return replace(value, result_scale=scale, stage=ROUNDED)
 
-    @staticmethod
-    def _pooled(value: Epilogue, attrs: Mapping[str, Any]) -> Epilogue | None:
+    def _pooled(self, value: Epilogue, attrs: Mapping[str, Any], shape: Sequence[int]) -> Epilogue | None:
+        """Of images of that shape, which are rows of C as they are, not through a view that sees other images."""
         rows, columns = windows(attrs)
+        image = self.space[-2:] if len(self.space) == 4 else (1, self.space[-1])
+        if len(shape) != 4 or tuple(shape[-2:]) != image:
+            return None
         if rows[1] != columns[1] or rows[3] != 1 or columns[3] != 1:
             return None
         return replace(value, pool=Pool((rows[0], columns[0]), rows[1], (rows[2], columns[2])), stage=POOLED)
