@@ -211,6 +211,26 @@ def test_what_is_moved_and_put_together_is_rounded_before_and_moved_as_int8(tmp_
     assert sorted(kind.name for kind in kinds) == ["GELU", "TANH"]
 
 
+class AddedThenSeen(nn.Module):
+    """An addition reads a tensor before the view is made of it that a layer reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(24, 5)
+
+    def forward(self, x):
+        y = torch.tanh(x)
+        return y + x, self.layer(y.view(1, 24))
+
+
+def test_an_addition_reads_no_int8_form_that_is_made_later(tmp_path):
+    torch.manual_seed(0)
+    module, x = AddedThenSeen(), torch.randn(4, 6)
+    captured, _ = captured_int8(module, x)
+    for found, exact in zip(Library(tmp_path, {"graph": captured}).run("graph"), module(x), strict=True):
+        assert relative_error(found, exact.detach()) < 0.03
+
+
 def test_products_of_two_activations_stay_float32():
     class Attention(nn.Module):
         def forward(self, q, k):

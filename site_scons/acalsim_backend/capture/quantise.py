@@ -155,10 +155,11 @@ class _Quantiser:
     # --- additions ------------------------------------------------------------------------------
 
     def read_int8(self) -> None:
-        """Let additions read a tensor's int8 form where there is one."""
-        self.rounding = {op.inputs[0]: op for op in self.ir.ops if op.op_type is T.QUANTIZE}
-        ops = []
+        """Let additions read a tensor's int8 form where there is one by then."""
+        self.rounding, ops = {}, []
         for op in self.ir.ops:
+            if op.op_type is T.QUANTIZE:
+                self.rounding[op.inputs[0]] = op
             if op.op_type is T.ADD and len(op.inputs) == 2 and not op.attrs:
                 for position, name in enumerate(op.inputs):
                     if self._is_read_as_int8(op, name):
