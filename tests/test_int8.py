@@ -395,7 +395,7 @@ def test_where_float32_is_faster_no_product_is_int8_and_the_report_says_so(host_
 
 
 def test_verify_finds_the_layer_of_a_broken_int8_kernel(tree, models, slow_floats):
-    tree.edit("kernels/narrow.h", "values[j] = (float)sums[i][j];", "values[j] = (float)sums[i][j] * 1.5f;")
+    tree.edit("kernels/narrow.h", "values[j] = (RESULT)sums[i][j];", "values[j] = (RESULT)sums[i][j] * 1.5f;")
     done = tree.scons(models, f"MACHINE={slow_floats}", "PRECISION=int8", "verify-net", check=False)
     assert done.returncode and "verify: op 'gemm_" in done.stderr and "GEMM_INT8" in done.stderr
 

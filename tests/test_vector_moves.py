@@ -218,8 +218,8 @@ GATHERED = gather(np.arange(4, dtype=np.int32), 16)[1]
 
 WRONG = {
     "ERROR_COMMAND": [
-        {**GOOD, "k": 999}, {**GOOD, "k": NUMBERS["SUM"]}, {**GOOD, "type": 6}, {**GOOD, "type": 0x5000},
-        {**GOOD, "type": 0x600}, {**GOOD, "flags": SUMS["ADD"]}, {**GOOD, "flags": SUMS["ROUND"]},
+        {**GOOD, "k": 999}, {**GOOD, "k": NUMBERS["SUM"]}, {**GOOD, "type": 7}, {**GOOD, "type": 0x5000},
+        {**GOOD, "type": 0x700}, {**GOOD, "flags": SUMS["ADD"]}, {**GOOD, "flags": SUMS["ROUND"]},
         vector("EXP", X, ((4, 4), FLOAT), "INTEGER"), vector("EXP", X, ((4, 4), FLOAT), "NUMBER"),
         vector("SELECT", X, ((4, 4), FLOAT), "NUMBER"), reduce("ARGMAX", X, ((4,), np.int64), "ACCUMULATE"),
         reduce("SUM", X, ((4,), np.int64), "SCALE", "INTEGER"), rows("SOFTMAX", X, ((4, 4), FLOAT), "GAMMA"),
