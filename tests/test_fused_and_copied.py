@@ -88,6 +88,15 @@ CASES = {
         (f(32, 11), f(11, 16), f(1, 3, 10, 10), f(4, 3, 3, 3)),
         {"MATMUL", "CONV"},
     ),
+    "products of what the device computed, repeated": (
+        lambda x, w, i, k: (
+            torch.tanh(x).expand(3, 2) @ w,
+            w.T @ torch.tanh(x).expand(40, 2).T,
+            F.conv2d(torch.tanh(i).expand(1, 3, 10, 10), k),
+        ),
+        (f(1, 2), f(2, 40), f(1, 1, 10, 10), f(4, 3, 3, 3)),
+        {"MATMUL", "CONV", "TANH"},
+    ),
     "a choice between rows of one number and of many, summed up": (
         lambda m, x, y: torch.where(m, y, x).sum(1),
         (f(40, 1) > 0, f(40, 33), f(40, 1)),

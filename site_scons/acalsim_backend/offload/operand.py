@@ -93,6 +93,12 @@ class Matrix(Typed):
     home: int | None = None
     """The address in the scratchpad of its storage, where that stays there: it is read where it lies."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether several elements of a block are one in memory."""
+        along = ((self.lines, self.line_stride), (self.depth, self.k_stride))
+        return any(size > 1 and not step for size, step in along)
+
     @cached_property
     def by_lines(self) -> bool:
         """Whether a line's elements are next to each other in a block."""
@@ -169,6 +175,12 @@ class Image(Typed):
     dtype: str = "float32"
     home: int | None = None
     """The address in the scratchpad of its storage, where that stays there."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether several elements of an image are one in memory."""
+        along = ((self.channels, self.channel_stride), (self.rows, self.row_stride))
+        return any(size > 1 and not step for size, step in along)
 
     @property
     def taps(self) -> int:

@@ -91,6 +91,7 @@ def plan_run(
     reads = Counter(name for work in works for name in work.reads)
     shared = {name for name in params if reads[name] > 1 and sizes[name] >= LEAST_SHARED_BYTES}
     tables = {name for work in works for part in work.parts or () for name in part.tables}
+    tables |= {name for work in works for name in _repeated(work, lowering)}
     outside, shared = {*outside, *tables}, shared - tables
     kept = {name for name in keepable if reads[name]} - tables
     best: tuple[Found, _Writer] | None = None
@@ -109,6 +110,12 @@ def plan_run(
         writer = _Writer(target, lowering, {}, whole, {}, {})
         return Run(names, {}), writer.write(works, Variant())
     return Run(names, best[1].homes, frozenset(best[1].saved)), best[0].lists
+
+
+def _repeated(work: Work, lowering: Lowering) -> set[str]:
+    """The storages of a product's operands that are elements repeated: a LOAD from RAM lays them side by side."""
+    product = None if work.parts is not None or work.attention else lowering.product(work.kernel)
+    return {each.storage for each in (product.a, product.b) if each.repeats} if product else set()
 
 
 @dataclass(frozen=True)
