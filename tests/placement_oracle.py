@@ -72,7 +72,8 @@ def readelf(path: Path) -> str | None:
     """What readelf says of the file; None where it complains of it."""
     done = subprocess.run([READELF, "-hlSsW", path], capture_output=True)
     text = done.stdout.decode("latin-1")
-    strange = done.returncode or done.stderr or "<corrupt" in text or "<no-strings>" in text
+    words = ("<corrupt", "<no-strings>", "bad section index")
+    strange = done.returncode or done.stderr or any(word in text for word in words)
     return None if strange else text
 
 
@@ -193,7 +194,7 @@ def _of_symbols(symbols, names, sections, allocated):
         inside = [each for each in allocated if each.name == ".bss"]
         if not inside and bss[0] != bss[1]:
             found.add("bss")
-        if inside and not inside[0].address <= bss[0] <= bss[1] <= inside[0].end:
+        if inside and not any(each.address <= bss[0] <= bss[1] <= each.end for each in inside):
             found.add("bss")
     return found | _of_stack(symbols, allocated, bss)
 

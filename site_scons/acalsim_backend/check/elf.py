@@ -194,6 +194,8 @@ class _Headers(ELFFile):  # type: ignore[misc]  # pyelftools has no types
     def _make_section(self, section_header: Any) -> PlainSection:
         if section_header["sh_type"] in ("SHT_SYMTAB", "SHT_STRTAB"):
             return super()._make_section(section_header)
+        if section_header["sh_type"] == "SHT_NULL":  # nothing that could be compressed
+            section_header["sh_flags"] &= ~SH_FLAGS.SHF_COMPRESSED
         return PlainSection(section_header, self._get_section_name(section_header), self)
 
 
@@ -272,6 +274,15 @@ def _symbols(elf: ELFFile) -> dict[str, Symbol]:
     if table["sh_entsize"] != _SYMENTSIZE:
         raise CheckError(f"'{table.name}' has sh_entsize {table['sh_entsize']}, expected {_SYMENTSIZE}")
     names = dict(enumerate(section.name for section in elf.iter_sections()))
+    symbols = [
+        symbol
+        for symbol in table.iter_symbols()
+        if symbol.name and symbol["st_info"]["type"] != "STT_FILE" and symbol["st_shndx"] != "SHN_UNDEF"
+    ]
+    strings = elf.get_section(table["sh_link"])
+    for symbol in symbols:
+        if symbol["st_name"] + len(symbol.name) >= strings["sh_size"]:
+            raise CheckError(f"symbol '{symbol.name}' has its name behind the end of '{strings.name}'")
     return {
         symbol.name: Symbol(
             symbol.name,
@@ -279,6 +290,5 @@ def _symbols(elf: ELFFile) -> dict[str, Symbol]:
             symbol["st_size"],
             names.get(symbol["st_shndx"]),
         )
-        for symbol in table.iter_symbols()
-        if symbol.name and symbol["st_info"]["type"] != "STT_FILE" and symbol["st_shndx"] != "SHN_UNDEF"
+        for symbol in symbols
     }
