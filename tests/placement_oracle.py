@@ -129,6 +129,8 @@ def _of_sections(allocated, loads):
         holding = [load for load in loads if load.address <= each.address and each.end <= load.end]
         if each.name not in NAMED:
             found.add("orphan")
+        if "C" in each.flags and each.type != "NOBITS":
+            found.add("compressed")  # what is loaded never is
         if each.address < RAM.start or each.end > RAM.stop:
             found.add("region")
         if each.align > 1 and (each.address % each.align or each.align & (each.align - 1)):

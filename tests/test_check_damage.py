@@ -77,6 +77,7 @@ HUGE = 1 << 60
             "section '.weights' is at file offsets 0x2040..0x1000000000002040",
         ),
         (section(".symtab", sh_entsize=0), "'.symtab' has sh_entsize 0, expected 24|damaged ELF file"),
+        (section(".rodata", sh_flags=0x802), "section '.rodata' has SHF_COMPRESSED"),
         (section(".strtab", sh_size=2), "symbol '.*' has its name behind the end of '.strtab'"),
         (segment(2, p_filesz=HUGE), "segment 2 is at file offsets 0x2000..0x1000000000002000"),
     ],
@@ -84,10 +85,6 @@ HUGE = 1 << 60
 def test_headers_that_claim_too_much_are_refused_at_once(bench, change, sentence):
     (line,) = refused(bench.patched(bench.elf(PROJECT), change), bench.script(PROJECT))
     assert re.search(sentence, line)
-
-
-def test_nothing_is_asked_of_the_section_that_is_none(bench):
-    check(bench.patched(bench.elf(PROJECT), section("", sh_flags=0x800)), bench.script(PROJECT), PLAN)
 
 
 def test_a_section_that_claims_the_whole_address_space_is_refused(bench):

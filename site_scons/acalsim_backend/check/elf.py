@@ -194,9 +194,11 @@ class _Headers(ELFFile):  # type: ignore[misc]  # pyelftools has no types
     def _make_section(self, section_header: Any) -> PlainSection:
         if section_header["sh_type"] in ("SHT_SYMTAB", "SHT_STRTAB"):
             return super()._make_section(section_header)
-        if section_header["sh_type"] == "SHT_NULL":  # nothing that could be compressed
-            section_header["sh_flags"] &= ~SH_FLAGS.SHF_COMPRESSED
-        return PlainSection(section_header, self._get_section_name(section_header), self)
+        name, flags = self._get_section_name(section_header), section_header["sh_flags"]
+        has_bytes = flags & SH_FLAGS.SHF_ALLOC and section_header["sh_type"] != "SHT_NOBITS"
+        if has_bytes and flags & SH_FLAGS.SHF_COMPRESSED:
+            raise CheckError(f"section '{name}' has SHF_COMPRESSED; what is loaded is as it runs")
+        return PlainSection(section_header, name, self)
 
 
 def _refuse_other_machines(elf: ELFFile, elf_class: int) -> None:
