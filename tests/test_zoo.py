@@ -10,7 +10,7 @@ from conftest import ROOT
 from host_fixtures import run_on_host
 from zoo_fixtures import MODELS, generate, loaded, relative_error
 
-ROOMY = {"bert_base", "gpt2", "gpt2_tokens", "qwen2_tokens", "vit_b16"}
+ROOMY = {"bert_base", "gpt2", "gpt2_tokens", "vit_b16"}
 """Models of hundreds of megabytes, for sim/machines/roomy.toml: bench/models.py builds them."""
 LARGE = {
     path.stem: path for path in sorted((ROOT / "models" / "large").glob("[!_]*.py")) if path.stem not in ROOMY
