@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of real size: nothing is held more often than it must be, and tied weights lie in memory once."""
 
+import json
+import re
 import struct
 import tracemalloc
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from acalsim_backend.schedule.passes import make_plan
 from acalsim_backend.schedule.plan_rows import plan_file
 from acalsim_backend.simulate.firmware import Firmware
 from host_fixtures import captured_function, run_on_host
+from pipeline_fixtures import refused
+from placement_oracle import readelf
 from test_int8 import captured_int8
 from torch import nn
 
@@ -142,3 +146,33 @@ def test_a_program_that_reaches_the_boards_device_tree_is_refused_before_qemu_st
         SimulateError, match="0x3fe00001 bytes at 0x80000000.*0xbfe00000..0xc0000000.*0x3fe00000"
     ):
         over.refuse_collision(roomy)
+
+
+def filled(text, stack):
+    """A machine file whose stack takes so much of RAM."""
+    return text.replace("stack_bytes = 0x4000 ", f"stack_bytes = {stack:#x} ")
+
+
+def test_parameters_of_a_program_that_reaches_the_boards_device_tree_lie_behind_it(tree):
+    machine = tree / "filled.toml"
+    machine.write_text(filled((tree / "sim/machines/roomy.toml").read_text(), 0x3D00_0000))
+    tree.scons(f"MACHINE={machine}", "sim-mlp")
+    report = json.loads((tree / "build/filled/reports/mlp.json").read_text())
+    usual = json.loads((tree / "build/reports/mlp.json").read_text())
+    assert report["check"] == usual["check"] and report["check"]["passed"]
+    assert report["total_cycles"] == usual["total_cycles"]
+    sections = readelf(tree / "build/filled/mlp.elf")
+    assert re.search(r"\.weights +PROGBITS +00000000c0000000 ", sections), sections
+    assert re.search(r"\.rodata +PROGBITS +000000008000", sections), sections
+
+
+def test_parameters_for_which_there_is_no_room_behind_the_boards_device_tree_are_refused(tree):
+    text = filled((tree / "sim/machines/roomy.toml").read_text(), 0x3D00_0000)
+    machine = tree / "short.toml"
+    machine.write_text(text.replace("size_bytes = 0x8000_0000 ", "size_bytes = 0x4000_1000 "))
+    refused(
+        tree.scons(f"MACHINE={machine}", "sim-mlp", check=False),
+        r"plan: graph_0 needs 0x3d\w+ bytes of RAM, more than there are below the device tree of QEMU's board, which "
+        r"ends at 0xc0000000; its 0x\w+ bytes of parameters would lie behind that, with ram.size_bytes = 0x400\w+ on "
+        r"machine 'short'",
+    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ..machine.machine import Machine
+from ..schedule.memory import high_weights
 from ..schedule.plan import Plan
 
 SCRIPT = """\
@@ -21,7 +22,7 @@ PHDRS
 {{
     text PT_LOAD FLAGS(5);
     rodata PT_LOAD FLAGS(4);
-    data PT_LOAD FLAGS(6);
+    data PT_LOAD FLAGS(6);{weights_segment}
 }}
 
 SECTIONS
@@ -38,11 +39,7 @@ SECTIONS
         *(.rodata .rodata.* .srodata .srodata.*)
     }} > RAM :rodata
 
-    .weights : ALIGN(64) {{
-        KEEP(*(.weights))
-    }} > RAM :rodata
-
-    .data : ALIGN(0x1000) {{
+{weights_below}    .data : ALIGN(0x1000) {{
         *(.data .data.* .sdata .sdata.*)
     }} > RAM :data
 
@@ -74,15 +71,30 @@ SECTIONS
         __stack_top = .;
     }} > RAM :data
 
-    /DISCARD/ : {{
+{weights_above}    /DISCARD/ : {{
         *(.note.* .eh_frame .eh_frame_hdr)
     }}
 }}
 """
 
 
+WEIGHTS = """\
+    .weights {start}: ALIGN(64) {{
+        KEEP(*(.weights))
+    }} > RAM :{segment}
+
+"""
+ABOVE = """\
+    /* Behind what QEMU's board puts at the end of its first GiB. */
+"""
+
+
 def linker_script(graph: str, plan: Plan, machine: Machine) -> str:
+    high = high_weights(plan)
     return SCRIPT.format(
+        weights_segment="\n    weights PT_LOAD FLAGS(4);" if high else "",
+        weights_below="" if high else WEIGHTS.format(start="", segment="rodata"),
+        weights_above=ABOVE + WEIGHTS.format(start=f"{high:#x} ", segment="weights") if high else "",
         graph=graph,
         machine=machine.name,
         origin=machine.ram.origin,

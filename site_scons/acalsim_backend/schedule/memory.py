@@ -13,6 +13,8 @@ from dataclasses import replace
 from ..alignment import aligned
 from ..arena import Lifetime, assign_offsets
 from ..errors import UnfitError
+from ..machine.board import DEVICE_TREE_BYTES, DEVICE_TREE_END
+from ..machine.commands import COMMAND_BYTES
 from ..machine.machine import Machine
 from .carried import takes_over
 from .in_place import in_place
@@ -48,6 +50,32 @@ def memory(plan: Plan) -> Plan:
     places |= buffers
     places |= {name: places[root] for name, root in elsewhere.items()}
     return replace(plan, places=places, blocks=blocks, times=times)
+
+
+def list_bytes(plan: Plan) -> int:
+    """Of the command lists, which lie with the code."""
+    return COMMAND_BYTES * sum(len(mine) for each in plan.offloaded.values() for _, mine in each.lists)
+
+
+def high_weights(plan: Plan) -> int | None:
+    """Where `.weights` begins if the program does not fit below the board's device tree: behind that.
+
+    A sixteenth of the room below is kept free for code, whose size is known only to the compiler.
+    Raises UnfitError where RAM behind it is too small for them.
+    """
+    machine = plan.target.machine
+    room = DEVICE_TREE_END - DEVICE_TREE_BYTES - machine.ram.origin
+    needed = sum(plan.blocks.values()) + machine.stack_bytes + list_bytes(plan)
+    if machine.ram.end <= DEVICE_TREE_END or needed <= room - room // 16:
+        return None
+    weights = plan.blocks[".weights"]
+    if weights > machine.ram.end - DEVICE_TREE_END:
+        raise UnfitError(
+            f"{plan.ir.name} needs {needed:#x} bytes of RAM, more than there are below the device tree of QEMU's "
+            f"board, which ends at {DEVICE_TREE_END:#x}; its {weights:#x} bytes of parameters would lie behind that, with "
+            f"ram.size_bytes = {DEVICE_TREE_END - machine.ram.origin + aligned(weights):#x} on machine '{machine.name}'"
+        )
+    return DEVICE_TREE_END
 
 
 def _outputs(plan: Plan) -> list[str]:

@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..alignment import aligned
-from ..machine.commands import COMMAND_BYTES
 from ..offload.command import Address
 from ..offload.decide import Offloaded
 from ..offload.order import Ordered, Place, ordered
 from ..offload.places import at_home
 from ..offload.run import Run
 from ..offload.vector.transfer import Homes
-from .memory import CODE_RESERVE_BYTES
+from .memory import CODE_RESERVE_BYTES, high_weights, list_bytes
 from .plan import Plan
 
 PAGE = 0x1000
 """Segments of the ELF begin at multiples of it."""
-BEFORE = ".weights", ".inputs", ".buffers", ".outputs"
-"""Sections in the order in which the linker script has them, behind the code and the lists."""
+SECTIONS = ".weights", ".inputs", ".buffers", ".outputs"
+"""In the order in which the linker script has them, behind the code and the lists; weights may come last."""
 
 
 def order(plan: Plan) -> Plan:
@@ -66,10 +65,11 @@ def _places(plan: Plan, starts: Mapping[str, int], homes: Homes) -> Place:
 
 def _starts(plan: Plan) -> dict[str, int]:
     """Where each object of the program will about lie in RAM: the linker puts one behind the other."""
-    commands = sum(len(mine) for each in plan.offloaded.values() for _, mine in each.lists)
-    starts, end = dict[str, int](), CODE_RESERVE_BYTES + COMMAND_BYTES * commands
-    for section in BEFORE:
+    starts, end, high = dict[str, int](), CODE_RESERVE_BYTES + list_bytes(plan), high_weights(plan)
+    for section in SECTIONS[1:] + SECTIONS[:1] if high else SECTIONS:
         end = -(-end // PAGE) * PAGE if section == ".inputs" else aligned(end)
+        if high and section == ".weights":
+            end = high - plan.target.machine.ram.origin
         for place in plan.places.values():
             if place.section == section and place.symbol not in starts:
                 starts[place.symbol] = end
