@@ -60,6 +60,7 @@ class Case:
     """Stands for a model file: a function or a module, and its inputs."""
 
     path = resolved = Path(__file__)
+    further = ()
 
     def __init__(self, function, inputs):
         module = function if isinstance(function, torch.nn.Module) else Function(function)

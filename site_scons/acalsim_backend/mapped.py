@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .alignment import aligned
 
 Array = NDArray[Any]
-Block = mmap.mmap | bytes
+Block = mmap.mmap | bytes | memoryview
 
 
 class Stored(Protocol):
@@ -44,6 +44,12 @@ def tensors(block: Block, rows: Iterable[Stored]) -> list[Array]:
     return [
         np.frombuffer(block, row.dtype, math.prod(row.shape), row.offset).reshape(row.shape) for row in rows
     ]
+
+
+def samples(block: Block, rows: Sequence[Stored], number: int, size_bytes: int) -> list[list[Array]]:
+    """The tensors of each of so many samples, which lie in a block one behind the other, `size_bytes` each."""
+    view = memoryview(block)
+    return [tensors(view[size_bytes * each :], rows) for each in range(number)]
 
 
 def tensor_bytes(array: Array) -> Array:

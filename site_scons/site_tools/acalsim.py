@@ -178,10 +178,11 @@ def Placement(env, model, elf, code):
     return env.Room("check", model.name, path, sources, "$SOURCE", Word(code.script), *options)
 
 
-def Simulate(env, model, elf, placement, host):
+def Simulate(env, model, data, elf, placement, host):
     made = products.Run.at(f"{model.folder}/run")
-    sources = [elf.elf, placement, str(env["MACHINE_FILE"]), host.for_simulation, env.OwnDevices()]
-    options = simulation(env, model, host, "run")
+    sources = [elf.elf, placement, data.inputs, str(env["MACHINE_FILE"])]
+    sources += [host.for_simulation, env.OwnDevices()]
+    options = [*simulation(env, model, host, "run"), "--samples", Word(data.inputs)]
     run = env.Room("simulate", model.name, made, sources, "$SOURCE", *options, also=["serve"])
     env.Depends(list(run), env.Nodes(env["SST_CONFIG"]))
     waves = waveforms(env, model)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..alignment import aligned
 from ..doors import FLAT
 from ..ir.graph import HALVES
 
@@ -21,6 +23,11 @@ class StoredTensor:
     shape: tuple[int, ...]
     offset: int
     size_bytes: int
+
+
+def sample_bytes(rows: Sequence[StoredTensor]) -> int:
+    """How far behind a sample's bytes the next one's are."""
+    return aligned(max((row.offset + row.size_bytes for row in rows), default=0))
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureFile:
-    """capture.json. `tolerance` is the largest max_rel_error that passes."""
+    """capture.json. `tolerance` is the largest max_rel_error that passes. The rows of inputs and outputs are those of
+    the first sample; in the same files each further one has as much, behind the one before."""
 
     origin: Origin = field(metadata=FLAT)
     tolerance: float
@@ -78,6 +86,7 @@ class CaptureFile:
     weights: tuple[StoredTensor, ...]
     inputs: tuple[StoredTensor, ...]
     outputs: tuple[StoredTensor, ...]
+    samples: int = 1
 
 
 @dataclass(frozen=True)

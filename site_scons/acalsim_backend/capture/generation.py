@@ -16,7 +16,7 @@ from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, Carried, Loop
 from .builder import array_of
 from .cached import Tensors, prompt, step
 from .lower import ACALSimCompiler
-from .model import Captured, Tracing, finished, known, refuse_elsewhere
+from .model import Captured, Tracing, finished, known, ranges, refuse_elsewhere
 from .model_file import ModelFile
 from .trace import prepare_torch
 
@@ -77,10 +77,11 @@ def capture_generation(file: ModelFile, keep_all: bool = False) -> Captured:
     results = [_copied(ir, tokens), logits]
     ir.set_outputs([*results, *(name for row in carried for name in (row.first, row.last))])
     ir.drop_needless()
-    values = known(ir, before, each)
+    values = known(ir, before.intermediates, each.intermediates)
     if keep_all:
         values |= dict(zip(each.given, map(array_of, each.inputs), strict=True))
-    return Captured(ir, list(map(array_of, before.inputs)), list(map(array_of, references)), values)
+    taken, outputs = list(map(array_of, before.inputs)), list(map(array_of, references))
+    return Captured(ir, taken, outputs, values, ranges=ranges([values]))
 
 
 def _prompt(file: ModelFile, model: torch.nn.Module, inputs: tuple[Any, ...]) -> torch.Tensor:

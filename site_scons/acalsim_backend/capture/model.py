@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
@@ -23,6 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Inputs and what PyTorch makes of them; arrays are numpy, in the IR's order."""
+
+    inputs: list[Any]
+    references: list[Any]
+
+
+@dataclass(frozen=True)
 class Captured:
     """All that capture knows of a model file; arrays are numpy, in the IR's order."""
 
@@ -31,6 +43,10 @@ class Captured:
     references: list[Any]
     intermediates: Mapping[str, Any]
     """PyTorch's value of every tensor that an op of the graph computes; empty unless asked for."""
+    others: Sequence[Sample] = ()
+    """The samples behind the first one."""
+    ranges: Mapping[str, Any] = field(default_factory=dict)
+    """(least, most) over all samples of each of the intermediates."""
 
 
 def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
@@ -42,7 +58,9 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
     import torch
 
     model, inputs = file.build()
-    refuse_elsewhere(file, "the model has", [*inputs, *model.parameters(), *model.buffers()])
+    samples = [inputs, *file.further]
+    given = [value for sample in samples for value in sample]
+    refuse_elsewhere(file, "the model has", [*given, *model.parameters(), *model.buffers()])
     root = file.resolved.parent.parent
     compiler = ACALSimCompiler(False, root, os.path.relpath(file.resolved, root))
     tracing = Tracing(compiler, compiler.builder(), keep_all)
@@ -52,26 +70,38 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
 
     with torch.no_grad():
         with torch.compiler.set_stance("force_eager"):
-            references: list[torch.Tensor] = file.guard(
-                "forward()", lambda: _unchanged([*model.buffers(), *inputs], lambda: outputs(*inputs))
-            )
+            eager = partial(_unchanged, model.buffers, outputs)
+            computed: list[list[torch.Tensor]] = [
+                file.guard("forward()", partial(eager, sample)) for sample in samples
+            ]
+        references, *others = computed
         if not references:
             raise file.fail("forward() returns no tensor")
         refuse_elsewhere(file, "forward() returns", references)
+        for number, other in enumerate(others, 1):
+            _refuse_other_shapes(file, other, references, f"for sample {number}", "for the first")
         torch._dynamo.reset()
         prepare_torch()
         compiled = torch.compile(outputs, backend=tracing, fullgraph=True, dynamic=False)
         returned: list[torch.Tensor] = file.guard_dynamo(lambda: compiled(*inputs))
+        first = copy(tracing)  # which has what the first sample gave
+        given_to = partial(_given_to, file, tracing, compiled, inputs)
+        further = [given_to(sample) for sample in file.further]
     if tracing.lies_otherwise or (tracing.is_strided and not _agree(returned, references)):
         raise file.fail(
             "a tensor that as_strided is called on lies otherwise in memory under torch.compile than without; "
             "call .contiguous() before as_strided"
         )
-    _refuse_other_shapes(file, returned, references)
+    _refuse_other_shapes(file, returned, references, "under torch.compile", "without")
     ir = finished(file, tracing)
-    ir.set_outputs([tracing.tensor_of(tensor) for tensor in returned])
+    ir.set_outputs([first.tensor_of(tensor) for tensor in returned])
     return Captured(
-        ir, list(map(array_of, tracing.inputs)), list(map(array_of, references)), known(ir, tracing)
+        ir,
+        list(map(array_of, first.inputs)),
+        list(map(array_of, references)),
+        known(ir, first.intermediates),
+        [Sample(each, list(map(array_of, other))) for (each, _), other in zip(further, others, strict=True)],
+        ranges([first.intermediates, *(values for _, values in further)]),
     )
 
 
@@ -83,10 +113,44 @@ def finished(file: ModelFile, tracing: Tracing) -> ACALSimIR:
         raise file.told(error) from None
 
 
-def known(ir: ACALSimIR, *traced: Tracing) -> dict[str, Any]:
+def known(ir: ACALSimIR, *traced: Mapping[str, Any]) -> dict[str, Any]:
     """The intermediate tensors that are still there."""
-    found = {name: array for each in traced for name, array in each.intermediates.items()}
-    return {name: array for name, array in found.items() if name in ir.tensors}
+    return {name: array for values in traced for name, array in values.items() if name in ir.tensors}
+
+
+def _given_to(
+    file: ModelFile,
+    tracing: Tracing,
+    compiled: Callable[..., Any],
+    first: Sequence[torch.Tensor],
+    sample: Sequence[torch.Tensor],
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """What one more sample gives to the inputs of the graph, and (least, most) of its intermediate tensors."""
+    import torch
+
+    laid = file.guard("inputs()", lambda: list(map(_laid_like, first, sample)))
+    tracing.intermediates = {}
+    with torch.compiler.set_stance("fail_on_recompile"):
+        file.guard_dynamo(lambda: compiled(*laid))
+    return list(map(array_of, tracing.inputs)), ranges([tracing.intermediates])
+
+
+def _laid_like(like: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """The same values with the strides of the tensor that the graph was captured with."""
+    import torch
+
+    if value.stride() == like.stride():
+        return value
+    return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype).copy_(value)
+
+
+def ranges(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The least and the most of each tensor in all samples, as an array; of an empty one nothing."""
+    return {
+        name: np.array([bound(values[name]) for bound in (np.min, np.max) for values in samples])
+        for name, array in samples[0].items()
+        if array.size
+    }
 
 
 class Tracing:
@@ -156,13 +220,17 @@ def refuse_elsewhere(file: ModelFile, what: str, tensors: Sequence[torch.Tensor]
 
 
 def _refuse_other_shapes(
-    file: ModelFile, returned: Sequence[torch.Tensor], references: Sequence[torch.Tensor]
+    file: ModelFile, ones: Sequence[torch.Tensor], others: Sequence[torch.Tensor], of_one: str, of_other: str
 ) -> None:
-    """Refuse outputs whose shapes depend on values, so that they are others under torch.compile."""
-    for number, (one, other) in enumerate(zip(returned, references, strict=True)):
+    """Refuse outputs whose shapes depend on values, so that they are others under torch.compile or of other samples."""
+    if len(ones) != len(others):
+        raise file.fail(
+            f"forward() returns {len(ones)} tensors {of_one} and {len(others)} {of_other}; it returns as many always"
+        )
+    for number, (one, other) in enumerate(zip(ones, others, strict=True)):
         if one.shape != other.shape:
             raise file.fail(
-                f"output {number} is {tuple(one.shape)} under torch.compile and {tuple(other.shape)} without; a shape "
+                f"output {number} is {tuple(one.shape)} {of_one} and {tuple(other.shape)} {of_other}; a shape "
                 "would not depend on values. pad_packed_sequence takes total_length= for this"
             )
 
@@ -214,10 +282,14 @@ def tensors_of(value: Any) -> list[torch.Tensor]:
     return found
 
 
-def _unchanged(tensors: Sequence[torch.Tensor], call: Callable[[], Any]) -> Any:
-    """Call, and put back whatever the call wrote into `tensors`."""
-    before = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
-    result = call()
+def _unchanged(
+    buffers: Callable[[], Iterable[torch.Tensor]],
+    function: Callable[..., Any],
+    sample: Sequence[torch.Tensor],
+) -> Any:
+    """Call with a sample, and put back whatever the call wrote into that and into the model's buffers."""
+    before = [(tensor, tensor._version, tensor.clone()) for tensor in [*buffers(), *sample]]
+    result = function(*sample)
     for tensor, stamp, value in before:
         if tensor._version != stamp:
             tensor.copy_(value)

@@ -2,12 +2,13 @@
 """A user's model file: loaded, held to its contract, and its failures told in one line each.
 
 def model() -> torch.nn.Module
-def inputs() -> tuple of tensors
+def inputs() -> tuple of tensors, or an iterator of such tuples, which are samples
 TOLERANCE = 1e-4                   optional
 INT8_TOLERANCE = 0.1               optional, with PRECISION=int8
 BFLOAT16_TOLERANCE = 0.05          optional, with PRECISION=bfloat16 and for models that are bfloat16 themselves
 FLOAT16_TOLERANCE = 0.01           likewise of float16
 GENERATE = 16                      optional: so many tokens after the prompt, which inputs() gives
+BATCHES = 8                        optional: so many samples, the first of an iterator or of as many calls of inputs()
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,8 @@ from .imports import FromSource, add_folders
 from .places import is_users
 
 DEFAULT_TOLERANCE = 1e-4
+MOST_SAMPLES = 10_000
+"""Of an iterator of which nothing says how many are wanted: it may have no end."""
 TOLERANCES = {
     "TOLERANCE": DEFAULT_TOLERANCE,
     "INT8_TOLERANCE": 0.1,
@@ -38,6 +42,9 @@ TOLERANCES = {
 
 class ModelFile:
     """One model file. What it is called in messages stays relative to the folder in which the capture began."""
+
+    further: Sequence[tuple[Any, ...]] = ()
+    """The samples behind the first one, each of tensors of the same shapes and types."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -87,23 +94,51 @@ class ModelFile:
             tolerance = getattr(self._module, name, default)
             if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not tolerance >= 0:
                 raise self.fail(f"{name} is {tolerance!r}; it is a number, 0 or larger")
-        tokens = getattr(self._module, "GENERATE", 2)
-        if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 2:
-            raise self.fail(f"GENERATE is {tokens!r}; it is a number of tokens, 2 or larger")
+        for name, what, least in (("GENERATE", "tokens", 2), ("BATCHES", "samples", 1)):
+            number = getattr(self._module, name, least)
+            if isinstance(number, bool) or not isinstance(number, int) or number < least:
+                raise self.fail(f"{name} is {number!r}; it is a number of {what}, {least} or larger")
 
     def build(self) -> tuple[Any, tuple[Any, ...]]:
-        """The module in eval mode and its example inputs."""
+        """The module in eval mode and its example inputs; `further` has those of the other samples from then on."""
         import torch
 
         torch.manual_seed(0)
         model = self.guard("model()", self._module.model)
         if not isinstance(model, torch.nn.Module):
             raise self.fail(f"model() returned {type(model).__name__}; it returns a torch.nn.Module")
-        inputs = self.guard("inputs()", self._module.inputs)
-        if not isinstance(inputs, tuple) or not all(isinstance(value, torch.Tensor) for value in inputs):
-            raise self.fail(f"inputs() returned {_kinds(inputs)}; it returns a tuple of tensors")
+        samples = self._samples()
+        for number, sample in enumerate(samples):
+            if not isinstance(sample, tuple) or not all(isinstance(value, torch.Tensor) for value in sample):
+                what = "returned" if len(samples) == 1 else f"gave, as sample {number},"
+                raise self.fail(f"inputs() {what} {_kinds(sample)}; it returns a tuple of tensors")
+            if (one := _shapes(sample)) != (first := _shapes(samples[0])):
+                raise self.fail(
+                    f"sample {number} of inputs() is {one}, the first is {first}; one program takes one form of inputs"
+                )
         self.guard("eval()", lambda: _in_eval_mode(model))
+        inputs, *self.further = samples
         return model, inputs
+
+    def _samples(self) -> list[Any]:
+        """What inputs() gives, once or as often as the file says."""
+        wanted = getattr(self._module, "BATCHES", None)
+        given = self.guard("inputs()", self._module.inputs)
+        if isinstance(given, Iterator):
+            samples = self.guard("inputs()", lambda: list(islice(given, wanted or MOST_SAMPLES + 1)))
+        else:
+            samples = [given, *(self.guard("inputs()", self._module.inputs) for _ in range(1, wanted or 1))]
+        if wanted is None and len(samples) > MOST_SAMPLES:
+            raise self.fail(
+                f"inputs() gave more than {MOST_SAMPLES:,} samples; BATCHES says how many of them are wanted"
+            )
+        if len(samples) < (wanted or 1):
+            raise self.fail(f"inputs() gave {len(samples)} samples; {wanted or 'at least 1'} would be right")
+        if self.generate and len(samples) > 1:
+            raise self.fail(
+                f"inputs() gave {len(samples)} samples; with GENERATE it gives one, whose rows are prompts"
+            )
+        return samples
 
     def guard(self, what: str, call: Callable[[], Any]) -> Any:
         """Call the user's code; what it raises becomes one line with the user's own line in it."""
@@ -195,6 +230,10 @@ def words_of(error: BaseException) -> str:
     except Exception:
         text = "its text cannot be made"
     return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _shapes(sample: tuple[Any, ...]) -> str:
+    return ", ".join(f"{value.dtype} {tuple(value.shape)}" for value in sample)
 
 
 def _kinds(value: Any) -> str:

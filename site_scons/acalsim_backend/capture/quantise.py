@@ -33,11 +33,12 @@ T = ACALSimOpType
 PRODUCTS_INT8 = {T.CONV: T.CONV_INT8, T.GEMM: T.GEMM_INT8, T.MATMUL: T.GEMM_INT8}
 
 
-def quantise(ir: ACALSimIR, values: Mapping[str, Any]) -> Quantised:
-    """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor."""
+def quantise(ir: ACALSimIR, values: Mapping[str, Any], ranges: Mapping[str, Any] | None = None) -> Quantised:
+    """Quantise in place. `values` has PyTorch's arrays of inputs and intermediates, by tensor, and `ranges` the
+    least and the most of them in several samples, which are (least, most) of the one otherwise."""
     ir.unquantised = ir.copy()
     _untied(ir)
-    quantiser = _Quantiser(ir, values)
+    quantiser = _Quantiser(ir, values, values if ranges is None else ranges)
     rows = quantiser.quantise_products()
     quantiser.round_before_moving()
     quantiser.read_int8()
@@ -62,8 +63,8 @@ def _untied(ir: ACALSimIR) -> None:
 
 
 class _Quantiser:
-    def __init__(self, ir: ACALSimIR, values: Mapping[str, Any]):
-        self.ir, self.values = ir, values
+    def __init__(self, ir: ACALSimIR, values: Mapping[str, Any], ranges: Mapping[str, Any]):
+        self.ir, self.values, self.ranges = ir, values, ranges
         self.scales: dict[str, float] = {}
         """The scale of each tensor that has an int8 form, which is named NAME_i8."""
         self.rounding: dict[str, ACALSimOp] = {}
@@ -104,7 +105,7 @@ class _Quantiser:
             return False
         if op.op_type is T.GEMM and (op.attrs or params[1].shape != params[0].shape[1:]):
             return False
-        arrays = (self.values[x.name], *(ir.constants[each.name] for each in params))
+        arrays = (self.ranges[x.name], *(ir.constants[each.name] for each in params))
         return ir.tensors[op.outputs[0]].elements > 0 and all(
             array.dtype == np.float32 and np.isfinite(array).all() for array in arrays
         )
@@ -143,7 +144,7 @@ class _Quantiser:
     def _scale_of(self, name: str) -> float:
         """The scale of a tensor's int8 form, which is declared on first use."""
         if name not in self.scales:
-            scale = self.scales[name] = scale_of(self.values[name])
+            scale = self.scales[name] = scale_of(self.ranges[name])
             form = self.ir.add_tensor(TensorDesc(f"{name}_i8", self.ir.tensors[name].shape, "int8"))
             self.forms[form.name] = name, scale
         return self.scales[name]

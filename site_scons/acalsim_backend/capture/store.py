@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -34,8 +35,11 @@ def write_capture(
     digest = hashlib.sha256()
     write_atomic(folder / "graph_0.ir", str(ir))
     write_atomic(folder / "graph_0_weights.bin", _digested(packed(weights), digest.update))
-    write_atomic(folder / "inputs.bin", packed(captured.inputs))
-    write_atomic(folder / "outputs.bin", packed(captured.references))
+    others = captured.others
+    inputs = [captured.inputs, *(each.inputs for each in others)]
+    references = [captured.references, *(each.references for each in others)]
+    write_atomic(folder / "inputs.bin", packed(itertools.chain(*inputs)))
+    write_atomic(folder / "outputs.bin", packed(itertools.chain(*references)))
     index = CaptureFile(
         origin=_origin(file.source, digest.hexdigest()),
         tolerance=max(
@@ -49,6 +53,7 @@ def write_capture(
         weights=rows_of(names, weights),
         inputs=rows_of(ir.arguments, captured.inputs),
         outputs=rows_of(ir.results, captured.references),
+        samples=1 + len(others),
     )
     doors.write(folder / "capture.json", index)
 

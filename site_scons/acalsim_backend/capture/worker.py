@@ -17,7 +17,7 @@ from .capture_file import PRECISIONS, Narrowed, Quantised
 from .exported import SUFFIX, ExportedFile
 from .generation import capture_generation
 from .imports import watch_imports
-from .model import Captured, capture_model
+from .model import Captured, capture_model, ranges
 from .model_file import ModelFile
 from .narrow import narrow
 from .quantise import quantise
@@ -26,10 +26,9 @@ from .store import write_capture, write_intermediates
 
 def quantised(captured: Captured) -> Quantised:
     """Turn what was captured into its int8 form."""
-    return quantise(
-        captured.ir,
-        {**dict(zip(captured.ir.arguments, captured.inputs, strict=True)), **captured.intermediates},
-    )
+    names, samples = captured.ir.arguments, [captured.inputs, *(each.inputs for each in captured.others)]
+    given = [dict(zip(names, inputs, strict=True)) for inputs in samples]
+    return quantise(captured.ir, {**given[0], **captured.intermediates}, {**ranges(given), **captured.ranges})
 
 
 def narrowed(captured: Captured, precision: str) -> Narrowed | None:

@@ -16,24 +16,27 @@ from pathlib import Path
 import numpy as np
 
 from .. import doors
-from ..capture.capture_file import CaptureFile
+from ..capture.capture_file import CaptureFile, sample_bytes
 from ..errors import CodegenError, run_room
 from ..files import Content, write_files
-from ..mapped import Array, aligned_parts, mapped, tensor_bytes, tensors
+from ..mapped import Array, aligned_parts, mapped, samples, tensor_bytes, tensors
 from ..schedule.plan_file import PackedRow, PlanFile, WeightRow
 from .elf_object import DataObject, relocatable
 
 
-def data_files(plan: PlanFile, weights: Mapping[str, Array], inputs: bytes) -> dict[str, Content]:
-    """The files that hold values, by name: parameters, and the example input block."""
+def data_files(
+    plan: PlanFile, weights: Mapping[str, Array], inputs: bytes, others: Sequence[bytes] = ()
+) -> dict[str, Content]:
+    """The files that hold values, by name: parameters, and the example input block, behind which its file has the
+    `others`."""
     parts = {row.symbol: _values(row, weights[row.name]) for row in plan.weights}
     sizes = {row.symbol: weights[row.name].nbytes for row in plan.weights}
     objects = [DataObject(name, ".weights", False, sizes[name], parts[name]) for name in parts if sizes[name]]
-    block = inputs or bytes(1)
+    block, *further = (each or bytes(1) for each in (inputs, *others))
     objects.append(DataObject(f"{plan.graph}_inputs", ".inputs", True, len(block), lambda: block))
     return {
         f"{plan.graph}_weights.bin": aligned_parts(part() for part in parts.values()),
-        f"{plan.graph}_inputs.bin": inputs,
+        f"{plan.graph}_inputs.bin": b"".join([block, *further]) if others else inputs,
         f"{plan.graph}_values.obj": relocatable(objects),
     }
 
@@ -80,11 +83,12 @@ def captured_data(plan: PlanFile, folder: Path) -> dict[str, Content]:
             index.weights, tensors(mapped(folder / "graph_0_weights.bin"), index.weights), strict=True
         )
     }
-    inputs = {
-        row.name: array.tobytes()
-        for row, array in zip(index.inputs, tensors(mapped(folder / "inputs.bin"), index.inputs), strict=True)
-    }
-    return data_files(plan, weights, placed_inputs(plan, [inputs[row.name] for row in plan.inputs]))
+    given = samples(mapped(folder / "inputs.bin"), index.inputs, index.samples, sample_bytes(index.inputs))
+    places = {row.name: place for place, row in enumerate(index.inputs)}
+    blocks = [
+        placed_inputs(plan, [arrays[places[row.name]].tobytes() for row in plan.inputs]) for arrays in given
+    ]
+    return data_files(plan, weights, blocks[0], blocks[1:])
 
 
 def main(arguments: list[str]) -> int:

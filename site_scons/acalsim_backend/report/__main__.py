@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from .. import doors
-from ..capture.capture_file import CaptureFile
+from ..capture.capture_file import CaptureFile, sample_bytes
 from ..check.placement_file import PlacementFile
 from ..errors import ReportError, run_room
 from ..files import write_atomic
@@ -15,7 +15,7 @@ from ..host.qemu_file import QemuFile
 from ..host.toolchain import compiler_version
 from ..machine.file import load_machine
 from ..machine.machine import Machine
-from ..mapped import mapped, tensors
+from ..mapped import mapped, samples
 from ..schedule.plan_file import PlanFile
 from ..simulate.run_file import HostFile, RunFile
 from ..simulate.span_file import read_spans
@@ -26,6 +26,7 @@ from .page.view import Subject as Shown
 from .report import Subject, build_report, checked, difference, provenance
 from .report_file import Report, Verification
 from .rows import csv_text, op_rows
+from .samples import of_all
 from .show import print_report
 from .timeline import Timeline, timeline
 from .trace import trace_text
@@ -93,10 +94,14 @@ def report_of_files(
         halves=capture.narrowed.types if capture.narrowed else (),
     )
     block = mapped(options.run / "outputs.bin")
-    references = tensors(mapped(options.capture / "outputs.bin"), capture.outputs)
-    outputs = tensors(block, plan.outputs)
-    made = generated(plan, block, outputs[TOKENS], references[TOKENS], machine) if plan.loop else None
-    return build_report(subject, run, checked(plan, outputs, references, capture.tolerance), happened, made)
+    expected = mapped(options.capture / "outputs.bin")
+    references = samples(expected, capture.outputs, capture.samples, sample_bytes(capture.outputs))
+    outputs = samples(block, plan.outputs, capture.samples, plan.sections.get(".outputs", 0))
+    checks = [
+        checked(plan, *of_sample, capture.tolerance) for of_sample in zip(outputs, references, strict=True)
+    ]
+    made = generated(plan, block, outputs[0][TOKENS], references[0][TOKENS], machine) if plan.loop else None
+    return build_report(subject, run, of_all(checks), happened, made, checks)
 
 
 if __name__ == "__main__":

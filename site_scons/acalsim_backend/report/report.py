@@ -20,8 +20,9 @@ from ..simulate.run_file import Account, BookedOp, Guest, OpCounters, RunFile
 from .compare import compare, error_text
 from .energy import with_energy
 from .generated import check_generated, first_difference
-from .report_file import SCHEMA, Check, Generated, Hardware, Ledger, Provenance, Report, ReportedOp
+from .report_file import SCHEMA, Check, Generated, Hardware, Ledger, Provenance, Report, ReportedOp, SampleRow
 from .roofline import rates, roofline
+from .samples import first_different
 from .timeline import Timeline, guest_of
 
 Sums = TypeVar("Sums", Ledger, OpCounters)
@@ -46,9 +47,11 @@ def build_report(
     check: Check,
     happened: Timeline | None = None,
     made: Generated | None = None,
+    samples: Sequence[Check] = (),
 ) -> Report:
     """The report of one run; with what its events took, where the machine file says that, of its timeline.
 
+    Of several samples `check` is what holds of all, and `samples` are those of each.
     Raises ReportError when its sums do not agree.
     """
     statistics, guest = run.statistics, guest_of(run.statistics)
@@ -76,6 +79,7 @@ def build_report(
         narrowed=True if subject.halves else None,
         half=", ".join(subject.halves) or None,
         generated=made,
+        samples=tuple(map(SampleRow, run.sample_cycles, samples)) if run.sample_cycles else (),
         roofline=roofline(subject.plan.demand, speeds[all(map(_on_cpu, subject.plan.ops))]),
         hardware=Hardware(subject.machine.sram_bytes, subject.machine.macs_per_cycle),
     )
@@ -185,8 +189,10 @@ def difference(report: Report, tolerance: float) -> str:
     check = report.check
     if report.generated and (wrong := first_difference(report.generated)):
         return f"model '{report.model}': {wrong}"
+    sample = first_different(report)
+    of_sample = "" if sample is None else f" of sample {sample}"
     return (
-        f"model '{report.model}': outputs differ from PyTorch's, first at op '{check.first_bad_op}': "
+        f"model '{report.model}': outputs{of_sample} differ from PyTorch's, first at op '{check.first_bad_op}': "
         f"max_rel_error is {error_text(check.max_rel_error, 3)}, allowed is {tolerance:g}"
     )
 

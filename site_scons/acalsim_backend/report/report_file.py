@@ -148,6 +148,14 @@ class Generated:
     tokens_per_second: float | None = None
 
 
+@dataclass(frozen=True)
+class SampleRow:
+    """The whole run's cycles with one of several samples, and how far its outputs are from PyTorch's."""
+
+    total_cycles: int
+    check: Check
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All of NAME.json."""
@@ -178,6 +186,8 @@ class Report:
     """Whether memory and products are of a half type."""
     generated: Generated | None = None
     """Of a language model that makes tokens."""
+    samples: tuple[SampleRow, ...] = ()
+    """Where there are several; `check` is of all of them, and all else of the first."""
     half: str | None = None
     """The half types of memory and products: "bfloat16", "float16" or both."""
 

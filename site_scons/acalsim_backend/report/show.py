@@ -21,6 +21,7 @@ from .compare import error_text
 from .generated import speed
 from .report_file import NONE_IN_INT8, Energy, Hardware, Report, ReportedOp, Roofline, Verification
 from .rows import units_of
+from .samples import spread
 
 BAR_CELLS = 6
 WIDEST = 1000
@@ -81,6 +82,7 @@ def _headline(report: Report) -> Text:
         f", max_rel_error {error_text(check.max_rel_error)}",
         f"\n{NONE_IN_INT8}" if report.quantised == () else "",
         f"\n{speed(report.generated)}" if report.generated else "",
+        f"\n{spread(report)}" if report.samples else "",
     )
 
 

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m acalsim_backend.simulate ELF RUN --machine NAME ...: one simulation, its files in RUN."""
+"""python -m acalsim_backend.simulate ELF RUN --machine NAME ...: one simulation, its files in RUN.
+
+Of several samples each is a run of the same ELF, whose input block alone is another's. Files are of the first, but
+for the outputs, which lie in outputs.bin one behind the other.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +19,11 @@ from ..files import write_atomic
 from ..host.tools import Tools
 from ..machine.file import load_machine
 from .debug import invite, retire
+from .firmware import Firmware
 from .progress import wanted
 from .run import DEFAULT_TIMEOUT_S, simulate
 from .run_file import HostFile, RunFile
+from .samples import further
 
 
 def main(arguments: list[str]) -> int:
@@ -29,6 +36,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sst-launcher", help="what starts `sst`")
     parser.add_argument("--device", action="append", default=[], help="NAME=FILE.so: an own device's library")
     parser.add_argument("--waves", help="waveforms of devices in SystemVerilog: START.NAME.fst")
+    parser.add_argument(
+        "--samples", type=Path, help="NAME_inputs.bin, which has an input block for each sample"
+    )
     parser.add_argument("--plugin", type=Path, required=True)
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument(
@@ -47,36 +57,42 @@ def main(arguments: list[str]) -> int:
         if options.verbose:
             print(printable(log), end="", flush=True)
 
-    run = simulate(
+    given = [("sst-options", options.sst_options), ("sst-launcher", options.sst_launcher)]
+    given += [("device", text) for text in options.device]
+    simulated = partial(
+        simulate,
         options.elf,
         load_machine(options.machine),
         options.engine,
         Tools(options.plugin, options.library),
         timeout_s=math.inf if options.debug else options.timeout,
         verbose=options.verbose,
+        engine_options=as_options(given),
+        progress=wanted(),
+    )
+    run = simulated(
+        keep_logs=keep_logs,
         spans=True,
         trace=(options.run / "memory.trace").resolve() if options.verbose else None,
-        keep_logs=keep_logs,
-        progress=wanted(),
         debugger=partial(invite, options.elf, options.run) if options.debug else None,
-        engine_options=[
-            f"--{name}={value}"
-            for name, value in (
-                ("sst-options", options.sst_options),
-                ("sst-launcher", options.sst_launcher),
-                ("waves", options.waves),
-                *(("device", text) for text in options.device),
-            )
-            if value
-        ],
+        engine_options=as_options([*given, ("waves", options.waves)]),
     )
     if options.debug:
         retire(options.run, run.statistics)
-    write_atomic(options.run / "outputs.bin", run.outputs)
+    blocks = Firmware(options.elf).blocks(options.samples) if options.samples else []
+    others = further(simulated, blocks[1:], keep_logs)
+    write_atomic(options.run / "outputs.bin", [run.outputs, *(other.outputs for other in others)])
     write_atomic(options.run / "spans.bin", run.spans or b"")
-    doors.write(options.run / "host.json", HostFile(round(run.wall_s, 6)))
-    doors.write(options.run / "run.json", RunFile(options.engine, run.statistics))
+    doors.write(
+        options.run / "host.json", HostFile(round(run.wall_s + sum(other.wall_s for other in others), 6))
+    )
+    cycles = tuple(each.statistics.total_cycles for each in (run, *others)) if others else ()
+    doors.write(options.run / "run.json", RunFile(options.engine, run.statistics, cycles))
     return 0
+
+
+def as_options(given: Sequence[tuple[str, str | None]]) -> list[str]:
+    return [f"--{name}={value}" for name, value in given if value]
 
 
 if __name__ == "__main__":

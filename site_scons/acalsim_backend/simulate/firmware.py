@@ -55,13 +55,24 @@ class Firmware:
             raise SimulateError(f"{self.path}: no symbol '{symbol}'")
         return self._symbols[symbol][:2]
 
-    def with_inputs(self, inputs: bytes, copy: Path) -> Path:
-        """Write a copy of the ELF whose `.inputs` section holds `inputs`."""
+    def blocks(self, samples: Path) -> list[bytes]:
+        """The input blocks of a file that has one for each sample, the first of them the ELF's own."""
+        _, size = self._inputs
+        block = samples.read_bytes()
+        return [block[first : first + size] for first in range(0, len(block), size or 1)]
+
+    @cached_property
+    def _inputs(self) -> tuple[int, int]:
+        """(offset in the file, bytes) of the section that holds the inputs."""
         with open(self.path, "rb") as stream:
             section = ELFFile(stream).get_section_by_name(".inputs")
             if section is None:
                 raise SimulateError(f"{self.path}: no section '.inputs', where the inputs belong")
-            offset, size = section["sh_offset"], section["sh_size"]
+            return section["sh_offset"], section["sh_size"]
+
+    def with_inputs(self, inputs: bytes, copy: Path) -> Path:
+        """Write a copy of the ELF whose `.inputs` section holds `inputs`."""
+        offset, size = self._inputs
         if len(inputs) != size:
             raise SimulateError(f"{self.path}: .inputs holds {size} bytes, {len(inputs)} were given")
         shutil.copyfile(self.path, copy)

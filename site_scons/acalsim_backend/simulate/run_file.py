@@ -95,6 +95,8 @@ class RunFile:
 
     engine: str
     statistics: Statistics = field(metadata=FLAT)
+    sample_cycles: tuple[int, ...] = ()
+    """The whole run's cycles with each sample, where there are several; all else is of the first."""
 
 
 @dataclass(frozen=True)

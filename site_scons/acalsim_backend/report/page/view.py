@@ -14,6 +14,7 @@ from ..advice_file import AdviceFile, Figures
 from ..generated import speed
 from ..report_file import NONE_IN_INT8, Report, Verification
 from ..rows import states_of, units_of
+from ..samples import spread
 from ..timeline import Timeline
 from . import words
 from .graph import graph
@@ -46,6 +47,8 @@ def view(subject: Subject) -> dict[str, Any]:
     return {
         "report": report,
         "sentence": "; ".join([sentence(report), *([speed(made)] if made else [])]),
+        "spread": spread(subject.report),
+        "samples": report.get("samples", []),
         "parts": parts(report["ledger"], report["total_cycles"]),
         "ops": ops(report),
         "shown_bars": SHOWN_BARS,
