@@ -5,10 +5,12 @@
 
 CPU seconds say more where others use the machine, too. What scons itself takes is left out. A stage's peak is
 the largest resident set of any one process in it. `times` is (peak - 1 GB) / weights; the aim is at most 2.5 for
-every stage, and under 60 s from capture to ELF for gpt2. Whatever was built before is built anew.
+every stage, and under 60 s from capture to ELF for gpt2. Whatever was built before is built anew. With --simulate
+the last line of a model has its cycles beside its bound and, of one that makes tokens, those of prompt and tokens.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -41,7 +43,8 @@ def cost(*command):
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def measure(name, folder, machine, stages):
+def stage_costs(name, folder, machine, stages):
+    """(seconds, CPU seconds, peak bytes) of each stage, of which what scons itself takes is left out."""
     build, capture = build_folder(machine).relative_to(ROOT), "build/capture"
     variables = [f"MODELS={folder}", f"MACHINE={machine}", "TIMEOUT=100000"]
     scons = (sys.executable, "-m", "SCons", "-Q", "-s", *variables)
@@ -51,13 +54,30 @@ def measure(name, folder, machine, stages):
         shutil.rmtree(made, ignore_errors=True)
     idle, idle_cpu, _ = cost(*scons, "host")
     rows = {stage: cost(*scons, target) for stage, target in targets.items()}
-    weights = (ROOT / capture / name / "graph_0_weights.bin").stat().st_size
+    return {stage: (seconds - idle, cpu - idle_cpu, peak) for stage, (seconds, cpu, peak) in rows.items()}
+
+
+def measure(name, folder, machine, stages):
+    rows = stage_costs(name, folder, machine, stages)
+    weights = (ROOT / f"build/capture/{name}/graph_0_weights.bin").stat().st_size
     for stage, (seconds, cpu, peak) in rows.items():
         times = f"{peak / 1e6:10,.0f} {weights / 1e6:9,.0f} {max(0, peak - GB) / weights:7.2f}"
-        print(f"{name:12} {stage:9} {seconds - idle:8.1f} {cpu - idle_cpu:8.1f} {times}", flush=True)
+        print(f"{name:12} {stage:9} {seconds:8.1f} {cpu:8.1f} {times}", flush=True)
     seconds, cpu = (sum(rows[stage][column] for stage in TO_ELF) for column in (0, 1))
-    own = f"{seconds - len(TO_ELF) * idle:8.1f} {cpu - len(TO_ELF) * idle_cpu:8.1f}"
-    print(f"{name:12} to ELF    {own}", flush=True)
+    print(f"{name:12} to ELF    {seconds:8.1f} {cpu:8.1f}", flush=True)
+    if "report" in rows:
+        report = json.loads((build_folder(machine) / f"reports/{name}.json").read_text())
+        print(f"{name:12} {simulated(report)}", flush=True)
+
+
+def simulated(report):
+    """What the simulated machine took."""
+    cycles, bound = report["total_cycles"], report["roofline"]["bound_cycles"]
+    text = f"{cycles:,} cycles, {cycles / bound:.2f} times the bound, error {report['check']['max_rel_error']:.2g}"
+    if made := report.get("generated"):
+        steps = made["token_cycles"]
+        text += f"; prompt {made['prompt_cycles']:,}, each of {len(steps)} further tokens {sum(steps) / len(steps):,.0f}"
+    return text
 
 
 def main():
