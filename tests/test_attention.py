@@ -202,6 +202,14 @@ def test_of_devices_that_differ_the_fastest_computes(lanes, name, tmp_path):
     assert {each.placed_on for each in plan.offloaded.values()} == {name}
 
 
+def test_a_device_whose_array_lacks_its_type_is_left_out(tmp_path):
+    text = (ROOT / "sim/machines/default.toml").read_text()
+    table = text[text.index("[devices.compute]") :].replace("compute]", "other]").replace("0x1030", "0x1040")
+    (tmp_path / "two.toml").write_text(f'{text}\n{table}\ntypes = "int8, bfloat16"\n')
+    plan = planned(attend, HEADS, str(tmp_path / "two.toml"))
+    assert {each.placed_on for each in plan.offloaded.values()} == {"compute"}
+
+
 def everything(q, k, v, kg, vg, mask, hides, one):
     return (
         attend(q, k, v),
@@ -212,6 +220,7 @@ def everything(q, k, v, kg, vg, mask, hides, one):
         attend(one, k, v),
         by_hand(q, kg, vg, mask),
         (q @ k.transpose(-1, -2)).softmax(-1) @ v,
+        (q * 0.5 @ (k * 0.25).transpose(-1, -2)).softmax(-1) @ (v * 3),
     )
 
 
@@ -228,7 +237,7 @@ def test_its_outputs_equal_pytorchs(machine, is_small, tmp_path):
     machine = small(machine, tmp_path) if is_small else machine
     _, report = run_graph(tmp_path, captured.ir, captured.inputs, captured.references, machine)
     fused = [op for op in report.ops if "softmax" in " ".join(op.fused)]
-    assert len(fused) == 8
+    assert len(fused) == 9
     assert report.check.max_rel_error < 2e-6
     for op in fused:
         assert op.macs in (2 * 2 * 4 * 44 * 50 * 16, 2 * 2 * 4 * 50 * 16)

@@ -209,6 +209,26 @@ def test_what_is_moved_and_put_together_is_rounded_before_and_moved_as_int8(tmp_
     assert sorted(kind.name for kind in kinds) == ["GELU", "TANH"]
 
 
+class Twice(nn.Module):
+    """What a layer reads is put together of the same tensor more than once."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+
+    def forward(self, x):
+        y = torch.tanh(x)
+        return self.layer(torch.cat([y, x, y.flip(0), y]))
+
+
+def test_what_is_put_together_of_one_tensor_twice_is_rounded_once(tmp_path):
+    torch.manual_seed(2)
+    module, x = Twice(), torch.randn(5, 8)
+    found, captured, _ = computed(module, x, folder=tmp_path)
+    assert relative_error(found, module(x).detach()) < 0.05
+    assert len([op for op in captured.ir.ops if op.op_type is T.QUANTIZE]) <= 3
+
+
 class AddedThenSeen(nn.Module):
     """An addition reads a tensor before the view is made of it that a layer reads."""
 

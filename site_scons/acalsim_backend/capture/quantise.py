@@ -207,14 +207,11 @@ class _Quantiser:
                 or not self._moves_all(moves)
             ):
                 return [op]
-            found: list[ACALSimOp] = []
-            parts: list[str] = []
-            for source in moves.inputs:
-                part = self._rounded_part(op, source)
-                found += rounded_first(part)
-                parts += part.outputs
+            parts = {source: self._rounded_part(op, source) for source in dict.fromkeys(moves.inputs)}
+            found = [each for part in parts.values() for each in rounded_first(part)]
             gone.append(moves)
-            return [*found, replace(moves, inputs=tuple(parts), outputs=op.outputs)]
+            inputs = tuple(parts[source].outputs[0] for source in moves.inputs)
+            return [*found, replace(moves, inputs=inputs, outputs=op.outputs)]
 
         gone: list[ACALSimOp] = []
         ops = [

@@ -40,7 +40,10 @@ class AttentionChooser:
     def choose(
         self, attention: Attention, homes: Homes, team: Sequence[Device], room: Room
     ) -> tuple[AttentionTiling, int] | None:
-        """The tiling and its cycles on a team; None where not even the smallest tile fits the room."""
+        """The tiling and its cycles on a team; None where not even the smallest tile fits the room, or its arrays
+        multiply no such type."""
+        if attention.dtype not in product_rates(team[0].parameters):
+            return None
         own, homes = attention.anonymous(), attention.homes(homes)
         case = (own, tuple(homes.items()), team[0].kind, len(team), room)
         if case not in self._chosen:

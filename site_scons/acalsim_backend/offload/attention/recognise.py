@@ -35,11 +35,15 @@ class Found:
 
 @dataclass(frozen=True)
 class _Side:
-    """An operand of one of the products: the last two dimensions that its reader takes."""
+    """An operand of one of the products: the last two dimensions that its reader takes.
+
+    A factor of what scores are made of is one of the scores, which the softmax takes; one of values is not.
+    """
 
     name: str
     reader: Kernel
     shape: tuple[int, int]
+    is_of_scores: bool = True
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class Recogniser:
         sides = (
             _Side(scores.anchor.inputs[0], scores, (queries, depth)),
             _Side(scores.anchor.inputs[1], scores, (depth, keys)),
-            _Side(values.anchor.inputs[1], values, (keys, width)),
+            _Side(values.anchor.inputs[1], values, (keys, width), is_of_scores=False),
         )
         found = [each for lead in self._leads(tuple(outer), sides) if (each := self._operands(lead, sides))]
         if not found:
@@ -258,6 +262,8 @@ class Recogniser:
             kernel, factor = self.kernel_of.get(op.name), factor_of(op)
             turns = op.op_type is T.PERMUTE and _turns(op.attrs["dims"])
             if op.op_type not in (T.VIEW, T.COPY) and factor is None and not turns:
+                return
+            if factor is not None and not side.is_of_scores:
                 return
             if kernel is not None and (kernel.driven or kernel.ops != (op,)):
                 return
