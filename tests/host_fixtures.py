@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from acalsim_backend.capture.model import capture_model
+from acalsim_backend.capture.model_file import in_eval_mode
 from acalsim_backend.capture.narrow import narrow
 from acalsim_backend.codegen.program import c_header, c_source
 from acalsim_backend.codegen.values import placed_inputs
@@ -64,7 +65,8 @@ class Case:
 
     def __init__(self, function, inputs):
         module = function if isinstance(function, torch.nn.Module) else Function(function)
-        self.build = lambda: (module.eval(), inputs)
+        in_eval_mode(module)
+        self.build = lambda: (module, inputs)
 
     def guard(self, _what, call):
         return call()

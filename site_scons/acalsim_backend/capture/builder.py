@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from torch import fx
 
 
+@dataclass(frozen=True)
+class Int8Form:
+    """What a parameter's values are multiples of: `values` times `scales`, one a place along `dim`, or one of all."""
+
+    values: Any
+    scales: Any
+    dim: int | None
+
+
 class Builder:
     """What is known of the nodes of one graph, and the IR made of them.
 
@@ -42,6 +51,11 @@ class Builder:
         self.constants: dict[fx.Node, Any] = {}
         self.names: dict[fx.Node, str] = {}
         self.refused: set[fx.Node] = set()
+        self.unsigned: dict[fx.Node, str] = {}
+        """The int8 tensors of nodes of uint8, which hold 128 less."""
+        self.int8_of: dict[int, tuple[Any, Any, Any, int | None]] = {}
+        """By where a constant's values lie: itself, the int8 that it was made of, the scales, and their dimension."""
+        self.int8_params: dict[str, Int8Form] = {}
         self._params: dict[tuple[Any, ...], str] = {}
         self._kept: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
         """The parameters' names and values by where they lie, so that no other comes to lie where one of them was."""
@@ -73,6 +87,8 @@ class Builder:
         self._kept.setdefault((value.data_ptr(), value.dtype), []).append((name, value))
         if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
             self.ir.constants[name] = array_of(value.resolve_neg())
+        if value.data_ptr() in self.int8_of:
+            self.int8_params[name] = _int8_form(value, *self.int8_of[value.data_ptr()])
         return name
 
     def _turned(self, node: fx.Node, value: torch.Tensor) -> str | None:
@@ -377,6 +393,15 @@ def array_of(tensor: torch.Tensor) -> Any:
     """Its values as numpy has them: half types as float32, a complex tensor as its parts."""
     tensor = as_real(tensor.detach())
     return (tensor.float() if half_of(tensor) else tensor).contiguous().numpy()
+
+
+def _int8_form(value: torch.Tensor, whole: Any, int8: Any, scales: Any, axis: int | None) -> Int8Form:
+    """Of a constant that is `whole`, or a view of that."""
+    walks = list(zip(value.stride(), value.shape, strict=True))
+    found = None if axis is None else (whole.stride(axis), whole.shape[axis])
+    dim = walks.index(found) if found in walks else None
+    values = int8.as_strided(value.shape, value.stride(), value.storage_offset())
+    return Int8Form(values.contiguous().numpy(), scales.reshape(-1), dim)
 
 
 def shape_of(value: Any) -> tuple[int | str, ...]:

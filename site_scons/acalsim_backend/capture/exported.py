@@ -28,6 +28,8 @@ class ExportedFile(ModelFile):
         self.source = self._read()
         torch.manual_seed(0)
         with _quiet() as reasons:
+            import torch.ao.quantization.fx._decomposed  # whose ops a quantised program may have
+
             try:
                 self._program = torch.export.load(self.resolved)
             except Exception as error:

@@ -17,6 +17,8 @@ from ..ir.verify import verify
 from .builder import Builder, bytes_of, call_of, is_empty, is_number, shape_of, target_name
 from .complex.rewrite import REFUSED, as_real, without_complex
 from .fold import fold_affine
+from .given_int8.adopt import adopt
+from .given_int8.lower import DEQUANTIZING, note
 from .masks import read_masks
 from .rewrites import REWRITTEN
 from .rules import split_sizes
@@ -76,6 +78,7 @@ class ACALSimCompiler:
         builder = self.builder(graph_name)
         self.walk(builder, gm, constants)
         ir = self.finish(builder)
+        adopt(ir, builder.int8_params)
         names = {node.name: name for node, name in builder.names.items() if name in ir.tensors}
         return ir, builder.arguments, names
 
@@ -141,6 +144,8 @@ class _Walk:
     def _call(self, node: fx.Node) -> None:
         builder, name = self.builder, target_name(node)
         row = ATEN.get(name)
+        if node in builder.names:  # as an op before it has said
+            return
         if self._fold(node, row) or self._follows_refused(node) or _has_parts(node):
             return
         if REFUSED in node.meta:
@@ -209,6 +214,9 @@ class _Walk:
             text = " ".join(str(error).split())
             self.builder.refuse(node, f"op {target_name(node)} raised {type(error).__name__}: {text}")
             self.builder.declare(node)
+        else:
+            if target_name(node).startswith(DEQUANTIZING):
+                note(self.builder, node, constants[node])
         return True
 
     def _output(self, node: fx.Node) -> None:

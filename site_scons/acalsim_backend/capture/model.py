@@ -15,7 +15,9 @@ import numpy as np
 from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
 from .builder import Builder, array_of
+from .capture_file import Quantised
 from .complex.rewrite import as_real, without_complex
+from .given_int8.adopt import adopt
 from .lower import ACALSimCompiler
 from .memory import read_as_they_lie
 from .model_file import ModelFile
@@ -47,6 +49,8 @@ class Captured:
     """The samples behind the first one."""
     ranges: Mapping[str, Any] = field(default_factory=dict)
     """(least, most) over all samples of each of the intermediates."""
+    given_int8: Quantised | None = None
+    """What is int8 in a model that was quantised before."""
 
 
 def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
@@ -95,6 +99,7 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
     _refuse_other_shapes(file, returned, references, "under torch.compile", "without")
     ir = finished(file, tracing)
     ir.set_outputs([first.tensor_of(tensor) for tensor in returned])
+    int8 = adopt(ir, tracing.builder.int8_params)
     return Captured(
         ir,
         list(map(array_of, first.inputs)),
@@ -102,6 +107,7 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
         known(ir, first.intermediates),
         [Sample(each, list(map(array_of, other))) for (each, _), other in zip(further, others, strict=True)],
         ranges([first.intermediates, *(values for _, values in further)]),
+        int8,
     )
 
 

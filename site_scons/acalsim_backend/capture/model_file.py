@@ -116,7 +116,7 @@ class ModelFile:
                 raise self.fail(
                     f"sample {number} of inputs() is {one}, the first is {first}; one program takes one form of inputs"
                 )
-        self.guard("eval()", lambda: _in_eval_mode(model))
+        self.guard("eval()", lambda: in_eval_mode(model))
         inputs, *self.further = samples
         return model, inputs
 
@@ -208,7 +208,7 @@ class ModelFile:
             return b""
 
 
-def _in_eval_mode(model: Any) -> None:
+def in_eval_mode(model: Any) -> None:
     """Modules that torch.export made stay in the mode that they were exported in, and refuse eval()."""
     try:
         model.eval()

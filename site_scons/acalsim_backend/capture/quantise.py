@@ -131,8 +131,8 @@ class _Quantiser:
 
         exact = np.array(self.values[op.inputs[0]], np.float32)
         inputs = rounded(exact, scale) * np.float32(scale)
-        reference = _float_product(op, exact, np.array(self.ir.constants[op.inputs[1]]))
-        found = _float_product(op, inputs, weight.astype(np.float32))
+        reference = float_product(op, exact, np.array(self.ir.constants[op.inputs[1]]))
+        found = float_product(op, inputs, weight.astype(np.float32))
         return float((found - reference).abs().max() / (reference.abs().max() or torch.tensor(1.0)))
 
     def _param(self, name: str, array: NDArray[Any]) -> str:
@@ -318,7 +318,7 @@ class _Quantiser:
         ]
 
 
-def _float_product(op: ACALSimOp, x: NDArray[Any], w: NDArray[Any]) -> torch.Tensor:
+def float_product(op: ACALSimOp, x: NDArray[Any], w: NDArray[Any]) -> torch.Tensor:
     """The op's product of these two, without bias."""
     import torch
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..ir.graph import ACALSimOpType
 from ..ir.ops import ATEN
 from .builder import Builder, dtype_of, holds_node, target_name
+from .given_int8.lower import dequantize, int_mm, quantize
 from .linear import determinant, inverse, logarithm_of_determinant, sign_of_determinant, solve
 from .memory import strided, strided_scatter
 from .rules import repeated
@@ -97,6 +98,12 @@ REWRITTEN: Mapping[str, Callable[[Builder, fx.Node], None]] = {
     "aten.as_strided_copy.default": strided,
     "aten.as_strided_scatter.default": strided_scatter,
     "aten._local_scalar_dense.default": item,
+    **{
+        f"quantized_decomposed.{name}_per_{kind}": function
+        for name, function in (("quantize", quantize), ("dequantize", dequantize))
+        for kind in ("tensor.default", "tensor.tensor", "tensor.tensor2", "channel.default")
+    },
+    "aten._int_mm.default": int_mm,
     "aten.linalg_inv_ex.default#0": inverse,
     "aten._linalg_solve_ex.default#0": solve,
     "aten._linalg_det.default#0": determinant,

@@ -128,18 +128,31 @@ def _static_arguments(
 ) -> dict[int, torch.Tensor]:
     """The arguments that are parameters or buffers, unless the graph writes to them.
 
-    `graph` is what AOTAutograd made of `gm`. Where it merged arguments that share memory, positions
-    mean nothing any more, and all arguments stay inputs.
+    `graph` is what AOTAutograd made of `gm`. Tensors that are made of others, as quantised ones are, are these in its
+    place. Where it merged arguments that share memory, positions mean nothing any more, and all arguments stay inputs.
     """
     from torch._guards import TracingContext
 
     given, kept = ([node for node in each.graph.nodes if node.op == "placeholder"] for each in (gm, graph))
-    if len(given) != len(kept):
+    plain = [(number, part) for number, each in enumerate(example_inputs) for part in _parts(each)]
+    if len(plain) != len(kept):
         return {}
     context = TracingContext.try_get()
     written = context.fw_metadata.mutated_inp_runtime_indices if context and context.fw_metadata else ()
-    return {
-        position: example_inputs[position]
-        for position, node in enumerate(given)
-        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") and position not in written
+    static = {
+        number
+        for number, node in enumerate(given)
+        if (node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type") and number not in written
     }
+    return {position: part for position, (number, part) in enumerate(plain) if number in static}
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The tensors that a tensor is made of, in PyTorch's order; of a plain one itself."""
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+    if not is_traceable_wrapper_subclass(value):
+        yield value
+        return
+    for name in value.__tensor_flatten__()[0]:
+        yield from _parts(getattr(value, name))

@@ -54,7 +54,9 @@ def capture(options: argparse.Namespace) -> None:
     if options.intermediates:
         write_intermediates(captured, out)
     else:
-        int8 = quantised(captured) if options.precision == "int8" else None
+        int8 = captured.given_int8
+        if options.precision == "int8" and int8 is None:
+            int8 = quantised(captured)
         write_capture(captured, file, out, int8, narrowed(captured, options.precision))
 
 
