@@ -260,7 +260,12 @@ class Recogniser:
         yield source
         while (op := self.producer.get(source.tensor)) is not None:
             kernel, factor = self.kernel_of.get(op.name), factor_of(op)
-            turns = op.op_type is T.PERMUTE and _turns(op.attrs["dims"])
+            tail = side.shape[::-1] if source.is_turned else side.shape
+            turns = (
+                op.op_type is T.PERMUTE
+                and _turns(op.attrs["dims"])
+                and self.ir.tensors[op.outputs[0]].shape[-2:] == tail  # else a view between has other rows
+            )
             if op.op_type not in (T.VIEW, T.COPY) and factor is None and not turns:
                 return
             if factor is not None and not side.is_of_scores:
