@@ -329,8 +329,8 @@ INLINE double log2_f64(float x) {
 
 /* 2^t for t between -200 and 200, by the series of e^(r ln 2). */
 INLINE double exp2_f64(double t) {
-    const int64_t n = (int64_t)(t + 200.5) - 200;
-    const double r = (t - (double)n) * 0x1.62e42fefa39efp-1;
+    const double shifted = t + ROUNDING_F64; /* whose last bits are the nearest integer's */
+    const double r = (t - (shifted - ROUNDING_F64)) * 0x1.62e42fefa39efp-1;
     double sum = 1.0 / 479001600;
     sum = fused_f64(sum, r, 1.0 / 39916800);
     sum = fused_f64(sum, r, 1.0 / 3628800);
@@ -344,7 +344,7 @@ INLINE double exp2_f64(double t) {
     sum = fused_f64(sum, r, 0.5);
     sum = fused_f64(sum, r, 1.0);
     sum = fused_f64(sum, r, 1.0);
-    const uint64_t bits = (uint64_t)(n + 1023) << 52;
+    const uint64_t bits = ((uint64_t)bits_of_f64(shifted) + 1023) << 52;
     double scale;
     __builtin_memcpy(&scale, &bits, sizeof scale);
     return sum * scale;
@@ -358,9 +358,10 @@ INLINE float pow_f32(float x, float y) {
     t = t < 200.0 ? t : 200.0; /* NaN as well */
     t = t > -200.0 ? t : -200.0;
     const float result = (float)exp2_f64(t);
-    const float near = clamped(y, -0x1p24f, 0x1p24f); /* floats beyond are even */
-    const int32_t whole = (int32_t)near;
-    const int is_whole = (float)whole == near, is_odd = is_whole & whole & 1;
+    const float near = clamped(y, -0x1p24f, 0x1p24f);   /* floats beyond are even */
+    const double shifted = (double)near + ROUNDING_F64; /* no conversion, as rounding.h says */
+    const int is_whole = (float)(shifted - ROUNDING_F64) == near;
+    const int is_odd = is_whole & (int)bits_of_f64(shifted) & 1;
     const float signed_result = bits_of(x) < 0 && is_odd ? -result : result;
     const int is_real = x == x && y == y && (!(x < 0.0f) || size == __builtin_inff() || is_whole);
     const float found = is_real ? signed_result : __builtin_nanf("");

@@ -6,9 +6,12 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+import torch
 from acalsim_backend.errors import ToolchainError
 from acalsim_backend.host import toolchain
 from acalsim_backend.machine.file import load_machine
+from acalsim_backend.pipeline import build_graph
+from host_fixtures import captured_function
 from kernel_fixtures import FUNCTIONS, GELUS, LOOP, MOST, PRODUCTS
 from qemu_fixtures import KERNELS
 
@@ -124,3 +127,33 @@ def test_vector_code_computes_what_scalar_code_does(firmware, run, tmp_path, vle
     elf = firmware(f"vector{vlen}", extra=[compiled(tmp_path, check_program(PRODUCTS), cpu)])
     outcome = run(elf, arguments=arguments(cpu))
     assert (outcome.console, outcome.status) == ("", 0)
+
+
+def test_no_vector_conversion_truncates_which_this_qemu_may_fail_at(tmp_path):
+    """QEMU 7.2 ends with a failed assertion where one is a block's first vector instruction of floats."""
+
+    def every(x, y):
+        functions = [
+            "exp",
+            "log",
+            "sin",
+            "cos",
+            "tanh",
+            "erf",
+            "sigmoid",
+            "expm1",
+            "log1p",
+            "floor",
+            "round",
+            "trunc",
+        ]
+        found = [getattr(torch, name)(x) for name in functions]
+        return *found, x.abs() ** y, x**3.5, torch.nn.functional.gelu(x), x.int(), x.long(), x.to(torch.int8)
+
+    captured = captured_function(every, (torch.rand(300), torch.rand(300)))
+    program = build_graph(tmp_path, captured.ir, captured.inputs, "vector")
+    text = subprocess.run(
+        [f"{toolchain.PREFIX}objdump", "-d", program.elf], check=True, capture_output=True, text=True
+    ).stdout
+    assert "vfmacc" in text and "vfcvt" in text
+    assert ".rtz." not in text
