@@ -3,7 +3,7 @@
 
 import pytest
 from acalsim_backend.errors import ServeError, ToolchainError
-from acalsim_backend.host import compiler, engine
+from acalsim_backend.host import build, compiler, engine, qemu
 from acalsim_backend.host.library import load
 from acalsim_backend.paths import cache_folder
 
@@ -34,3 +34,40 @@ def test_a_library_that_is_none_is_refused(tmp_path):
     (tmp_path / "x.so").write_text("no library")
     with pytest.raises(ServeError, match="cannot load the engine"):
         load(tmp_path / "x.so")
+
+
+@pytest.fixture
+def cached_tools(tmp_path, monkeypatch):
+    """The index of tools in a cache of their own, what makes them there, and how often it did."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built = []
+
+    def build_plugin(folder):
+        built.append(folder)
+        (folder / "plugin.so").write_bytes(b"plugin")
+        return folder / "plugin.so"
+
+    def build_engine(folder):
+        folder.mkdir(exist_ok=True)
+        (folder / "engine.so").write_bytes(b"engine")
+        return folder / "engine.so"
+
+    monkeypatch.setattr(qemu, "build_plugin", build_plugin)
+    monkeypatch.setattr(qemu, "check_plugin", lambda *_: None)
+    monkeypatch.setattr(engine, "build", build_engine)
+    build.host_tools.__wrapped__()
+    (index,) = (tmp_path / "acalsim").glob("*.json")
+    return index, build.host_tools.__wrapped__, built
+
+
+@pytest.mark.parametrize("name", ["index", "plugin", "library"])
+@pytest.mark.parametrize("left", [0, 3])
+def test_what_is_damaged_in_the_cache_is_built_anew(cached_tools, name, left):
+    index, tools, built = cached_tools
+    tools()
+    assert len(built) == 1
+    path = index if name == "index" else getattr(tools(), name)
+    path.write_bytes(path.read_bytes()[:left])
+    again = tools()
+    assert len(built) == 2
+    assert again.plugin.read_bytes() == b"plugin" and again.library.read_bytes() == b"engine"

@@ -20,11 +20,14 @@ RAM_BYTES = 1 << 20
 FOR_EVER = f"""
 import sys, time
 sys.path.insert(0, {str(PYTHONPATH)!r})
+from acalsim_backend.errors import run_room
 from acalsim_backend.simulate.folder import run_folder
-with run_folder({RAM_BYTES}, 0) as folder:
-    (folder / "ram").write_bytes(b"guest")
-    print(folder, flush=True)
-    time.sleep(1000)
+def main(_):
+    with run_folder({RAM_BYTES}, 0) as folder:
+        (folder / "ram").write_bytes(b"guest")
+        print(folder, flush=True)
+        time.sleep(1000)
+run_room(main)
 """
 
 
@@ -52,6 +55,14 @@ def test_a_run_has_a_folder_of_its_own_that_nobody_else_may_read(parent):
         assert one.parent == other.parent == parent and one != other
         assert one.stat().st_mode & 0o777 == 0o700
     assert not one.exists() and not other.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_a_signal_ends_leaves_nothing(run_for_ever, number):
+    process, used = run_for_ever
+    process.send_signal(number)
+    assert process.wait(60) == 130
+    assert not os.path.exists(used)
 
 
 def test_what_a_killed_run_left_is_taken_away_by_the_next(run_for_ever):

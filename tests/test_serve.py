@@ -200,7 +200,7 @@ def test_serve_ends_with_1_and_one_line_when_the_client_misbehaves(server, sent,
     assert not process.stats.exists() and not process.socket.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("connected", [False, True])
 def test_a_signal_ends_serve_promptly(server, number, connected):
     process = server()

@@ -182,7 +182,7 @@ def _room_name() -> str:
 
 
 def _interrupt_once() -> None:
-    """Let the first SIGINT or SIGTERM end the room, and no later one disturb its cleaning up.
+    """Let the first SIGINT, SIGTERM or SIGHUP end the room, and no later one disturb its cleaning up.
 
     Who was started with one of them ignored goes on ignoring it.
     """
@@ -192,7 +192,7 @@ def _interrupt_once() -> None:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    ends = (signal.SIGINT, signal.SIGTERM)
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heeded = [number for number in ends if signal.getsignal(number) != signal.SIG_IGN]
     for number in heeded:
         signal.signal(number, interrupt)

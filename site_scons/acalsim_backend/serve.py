@@ -170,6 +170,8 @@ ENGINES: dict[str, Callable[[Machine, argparse.Namespace], Serve]] = {"embedded"
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     options = parse(arguments)
     if options.engine not in ENGINES:
         raise ServeError(f"there is no engine '{options.engine}'; there are: {', '.join(ENGINES)}")

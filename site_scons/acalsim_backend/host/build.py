@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .. import doors
 from ..errors import ToolchainError
+from ..files import sha256
 from ..machine.headers import registers_header, tables_header
 from ..paths import KERNELS, ROOT, SIM, cache_folder
 from . import engine as embedded
@@ -26,10 +27,12 @@ from .tools import Tools
 
 @dataclass(frozen=True)
 class BuiltFile:
-    """What the cache's note of one state of the sources says: where its tools lie in the cache."""
+    """What the cache's note of one state of the sources says: where its tools lie in the cache, and their digests."""
 
     plugin: str
     library: str
+    plugin_sha256: str
+    library_sha256: str
 
 
 @functools.cache
@@ -43,6 +46,7 @@ def host_tools() -> Tools:
     index = cache / f"{_tools_key()}.json"
     with _locked(cache):
         if not _is_whole(index):
+            _take_away(cache, index)
             print(
                 f"acalsim: building the simulator in {cache} (once; about 15 s)", file=sys.stderr, flush=True
             )
@@ -69,10 +73,21 @@ def _tools_key() -> str:
 
 
 def _is_whole(index: Path) -> bool:
-    if not index.exists():
+    """Whether the tools are there, as they were built: a full disk or a power cut may have left half of one."""
+    try:
+        built = doors.read(index, BuiltFile, ToolchainError)
+        digests = [sha256(index.parent / path) for path in (built.plugin, built.library)]
+    except (ToolchainError, OSError):
         return False
-    built = doors.read(index, BuiltFile, ToolchainError)
-    return all((index.parent / path).exists() for path in (built.plugin, built.library))
+    return digests == [built.plugin_sha256, built.library_sha256]
+
+
+def _take_away(cache: Path, index: Path) -> None:
+    """Remove what is damaged, and what it was made of, which may be so as well."""
+    if index.exists():
+        for folder in (cache / index.stem, cache / "engine"):
+            shutil.rmtree(folder, ignore_errors=True)
+        index.unlink()
 
 
 def _build_tools(cache: Path, index: Path) -> None:
@@ -84,7 +99,8 @@ def _build_tools(cache: Path, index: Path) -> None:
     plugin = qemu.build_plugin(folder)
     qemu.check_plugin(qemu.find_qemu(), plugin)
     library = embedded.build(cache / "engine")
-    doors.write(index, BuiltFile(str(plugin.relative_to(cache)), str(library.relative_to(cache))))
+    paths = [str(path.relative_to(cache)) for path in (plugin, library)]
+    doors.write(index, BuiltFile(*paths, sha256(plugin), sha256(library)))
 
 
 @contextmanager
