@@ -105,3 +105,17 @@ def test_frames_may_arrive_in_pieces_or_many_at_once(serve):
     assert served.client.response()[0] == 1
     served.client.send(request(READ, ECHO + SIZE) * 1000)
     assert [served.client.response() for _ in range(1000)] == [(1, 9, 1, 0)] * 1000
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_an_advance_at_any_place_never_keeps_the_server_waiting(serve, embedded, place):
+    served = serve()
+    frames = [request(HELLO, 1), request(WRITE, ECHO + SIZE, 9), request(READ, ECHO + SIZE)]
+    frames += [request(WRITE, ECHO, 0xDEADBEEF), request(TEXT, size=TEXT_STATISTICS, data=2) + b"{}"]
+    frames.insert(place, request(ADVANCE, data=7))
+    served.client.send(b"".join(frames))
+    if place == 4:  # between the end and the statistics
+        with pytest.raises(embedded.SimulationError, match="type 2 after the simulation's end"):
+            served.result()
+    else:
+        assert served.result()["total_cycles"] == (10 if place < 4 else 3)

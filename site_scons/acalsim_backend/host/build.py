@@ -99,8 +99,8 @@ def _build_tools(cache: Path, index: Path) -> None:
     plugin = qemu.build_plugin(folder)
     qemu.check_plugin(qemu.find_qemu(), plugin)
     library = embedded.build(cache / "engine")
-    paths = [str(path.relative_to(cache)) for path in (plugin, library)]
-    doors.write(index, BuiltFile(*paths, sha256(plugin), sha256(library)))
+    where, what = (str(path.relative_to(cache)) for path in (plugin, library))
+    doors.write(index, BuiltFile(where, what, sha256(plugin), sha256(library)))
 
 
 @contextmanager
