@@ -127,3 +127,37 @@ def test_what_cannot_make_tokens_is_refused_in_one_line(host_tree, tmp_path_fact
     text, line = REFUSED[name]
     folder = models_option(tmp_path_factory, **{name: text})
     refused(host_tree.scons(folder, f"sim-{name}", check=False), line)
+
+
+WINDOWED = """\
+import torch
+from transformers import {kind}Config, {kind}ForCausalLM
+
+GENERATE = 6
+
+
+def model():
+    config = {kind}Config(
+        vocab_size=48, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, sliding_window=5, pad_token_id=0, bos_token_id=0, eos_token_id=0,
+    )
+    model = {kind}ForCausalLM(config)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def inputs():
+    return (torch.randint(0, 48, (1, 7)),)
+"""
+
+
+@pytest.mark.parametrize("kind", ["Mistral", "Gemma2"])
+def test_layers_with_a_sliding_window_see_the_tokens_in_it(host_tree, tmp_path_factory, kind):
+    name = kind.lower()
+    folder = models_option(tmp_path_factory, **{name: WINDOWED.format(kind=kind)})
+    host_tree.scons(folder, f"sim-{name}")
+    report = report_of(host_tree, name)
+    assert report["generated"]["tokens"] == report["generated"]["expected"]
+    assert report["check"]["passed"] and report["check"]["max_rel_error"] < 1e-5

@@ -42,17 +42,23 @@ class Net(nn.Module):
         return self.last(nn.functional.max_pool2d(x, 2).flatten(1))
 
 
+def torchao():
+    pytest.importorskip("torchao", reason="torchao is not installed; .ci/run says how it is")
+
+
 def image(batch=1):
     return (torch.randn(batch, 3, 16, 16),)
 
 
 def x86():
+    torchao()
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
     return x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
 
 
 def xnnpack():
+    torchao()
     from torchao.testing.pt2e import _xnnpack_quantizer as xnnpack
 
     options = xnnpack.get_symmetric_quantization_config(is_per_channel=True)
@@ -61,6 +67,7 @@ def xnnpack():
 
 def converted(quantizer, module=None, inputs=None):
     """A module as PT2E quantises it, calibrated on its inputs."""
+    torchao()
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     torch.manual_seed(0)
@@ -190,6 +197,7 @@ def test_a_scale_that_is_computed_when_the_model_runs_is_refused_in_a_line():
 
 
 def of_torchao(config):
+    torchao()
     from torchao.quantization import quantize_
 
     torch.manual_seed(0)
@@ -199,6 +207,7 @@ def of_torchao(config):
 
 
 def test_layers_of_torchao_that_round_as_they_run_are_int8_products(tmp_path):
+    torchao()
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig as Config
 
     captured = captured_function(of_torchao(Config()), (torch.randn(4, 64),))
@@ -211,6 +220,7 @@ def test_layers_of_torchao_that_round_as_they_run_are_int8_products(tmp_path):
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_weights_of_torchao_are_constants(bits, tmp_path):
+    torchao()
     from torchao.quantization import Int8WeightOnlyConfig, IntxWeightOnlyConfig, PerGroup
 
     config = (

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 Tensors = tuple["torch.Tensor", ...]
+WHOLE, SLIDING = "full_attention", "sliding_attention"
+"""What Hugging Face's configurations call the kinds of layers that keep keys and values."""
 
 
 class PromptCache:
@@ -73,19 +75,41 @@ def prompt(model: torch.nn.Module, ids: torch.Tensor, tokens: int, options: dict
     return logits, token, torch.tensor([ids.shape[1]]), torch.cat([token, rest], 1), *caches
 
 
+def _masks(model: torch.nn.Module, cache: torch.Tensor, position: torch.Tensor) -> Any:
+    """Which of the cache's tokens the one at `position` sees, bool (1, 1, 1, tokens); where the model adds its masks
+    to its scores, what is to be added. Of a model with layers of two kinds, those with a sliding window and those
+    without, a mask for each kind, as its forward takes them."""
+    import torch
+
+    config: Any = getattr(model, "config", None)
+    adds = getattr(config, "_attn_implementation", None) == "eager"
+
+    def mask(seen: torch.Tensor) -> torch.Tensor:
+        shown = seen[None, None, None, :]
+        return torch.where(shown, 0.0, torch.finfo(cache.dtype).min).to(cache.dtype) if adds else shown
+
+    length = cache.shape[2]
+    places = torch.arange(length)
+    seen = places <= position
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or [SLIDING])
+    if window is None or window >= length or kinds == {WHOLE}:
+        return mask(seen)
+    near = mask(seen & (places > position - window))
+    return near if kinds == {SLIDING} else {WHOLE: mask(seen), SLIDING: near}
+
+
 def step(model: torch.nn.Module, first: int, carried: Tensors) -> Tensors:
     """The same as `prompt` returns, after the token in `carried`, which is that without logits.
 
     `first` is the position of the first token.
     """
-    import torch
 
     token, position, ids, *kept = carried
     cache = StepCache(list(kept), position)
-    seen = torch.arange(kept[0].shape[2]) <= position
     output = model(
         input_ids=token,
-        attention_mask=seen[None, None, None, :],
+        attention_mask=_masks(model, kept[0], position),
         position_ids=position[None],
         past_key_values=cache,
         use_cache=True,
