@@ -218,9 +218,10 @@ def _wrong_sums(report):
 
 def _wrong_forecast(report, program):
     """What the plan says that each op takes on devices. It is known before only where it does not matter where the
-    linker puts the program, and where the CPU does not look for itself how far a device is."""
+    linker puts the program, where the CPU does not look for itself how far a device is, and where no cache of its
+    takes of RAM's time."""
     machine, ram = program.machine, program.machine.ram.timing
-    if machine.completion == "poll" or ram["row_bytes"] or ram["channels"] > 1:
+    if machine.completion == "poll" or machine.cpu.caches or ram["row_bytes"] or ram["channels"] > 1:
         return None
     for found, told in zip(report.ops, program.plan.ops, strict=True):
         if told.device_cycles is None or told.wait_symbol:
