@@ -50,19 +50,29 @@ def image(batch=1):
     return (torch.randn(batch, 3, 16, 16),)
 
 
-def x86():
+def x86(is_dynamic=False):
     torchao()
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
-    return x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
+    return x86.X86InductorQuantizer().set_global(
+        x86.get_default_x86_inductor_quantization_config(is_dynamic=is_dynamic)
+    )
 
 
-def xnnpack():
+def xnnpack(is_dynamic=False):
     torchao()
     from torchao.testing.pt2e import _xnnpack_quantizer as xnnpack
 
-    options = xnnpack.get_symmetric_quantization_config(is_per_channel=True)
+    options = xnnpack.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=is_dynamic)
     return xnnpack.XNNPACKQuantizer().set_global(options)
+
+
+def x86_dynamic():
+    return x86(is_dynamic=True)
+
+
+def xnnpack_dynamic():
+    return xnnpack(is_dynamic=True)
 
 
 def converted(quantizer, module=None, inputs=None):
@@ -162,6 +172,28 @@ def test_what_lies_between_pairs_and_is_no_product_is_rounded_as_pytorch_rounds(
     captured = captured_function(pairs(function, zero=zero, dtype=dtype), (torch.randn(5, 7) * 3,))
     (found,) = on_host(captured, tmp_path)
     assert np.abs(found - captured.references[0]).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["x86", "xnnpack"])
+def test_scales_that_are_chosen_when_the_model_runs_are_no_obstacle(kind, tmp_path):
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 16, bias=False))
+    module, _ = converted(x86_dynamic if kind == "x86" else xnnpack_dynamic, layers, (torch.randn(4, 32),))
+    captured = captured_function(module, (torch.randn(4, 32) * 3 + 1,))
+    assert kinds(captured).count(T.GEMM_INT8) == 2 and not set(kinds(captured)) & set(PRODUCTS)
+    (found,) = on_host(captured, tmp_path)
+    assert np.abs(found - captured.references[0]).max() <= 1e-5 * np.abs(captured.references[0]).max()
+
+
+def test_chosen_scales_that_others_read_are_pytorchs(tmp_path):
+    def chosen(x):
+        scale, zero = Q.choose_qparams.tensor(x, -128, 127, 1e-4, torch.int8)
+        same, _ = Q.choose_qparams_symmetric.tensor(x, -127, 127, 1e-4, torch.int8)
+        return scale, zero, same
+
+    captured = captured_function(chosen, (torch.randn(6, 9) - 0.5,))
+    for one, other in zip(run_on_host(captured, tmp_path), captured.references, strict=True):
+        assert one.dtype == other.dtype and np.allclose(one, other, rtol=1e-6)
 
 
 def test_what_is_on_its_steps_already_is_not_rounded_again():

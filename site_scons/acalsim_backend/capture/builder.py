@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import getitem
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ..ir.graph import HALVES, ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimO
 from ..ir.ops import ROWS
 from ..ir.row import Row
 from .complex.rewrite import as_real
+from .given_int8.forms import GivenInt8
 from .reasons import reason
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
 from .sources import Sources
@@ -24,15 +25,6 @@ from .sources import Sources
 if TYPE_CHECKING:
     import torch
     from torch import fx
-
-
-@dataclass(frozen=True)
-class Int8Form:
-    """What a parameter's values are multiples of: `values` times `scales`, one a place along `dim`, or one of all."""
-
-    values: Any
-    scales: Any
-    dim: int | None
 
 
 class Builder:
@@ -51,11 +43,7 @@ class Builder:
         self.constants: dict[fx.Node, Any] = {}
         self.names: dict[fx.Node, str] = {}
         self.refused: set[fx.Node] = set()
-        self.unsigned: dict[fx.Node, str] = {}
-        """The int8 tensors of nodes of uint8, which hold 128 less."""
-        self.int8_of: dict[int, tuple[Any, Any, Any, int | None]] = {}
-        """By where a constant's values lie: itself, the int8 that it was made of, the scales, and their dimension."""
-        self.int8_params: dict[str, Int8Form] = {}
+        self.given_int8 = GivenInt8()
         self._params: dict[tuple[Any, ...], str] = {}
         self._kept: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
         """The parameters' names and values by where they lie, so that no other comes to lie where one of them was."""
@@ -87,8 +75,7 @@ class Builder:
         self._kept.setdefault((value.data_ptr(), value.dtype), []).append((name, value))
         if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
             self.ir.constants[name] = array_of(value.resolve_neg())
-        if value.data_ptr() in self.int8_of:
-            self.int8_params[name] = _int8_form(value, *self.int8_of[value.data_ptr()])
+        self.given_int8.name(name, value)
         return name
 
     def _turned(self, node: fx.Node, value: torch.Tensor) -> str | None:
@@ -393,15 +380,6 @@ def array_of(tensor: torch.Tensor) -> Any:
     """Its values as numpy has them: half types as float32, a complex tensor as its parts."""
     tensor = as_real(tensor.detach())
     return (tensor.float() if half_of(tensor) else tensor).contiguous().numpy()
-
-
-def _int8_form(value: torch.Tensor, whole: Any, int8: Any, scales: Any, axis: int | None) -> Int8Form:
-    """Of a constant that is `whole`, or a view of that."""
-    walks = list(zip(value.stride(), value.shape, strict=True))
-    found = None if axis is None else (whole.stride(axis), whole.shape[axis])
-    dim = walks.index(found) if found in walks else None
-    values = int8.as_strided(value.shape, value.stride(), value.storage_offset())
-    return Int8Form(values.contiguous().numpy(), scales.reshape(-1), dim)
 
 
 def shape_of(value: Any) -> tuple[int | str, ...]:

@@ -78,7 +78,7 @@ class ACALSimCompiler:
         builder = self.builder(graph_name)
         self.walk(builder, gm, constants)
         ir = self.finish(builder)
-        adopt(ir, builder.int8_params)
+        adopt(ir, builder.given_int8.params)
         names = {node.name: name for node, name in builder.names.items() if name in ir.tensors}
         return ir, builder.arguments, names
 

@@ -99,7 +99,7 @@ def capture_model(file: ModelFile, keep_all: bool = False) -> Captured:
     _refuse_other_shapes(file, returned, references, "under torch.compile", "without")
     ir = finished(file, tracing)
     ir.set_outputs([first.tensor_of(tensor) for tensor in returned])
-    int8 = adopt(ir, tracing.builder.int8_params)
+    int8 = adopt(ir, tracing.builder.given_int8.params)
     return Captured(
         ir,
         list(map(array_of, first.inputs)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..ir.graph import ACALSimOpType
 from ..ir.ops import ATEN
 from .builder import Builder, dtype_of, holds_node, target_name
+from .given_int8.dynamic import choose
 from .given_int8.lower import dequantize, int_mm, quantize
 from .linear import determinant, inverse, logarithm_of_determinant, sign_of_determinant, solve
 from .memory import strided, strided_scatter
@@ -102,6 +103,11 @@ REWRITTEN: Mapping[str, Callable[[Builder, fx.Node], None]] = {
         f"quantized_decomposed.{name}_per_{kind}": function
         for name, function in (("quantize", quantize), ("dequantize", dequantize))
         for kind in ("tensor.default", "tensor.tensor", "tensor.tensor2", "channel.default")
+    },
+    **{
+        f"quantized_decomposed.{name}.tensor#{number}": choose
+        for name in ("choose_qparams", "choose_qparams_symmetric")
+        for number in (0, 1)
     },
     "aten._int_mm.default": int_mm,
     "aten.linalg_inv_ex.default#0": inverse,

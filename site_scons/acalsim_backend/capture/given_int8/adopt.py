@@ -9,22 +9,19 @@ rounded: both go back through additions, ReLUs, bounds and max pooling into the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
+from ...ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType
 from ...ir.verify import verify
-from ..builder import Int8Form
-from ..capture_file import Quantised, QuantisedOp
-from ..quantise import PRODUCTS_INT8, float_product
+from ..capture_file import Quantised
+from .editing import MOVES, Source, added_by
+from .forms import Int8Form
+from .products import Products
 
 T = ACALSimOpType
-MOVES = (T.VIEW, T.PERMUTE, T.COPY)
 LEAST = -128
 """What is rounded to int8 is no less."""
 NEAR = 1e-3
@@ -36,7 +33,7 @@ def adopt(ir: ACALSimIR, forms: Mapping[str, Int8Form]) -> Quantised | None:
 
     `forms` says of which int8 values parameters are multiples. The graph as it was is kept as `ir.unquantised`.
     """
-    if not any(op.op_type is T.DEQUANTIZE for op in ir.ops):
+    if not forms:
         return None
     before = ir.copy()
     adopter = _Adopter(ir, forms)
@@ -58,70 +55,7 @@ def _restore(ir: ACALSimIR, before: ACALSimIR) -> None:
     ir.tensors, ir.ops, ir.constants = before.tensors, before.ops, before.constants
 
 
-@dataclass(frozen=True)
-class _Source:
-    """An int8 tensor whose values times `scale`, plus `shift`, are what is read, behind the ops that move it."""
-
-    name: str
-    scale: float
-    shift: float
-    moves: tuple[ACALSimOp, ...]
-
-
-class _Adopter:
-    def __init__(self, ir: ACALSimIR, forms: Mapping[str, Int8Form]):
-        self.ir, self.forms = ir, forms
-        self._look()
-
-    def _look(self) -> None:
-        self.makers = self.ir.producers()
-        self.uses = Counter(name for op in self.ir.ops for name in op.inputs)
-
-    def _alone(self, name: str) -> bool:
-        """Whether one op alone reads a tensor."""
-        return self.uses[name] == 1 and not self.ir.tensors[name].is_output
-
-    def _new(self, name: str, like: str, dtype: str) -> str:
-        """A tensor of that name, or of the next one that is free."""
-        number, free = 0, name
-        while free in self.ir.tensors:
-            number, free = number + 1, f"{name}_{number + 1}"
-        return self.ir.add_tensor(TensorDesc(free, self.ir.tensors[like].shape, dtype)).name
-
-    def _param(self, name: str, array: NDArray[Any]) -> str:
-        number, free = 0, name
-        while free in self.ir.tensors:
-            number, free = number + 1, f"{name}_{number + 1}"
-        self.ir.add_tensor(TensorDesc(free, array.shape, str(array.dtype), is_param=True))
-        self.ir.constants[free] = np.ascontiguousarray(array)
-        return free
-
-    # --- operands -------------------------------------------------------------------------------
-
-    def _source(self, name: str) -> _Source | None:
-        """The int8 tensor that a tensor is dequantised from."""
-        shift, moves = 0.0, list[ACALSimOp]()
-        while (op := self.makers.get(name)) is not None:
-            (name, *others) = op.inputs
-            if op.op_type is T.DEQUANTIZE:
-                return _Source(name, op.attrs["scale"], shift, tuple(moves[::-1]))
-            if (summand := _summand(op)) is not None:
-                shift += summand
-            elif op.op_type in MOVES and not others:
-                moves.append(op)
-            else:
-                return None
-        return None
-
-    def _moved(self, source: _Source) -> tuple[str, list[ACALSimOp]]:
-        """The int8 tensor behind what moves it, and the ops for that."""
-        name, ops = source.name, []
-        for move in source.moves:
-            out = self._new(f"{move.outputs[0]}_i8", move.outputs[0], "int8")
-            ops.append(replace(move, name=f"{move.name}_{out}", inputs=(name,), outputs=(out,)))
-            name = out
-        return name, ops
-
+class _Adopter(Products):
     # --- pairs ----------------------------------------------------------------------------------
 
     def drop_pairs(self) -> None:
@@ -130,18 +64,18 @@ class _Adopter:
         Max pooling between two such roundings gives the same without the first of them.
         """
         for op in [each for each in self.ir.ops if each.op_type is T.QUANTIZE]:
-            self._look()
+            self.look()
             name, shift, pooled = op.inputs[0], 0.0, None
             while (summand := self._summand_before(name)) is not None:
                 shift, name = shift + summand, self.makers[name].inputs[0]
             maker = self.makers.get(name)
-            if maker is not None and maker.op_type is T.MAX_POOL and self._alone(name):
+            if maker is not None and maker.op_type is T.MAX_POOL and self.alone(name):
                 pooled, name = maker, maker.inputs[0]
-            source = self._source(name)
+            source = self.source(name)
             if source is None or not self._is_same_step(op, source, shift):
                 continue
             if pooled is None:
-                last, moves = self._moved(source)
+                last, moves = self.moved(source)
                 copy = ACALSimOp(T.COPY, op.name, (last,), op.outputs, {}, source=op.source, aten=op.aten)
                 self.ir.replace(op, *moves, copy)
                 self._skip(op.outputs[0], last)
@@ -150,10 +84,10 @@ class _Adopter:
 
     def _summand_before(self, name: str) -> float | None:
         op = self.makers.get(name)
-        return _summand(op) if op is not None and self._alone(name) else None
+        return added_by(op) if op is not None and self.alone(name) else None
 
     @staticmethod
-    def _is_same_step(op: ACALSimOp, source: _Source, shift: float) -> bool:
+    def _is_same_step(op: ACALSimOp, source: Source, shift: float) -> bool:
         return (
             abs(op.attrs["scale"] * source.scale - 1) * -LEAST < NEAR
             and abs(shift + source.shift) < NEAR * source.scale
@@ -170,115 +104,48 @@ class _Adopter:
         ]
         del self.ir.tensors[name]
 
-    def _without_first(self, pooled: ACALSimOp, source: _Source) -> None:
+    def _without_first(self, pooled: ACALSimOp, source: Source) -> None:
         """Let max pooling read what was rounded before it, where nobody else reads that."""
         rounding, name = self.makers.get(source.name), pooled.inputs[0]
         if rounding is None or rounding.op_type is not T.QUANTIZE or source.moves:
             return
         while name != source.name:
-            if not self._alone(name):
+            if not self.alone(name):
                 return
             name = self.makers[name].inputs[0]
         exact, shift = rounding.inputs[0], 0.0
         while (summand := self._summand_before(exact)) is not None:
             shift, exact = shift + summand, self.makers[exact].inputs[0]
-        if self._alone(source.name) and abs(shift + source.shift) < NEAR * source.scale:
+        if self.alone(source.name) and abs(shift + source.shift) < NEAR * source.scale:
             self.ir.replace(pooled, replace(pooled, inputs=(exact,)))
             self.ir.drop_needless()
-
-    # --- products -------------------------------------------------------------------------------
-
-    def products(self) -> list[QuantisedOp]:
-        """Put int8 products in the places of those that can be. Returns a row for each."""
-        self._look()
-        rows, ops = [], []
-        for op in self.ir.ops:
-            source = self._source(op.inputs[0]) if op.op_type in PRODUCTS_INT8 else None
-            scales = self._weight_scales(op) if source else None
-            if source is None or scales is None:
-                ops.append(op)
-                continue
-            rows.append(QuantisedOp(op.name, source.scale, 0.0))  # operand and weight are what they are
-            name, moves = self._moved(source)
-            ops += [*moves, *self._product(op, name, source, scales)]
-        self.ir.ops = ops
-        self.ir.drop_needless()
-        return rows
-
-    def _weight_scales(self, op: ACALSimOp) -> NDArray[np.float32] | None:
-        """One scale an output channel of an op's weight; None where that is not int8."""
-        form, axis = self.forms.get(op.inputs[1]), 0 if op.op_type is T.CONV else 1
-        weight = self.ir.tensors[op.inputs[1]]
-        if form is None or form.dim not in (None, axis) or op.attrs.get("transposed"):
-            return None
-        if op.op_type is T.GEMM and (op.attrs or self.ir.tensors[op.inputs[2]].shape != weight.shape[1:]):
-            return None
-        if not all(self.ir.tensors[name].is_param for name in op.inputs[1:]):
-            return None
-        scales = np.broadcast_to(form.scales, (weight.shape[axis],)).astype(np.float32)
-        shape = [-1 if dim == axis else 1 for dim in range(len(weight.shape))]
-        # The weight may have taken up factors since.
-        same = np.array_equal(form.values * scales.reshape(shape), self.ir.constants[op.inputs[1]])
-        return scales if same else None
-
-    def _product(
-        self, op: ACALSimOp, name: str, source: _Source, scales: NDArray[np.float32]
-    ) -> list[ACALSimOp]:
-        ir, (w, *bias) = self.ir, op.inputs[1:]
-        weight = np.asarray(ir.constants[w], np.float64)
-        channel = tuple(dim for dim in range(weight.ndim) if dim != (0 if op.op_type is T.CONV else 1))
-        summand = source.shift * weight.sum(channel)
-        summand = summand + (ir.constants[bias[0]] if bias else 0)
-        inputs = [
-            name,
-            self._param(f"{op.name}_weight", self.forms[w].values),
-            self._param(f"{op.name}_scales", scales * np.float32(source.scale)),
-            self._param(f"{op.name}_bias", summand.astype(np.float32)),
-        ]
-        product = replace(op, op_type=PRODUCTS_INT8[op.op_type], inputs=tuple(inputs))
-        border = self._border(op, source.shift) if op.op_type is T.CONV and source.shift else None
-        if border is None:
-            return [product]
-        inner = self._new(f"{op.outputs[0]}_inner", op.outputs[0], "float32")
-        edge = self._param(f"{op.name}_border", border)
-        added = ACALSimOp(T.ADD, f"{op.name}_edge", (inner, edge), op.outputs, {}, source=op.source)
-        return [replace(product, outputs=(inner,)), added]
-
-    def _border(self, op: ACALSimOp, shift: float) -> NDArray[np.float32] | None:
-        """What the shift of a convolution's operand does not add where its taps lie in the padding."""
-        image = np.full((1, *self.ir.tensors[op.inputs[0]].shape[1:]), shift, np.float32)
-        weight = np.asarray(self.ir.constants[op.inputs[1]], np.float32)
-        whole = shift * weight.sum((*range(1, weight.ndim),), dtype=np.float64)
-        found = float_product(op, image, weight).numpy() - whole.reshape(1, -1, *[1] * (weight.ndim - 2))
-        padding: Any = op.attrs.get("padding") or 0
-        return found.astype(np.float32) if np.any(padding) else None
 
     # --- rounding -------------------------------------------------------------------------------
 
     def round_before_moving(self) -> None:
         """Round what is moved on its way to a rounding, and move the int8."""
-        self._look()
+        self.look()
         ops = []
         for op in self.ir.ops:
             found, last = [op], op
             while last.op_type is T.QUANTIZE:
                 maker = self.makers.get(last.inputs[0])
-                if maker is None or not self._alone(last.inputs[0]):
+                if maker is None or not self.alone(last.inputs[0]):
                     break
                 if maker.op_type in MOVES:
-                    inner = self._new(f"{maker.outputs[0]}_i8", maker.inputs[0], "int8")
+                    inner = self.new(f"{maker.outputs[0]}_i8", maker.inputs[0], "int8")
                     last = replace(last, inputs=maker.inputs, outputs=(inner,))
                     moved = replace(maker, name=f"{maker.name}_i8", inputs=(inner,), outputs=found[0].outputs)
                     found = [last, moved, *found[1:]]
                     continue
                 before = self.makers.get(maker.inputs[0])
-                if _summand(maker) is None or before is None or before.op_type not in MOVES:
+                if added_by(maker) is None or before is None or before.op_type not in MOVES:
                     break
-                if not self._alone(maker.inputs[0]):
+                if not self.alone(maker.inputs[0]):
                     break
-                inner = self._new(f"{maker.outputs[0]}_moved", before.inputs[0], "float32")
+                inner = self.new(f"{maker.outputs[0]}moved", before.inputs[0], "float32")
                 summed = replace(maker, inputs=before.inputs, outputs=(inner,))
-                small = self._new(f"{maker.outputs[0]}_i8", before.inputs[0], "int8")
+                small = self.new(f"{maker.outputs[0]}_i8", before.inputs[0], "int8")
                 last = replace(last, inputs=(inner,), outputs=(small,))
                 moved = replace(before, name=f"{before.name}_i8", inputs=(small,), outputs=found[0].outputs)
                 self.makers[inner], self.uses[inner] = summed, 1
@@ -291,7 +158,7 @@ class _Adopter:
     def merge(self) -> None:
         """Bring results of products to the steps of the rounding that reads them."""
         for op in [each for each in self.ir.ops if each.op_type is T.QUANTIZE]:
-            self._look()
+            self.look()
             if self._takes(op.inputs[0]):
                 made: dict[str, list[ACALSimOp]] = {}
                 last = self._stepped(op.inputs[0], op.attrs["scale"], 0.0, made, is_last=True)
@@ -304,7 +171,7 @@ class _Adopter:
         if self.ir.tensors[name].is_param:
             return self.uses[name] == 1
         op = self.makers.get(name)
-        if op is None or not self._alone(name):
+        if op is None or not self.alone(name):
             return False
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
             return True
@@ -312,7 +179,7 @@ class _Adopter:
             return not shifts
         if op.op_type in (T.RELU, T.MAX_POOL, T.CLAMP) or _is_clamp(op):
             return self._takes(op.inputs[0])
-        if _summand(op) is not None:
+        if added_by(op) is not None:
             return self._takes(op.inputs[0])
         if op.op_type is T.ADD and len(op.inputs) == 2 and not op.attrs:
             one, other = op.inputs
@@ -322,7 +189,7 @@ class _Adopter:
     def _takes_factor(self, name: str) -> bool:
         """Likewise of a factor alone; a summand behind int8 goes to the other side of the addition."""
         op = self.makers.get(name)
-        if op is not None and self._alone(name) and _summand(op) is not None:
+        if op is not None and self.alone(name) and added_by(op) is not None:
             return self._takes_factor(op.inputs[0])
         return self._takes(name, shifts=False)
 
@@ -338,15 +205,15 @@ class _Adopter:
         `is_last` before it is rounded."""
         ir, op = self.ir, self.makers.get(name)
         if op is None:
-            return self._param(f"{name}_steps", np.float32(factor) * ir.constants[name] + np.float32(summand))
-        if (own := _summand(op)) is not None:
+            return self.param(f"{name}_steps", np.float32(factor) * ir.constants[name] + np.float32(summand))
+        if (own := added_by(op)) is not None:
             made[op.name] = []
             return self._stepped(op.inputs[0], factor, summand + factor * own, made, is_last)
         attrs, inputs = dict(op.attrs), op.inputs
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
             scales, bias = (np.float32(factor) * ir.constants[each] for each in op.inputs[2:])
             params = {"scales": scales, "bias": bias + np.float32(summand)}
-            own_names = [self._param(f"{op.name}_{key}_steps", array) for key, array in params.items()]
+            own_names = [self.param(f"{op.name}_{key}_steps", array) for key, array in params.items()]
             inputs = (*op.inputs[:2], *own_names)
         elif op.op_type is T.DEQUANTIZE:
             attrs["scale"] *= factor
@@ -371,22 +238,16 @@ class _Adopter:
                     key: value * factor + summand if key in ("min", "max", "min_val", "max_val") else value
                     for key, value in attrs.items()
                 }
-        out = self._new(f"{name}_steps", name, "float32")
+        out = self.new(f"{name}_steps", name, "float32")
         made[op.name] = [replace(op, inputs=inputs, outputs=(out,), attrs=attrs)]
         return out
 
     def _constant_of(self, name: str) -> float:
         """What is added to int8 values on one side of an addition."""
         total = 0.0
-        while (op := self.makers.get(name)) is not None and (summand := _summand(op)) is not None:
-            total, name = total + summand, op.inputs[0]
+        while (op := self.makers.get(name)) is not None and (added := added_by(op)) is not None:
+            total, name = total + added, op.inputs[0]
         return total
-
-
-def _summand(op: ACALSimOp) -> float | None:
-    """The number that an op adds to its one operand."""
-    alone = op.op_type is T.ADD and len(op.inputs) == 1 and op.attrs.keys() == {"other"}
-    return float(op.attrs["other"]) if alone else None
 
 
 def _is_clamp(op: ACALSimOp) -> bool:

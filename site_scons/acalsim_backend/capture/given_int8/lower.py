@@ -14,6 +14,7 @@ import numpy as np
 from ...ir.graph import ACALSimOpType
 from ..builder import Builder, dtype_of, target_name
 from ..scales import inverse
+from . import dynamic
 
 if TYPE_CHECKING:
     import torch
@@ -28,13 +29,17 @@ EXACT = 1 << 24
 
 def quantize(builder: Builder, node: fx.Node) -> None:
     """quantize_per_tensor: clamp(round(input / scale) + zero_point, quant_min, quant_max)."""
+    dtype = dtype_of(node.meta["val"])
+    if (computed := _computed(builder, node)) and (dtype == "int8" or _is_bytes(node, dtype)):
+        dynamic.quantize(builder, node, *computed, 0 if dtype == "int8" else 128)
+        return
     numbers = _numbers(builder, node)
     if numbers is None:
         return
     scale, zero, least, most = numbers
-    dtype, name = dtype_of(node.meta["val"]), builder.name(node.args[0])  # type: ignore[arg-type]
+    name = builder.name(node.args[0])  # type: ignore[arg-type]
     shape = builder.ir.tensors[name].shape
-    if dtype not in LIMITS or (dtype == "uint8" and not _is_only_dequantized(node)):
+    if dtype != "int8" and not _is_bytes(node, dtype):
         for kind, attrs in (
             (T.MUL, {"other": float(inverse(scale))}),
             (T.ROUND, {}),
@@ -52,20 +57,23 @@ def quantize(builder: Builder, node: fx.Node) -> None:
         name = builder.step(node, T.ADD, name, shape, {"other": (zero - offset) * scale})
     attrs = {"scale": float(inverse(scale))}
     if offset:
-        builder.unsigned[node] = builder.step(node, T.QUANTIZE, name, shape, attrs, "int8")
+        builder.given_int8.unsigned[node] = builder.step(node, T.QUANTIZE, name, shape, attrs, "int8")
     else:
         builder.add_op(node, T.QUANTIZE, (name,), attrs)
 
 
 def dequantize(builder: Builder, node: fx.Node) -> None:
     """dequantize_per_tensor: (input - zero_point) * scale."""
+    source: Any = node.args[0]
+    offset = 128 if source in builder.given_int8.unsigned else 0
+    name = builder.given_int8.unsigned[source] if offset else builder.name(source)
+    if computed := _computed(builder, node):
+        dynamic.dequantize(builder, node, name, *computed, offset)
+        return
     numbers = _numbers(builder, node)
     if numbers is None:
         return
     scale, zero, _, _ = numbers
-    source: Any = node.args[0]
-    offset = 128 if source in builder.unsigned else 0
-    name = builder.unsigned[source] if offset else builder.name(source)
     shape = builder.ir.tensors[name].shape
     if builder.ir.tensors[name].dtype != "int8":
         name = builder.cast(node, name, "float32")
@@ -108,7 +116,7 @@ def note(builder: Builder, node: fx.Node, value: torch.Tensor) -> None:
         and not np.any(np.asarray(zeros))
     ):
         scales = builder.constants.get(given[_scale(given)], given[_scale(given)])
-        builder.int8_of[value.data_ptr()] = value, whole, np.asarray(scales, np.float32), given.get("axis")
+        builder.given_int8.note(value, whole, np.asarray(scales, np.float32), given.get("axis"))
 
 
 def _scale(given: dict[str, Any]) -> str:
@@ -136,8 +144,15 @@ def _numbers(builder: Builder, node: fx.Node) -> tuple[float, int, int, int] | N
     return float(scale), int(zero), int(least), int(most)
 
 
-def _is_only_dequantized(node: fx.Node) -> bool:
-    return all(str(user.target).startswith(DEQUANTIZING) for user in node.users)
+def _computed(builder: Builder, node: fx.Node) -> tuple[str, str] | None:
+    """The tensors of scale and zero point, where they are chosen when the model runs."""
+    scale, zero = (builder.given_int8.computed.get(value) for value in node.args[1:3])  # type: ignore[arg-type]
+    return (scale, zero) if scale and zero else None
+
+
+def _is_bytes(node: fx.Node, dtype: str) -> bool:
+    """Whether a node's bytes without a sign are only dequantised, so that they can be kept as int8."""
+    return dtype == "uint8" and all(str(user.target).startswith(DEQUANTIZING) for user in node.users)
 
 
 def _is_to_float(user: fx.Node) -> bool:
