@@ -91,3 +91,13 @@ def test_an_op_whose_cost_is_not_known_is_refused_by_name():
     ir = captured_function(lambda x: x.cumsum(0), [f(9)]).ir
     with pytest.raises(CostError, match="op 'cumsum_0': what CUMSUM takes on the CPU is not known"):
         kernel_cycles(load_machine("cpu"), ir, ir.ops[0])
+
+
+def test_a_transposed_convolution_some_of_whose_phases_have_no_columns_has_a_cost():
+    def apart(x, w):
+        return F.conv_transpose2d(x, w, None, (3, 4), (1, 1), (2, 2), 2, (1, 1))
+
+    ir = captured_function(apart, (f(1, 2, 3, 1), f(2, 1, 1, 1))).ir
+    op = next(op for op in ir.ops if op.op_type.name == "CONV")
+    for machine in ("default", "vector"):
+        assert 100 < kernel_cycles(load_machine(machine), ir, op) < 2000

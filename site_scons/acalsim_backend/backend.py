@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import doors
-from .capture.builder import array_of
+from .capture.arrays import array_of
 from .capture.complex.rewrite import as_real
 from .capture.lower import ACALSimCompiler
 from .capture.model_file import DEFAULT_TOLERANCE

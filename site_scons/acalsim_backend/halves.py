@@ -25,10 +25,19 @@ class Half:
     """The largest max_rel_error that passes where a model file says nothing else."""
 
 
+BLOCK = 1 << 20
+"""Elements that are converted at once, so that what is computed on the way takes little memory."""
+
+
 def _bits_of_bfloat16(array: NDArray[np.float32]) -> NDArray[np.uint16]:
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    return np.where(np.isnan(array), 0x7FC0, nearest).astype(np.uint16)
+    floats = np.ascontiguousarray(array, np.float32).reshape(-1)
+    found = np.empty(floats.size, np.uint16)
+    for first in range(0, floats.size, BLOCK):
+        block = floats[first : first + BLOCK]
+        bits = block.view(np.uint32)
+        nearest = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+        found[first : first + BLOCK] = np.where(np.isnan(block), 0x7FC0, nearest)
+    return found.reshape(array.shape)
 
 
 def _values_of_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:

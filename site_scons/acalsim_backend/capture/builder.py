@@ -16,7 +16,7 @@ from ..ir.expressions import INTEGERS
 from ..ir.graph import HALVES, ITEM_BYTES, REALS, ACALSimIR, ACALSimOp, ACALSimOpType, TensorDesc
 from ..ir.ops import ROWS
 from ..ir.row import Row
-from .complex.rewrite import as_real
+from .arrays import constant_of, half_of
 from .given_int8.forms import GivenInt8
 from .reasons import reason
 from .rules import RULES, WITHOUT_EFFECT, arguments, plain
@@ -74,7 +74,7 @@ class Builder:
         name = self.new(node, "param", value, is_param=True)
         self._kept.setdefault((value.data_ptr(), value.dtype), []).append((name, value))
         if dtype_of(value) in ITEM_BYTES:  # else refused, and numpy may not know it
-            self.ir.constants[name] = array_of(value.resolve_neg())
+            self.ir.constants[name] = constant_of(value.resolve_neg())
         self.given_int8.name(name, value)
         return name
 
@@ -354,12 +354,6 @@ def dtype_of(value: Any) -> str:
     return "float32" if name in HALVES else name
 
 
-def half_of(value: Any) -> str | None:
-    """The half type that a tensor is of. A graph has float32 in its place until all of it is known; see narrow.py."""
-    name = str(getattr(value, "dtype", "")).removeprefix("torch.")
-    return name if name in HALVES else None
-
-
 def computation_dtype(call: fx.Node) -> str:
     """The dtype that the operands of an elementwise call have while PyTorch computes it."""
     from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND, elementwise_dtypes
@@ -374,12 +368,6 @@ def wrapped(number: int, dtype: str) -> int:
     """The integer of that dtype with the same low bits."""
     limits = np.iinfo(dtype)
     return (number - limits.min) % (limits.max - limits.min + 1) + limits.min
-
-
-def array_of(tensor: torch.Tensor) -> Any:
-    """Its values as numpy has them: half types as float32, a complex tensor as its parts."""
-    tensor = as_real(tensor.detach())
-    return (tensor.float() if half_of(tensor) else tensor).contiguous().numpy()
 
 
 def shape_of(value: Any) -> tuple[int | str, ...]:

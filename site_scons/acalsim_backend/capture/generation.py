@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import ACALSimIR, ACALSimOp, ACALSimOpType, Carried, Loop
-from .builder import array_of
+from .arrays import array_of
 from .cached import Tensors, prompt, step
 from .lower import ACALSimCompiler
 from .model import Captured, Tracing, finished, known, ranges, refuse_elsewhere

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..errors import CaptureError
 from ..ir.graph import ACALSimIR
-from .builder import Builder, array_of
+from .arrays import array_of
+from .builder import Builder
 from .capture_file import Quantised
 from .complex.rewrite import as_real, without_complex
 from .given_int8.adopt import adopt

@@ -166,7 +166,7 @@ class _Narrower:
         if (name, half) not in self.forms:
             form = self._form(name, half)
             if self.ir.tensors[name].is_param:
-                self.ir.constants[form] = HALF[half].bits_of(self.ir.constants[name])
+                self.ir.constants[form] = self.ir.constants.bits(name, half)
             else:
                 self._cast(self.makers.get(name), name, form)
         return self.forms[name, half]

@@ -14,6 +14,7 @@ from math import prod
 from typing import Any
 
 from ..errors import IRError
+from .constants import Constants
 from .op_type import ACALSimOpType as ACALSimOpType
 
 ITEM_BYTES = {
@@ -121,7 +122,7 @@ class ACALSimIR:
         self.name = name
         self.tensors: dict[str, TensorDesc] = {}
         self.ops: list[ACALSimOp] = []
-        self.constants: dict[str, Any] = {}
+        self.constants = Constants()
         self.outputs: list[str] = []
         self.narrow: dict[str, str] = {}
         """The float32 tensors that the model has in a half type, and in which. Known to capture alone, which makes
@@ -204,15 +205,15 @@ class ACALSimIR:
                 del self.tensors[name]
                 self.constants.pop(name, None)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Constants:
         """The constants by name, with those that the graph had before it was quantised."""
         before = self.unquantised.constants if self.unquantised else {}
-        return {**self.constants, **before}
+        return Constants({**self.constants, **before})
 
     def copy(self) -> ACALSimIR:
         """The same graph with lists and dicts of its own. Ops, tensors and constants are shared."""
         copy = ACALSimIR(self.name)
-        copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), dict(self.constants)
+        copy.tensors, copy.ops, copy.constants = dict(self.tensors), list(self.ops), Constants(self.constants)
         copy.outputs, copy.narrow, copy.loop = list(self.outputs), dict(self.narrow), self.loop
         return copy
 

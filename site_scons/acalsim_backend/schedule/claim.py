@@ -9,6 +9,7 @@ from itertools import groupby
 
 from ..cost.kernels import kernel_cycles
 from ..errors import CostError
+from ..ir.constants import Constants
 from ..ir.graph import ACALSimIR
 from ..ir.kernel import Kernel
 from ..machine.machine import Device
@@ -50,7 +51,7 @@ def alone(ir: ACALSimIR, chain: Chain) -> ACALSimIR:
             is_made = name in chain.inside or name in chain.last.outputs
             own.tensors[name] = replace(desc, is_input=not (is_made or desc.is_param), is_output=False)
         own.add_op(op)
-    own.constants = {name: ir.constants[name] for name in own.params if name in ir.constants}
+    own.constants = Constants({name: ir.constants[name] for name in own.params if name in ir.constants})
     own.set_outputs(chain.last.outputs)
     return own
 
