@@ -2,6 +2,7 @@
 """The embedded engine as tests use it: built once a change, served in a thread or as a process."""
 
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -145,6 +146,11 @@ def serve(simulator, tmp_path):
         one.close()
 
 
+def heed_hangups():
+    """In a new process: tests may run where hangups are ignored, which it would go on doing."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Process:
     """`python -m acalsim_backend.serve` as a process of its own."""
 
@@ -159,6 +165,7 @@ class Process:
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "", **(environment or {})},
+            preexec_fn=heed_hangups,
         )
         self.first_line = self.process.stdout.readline() if wait else ""
 

@@ -154,10 +154,10 @@ def inputs():
 
 
 @pytest.mark.parametrize("kind", ["Mistral", "Gemma2"])
-def test_layers_with_a_sliding_window_see_the_tokens_in_it(host_tree, tmp_path_factory, kind):
+def test_layers_with_a_sliding_window_see_the_tokens_in_it(tree, tmp_path_factory, kind):
     name = kind.lower()
     folder = models_option(tmp_path_factory, **{name: WINDOWED.format(kind=kind)})
-    host_tree.scons(folder, f"sim-{name}")
-    report = report_of(host_tree, name)
+    tree.scons(folder, f"sim-{name}")
+    report = report_of(tree, name)
     assert report["generated"]["tokens"] == report["generated"]["expected"]
     assert report["check"]["passed"] and report["check"]["max_rel_error"] < 1e-5

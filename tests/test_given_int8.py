@@ -309,10 +309,10 @@ def inputs():
 """
 
 
-def test_its_report_has_a_row_for_each_int8_product(host_tree, tmp_path_factory):
+def test_its_report_has_a_row_for_each_int8_product(tree, tmp_path_factory):
     folder = models_option(tmp_path_factory, layer=FILE)
-    host_tree.scons(folder, "verify-layer", "sim-layer")
-    report = report_of(host_tree, "layer")
+    tree.scons(folder, "verify-layer", "sim-layer")
+    report = report_of(tree, "layer")
     (row,) = report["quantised"]
     assert row["input_scale"] == 0.02 and report["check"]["max_rel_error"] < 1e-6
     assert [op["type"] for op in report["ops"] if op["macs"]] == ["GEMM_INT8"]

@@ -13,6 +13,7 @@ from acalsim_backend.errors import SimulateError
 from acalsim_backend.paths import PYTHONPATH
 from acalsim_backend.simulate import folder
 from acalsim_backend.simulate.folder import run_folder
+from simulator_fixtures import heed_hangups
 
 pytestmark = pytest.mark.quick
 
@@ -44,7 +45,8 @@ def parent(request, tmp_path, monkeypatch):
 @pytest.fixture
 def run_for_ever():
     """Another process's run; it has begun."""
-    process = subprocess.Popen([sys.executable, "-c", FOR_EVER], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", FOR_EVER]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_hangups)
     yield process, process.stdout.readline().strip()
     process.kill()
     process.communicate()

@@ -45,19 +45,19 @@ def inputs():
 NORMAL = "(torch.randn(2, 4),)"
 
 
-def test_every_sample_has_cycles_and_a_check_of_its_own(host_tree, tmp_path_factory):
+def test_every_sample_has_cycles_and_a_check_of_its_own(tree, tmp_path_factory):
     folder = models_option(tmp_path_factory, values=SORTED.format(scales="1, 20, 300, 4000"))
-    done = host_tree.scons(folder, "sim-values")
-    report = report_of(host_tree, "values")
+    done = tree.scons(folder, "sim-values")
+    report = report_of(tree, "values")
     cycles = [row["total_cycles"] for row in report["samples"]]
     assert len(cycles) == 4 and cycles[0] == report["total_cycles"] and len({*cycles}) > 1
     assert f"4 samples: {min(cycles):,} to {max(cycles):,} cycles, mean" in done.stdout
     assert all(row["check"]["passed"] and row["check"]["max_rel_error"] < 1e-6 for row in report["samples"])
-    found = np.fromfile(host_tree / "build/values/run/outputs.bin", "<f4")
+    found = np.fromfile(tree / "build/values/run/outputs.bin", "<f4")
     assert (
         np.unique(found[found != 0]).size == 4 * 33
     )  # every sample's results are there, and no two are the same
-    assert '<section id="samples"' in (host_tree / "build/reports/values.html").read_text()
+    assert '<section id="samples"' in (tree / "build/reports/values.html").read_text()
 
 
 def test_other_values_of_a_later_sample_are_simulated_and_nothing_is_compiled(tree, tmp_path_factory):
@@ -73,7 +73,7 @@ def test_other_values_of_a_later_sample_are_simulated_and_nothing_is_compiled(tr
     }
 
 
-def test_a_sample_that_differs_is_named(host_tree, tmp_path_factory):
+def test_a_sample_that_differs_is_named(tree, tmp_path_factory):
     text = LAYER.format(batches=3, inputs=NORMAL) + "\n\nTOLERANCE = 0.0\n"
     text = text.replace("torch.nn.Linear(4, 4)", "Late()").replace(
         "def model()",
@@ -83,21 +83,21 @@ def test_a_sample_that_differs_is_named(host_tree, tmp_path_factory):
     )
     folder = models_option(tmp_path_factory, late=text)
     refused(
-        host_tree.scons(folder, "sim-late", check=False),
+        tree.scons(folder, "sim-late", check=False),
         r"report: model 'late': outputs of sample 2 differ from PyTorch's, first at op '\w+': max_rel_error is",
     )
 
 
-def test_the_scales_of_int8_are_those_of_all_samples(host_tree, tmp_path_factory):
+def test_the_scales_of_int8_are_those_of_all_samples(tree, tmp_path_factory):
     folder = models_option(
         tmp_path_factory,
         one=LAYER.format(batches=1, inputs="(torch.ones(2, 4),)"),
         two=LAYER.format(batches=2, inputs="(torch.ones(2, 4) * next(SIZES),)")
         + "\n\nSIZES = iter((1.0, 50.8))\n",
     )
-    host_tree.scons(folder, "PRECISION=int8", "sim-one", "sim-two")
+    tree.scons(folder, "PRECISION=int8", "sim-one", "sim-two")
     scales = [
-        json.loads((host_tree / f"build/capture-int8/{name}/capture.json").read_text())["quantised"]["ops"][0]
+        json.loads((tree / f"build/capture-int8/{name}/capture.json").read_text())["quantised"]["ops"][0]
         for name in ("one", "two")
     ]
     assert scales[0]["input_scale"] == pytest.approx(1 / 127)
@@ -133,15 +133,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_samples_that_are_none_are_refused_in_one_line(host_tree, tmp_path_factory, name):
+def test_samples_that_are_none_are_refused_in_one_line(tree, tmp_path_factory, name):
     batches, inputs, line = REFUSED[name]
     folder = models_option(tmp_path_factory, **{name: LAYER.format(batches=batches, inputs=inputs)})
-    refused(host_tree.scons(folder, f"sim-{name}", check=False), rf"capture: .*/{name}\.py: {line}")
+    refused(tree.scons(folder, f"sim-{name}", check=False), rf"capture: .*/{name}\.py: {line}")
 
 
-def test_an_iterator_without_end_is_taken_as_far_as_batches_says(host_tree, tmp_path_factory):
+def test_an_iterator_without_end_is_taken_as_far_as_batches_says(tree, tmp_path_factory):
     folder = models_option(
         tmp_path_factory, some=LAYER.format(batches=3, inputs=f"iter(lambda: {NORMAL}, None)")
     )
-    host_tree.scons(folder, "sim-some")
-    assert len(report_of(host_tree, "some")["samples"]) == 3
+    tree.scons(folder, "sim-some")
+    assert len(report_of(tree, "some")["samples"]) == 3

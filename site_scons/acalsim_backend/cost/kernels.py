@@ -53,7 +53,9 @@ def _products(cpu: Cpu, ir: ACALSimIR, op: ACALSimOp) -> float:
     dtype = ir.tensors[op.inputs[0]].dtype
     if op.op_type in (T.CONV, T.CONV_INT8):
         times, found = grids_of(ir, op)
-        grids = [grid for grid in found if grid.rows and grid.columns]  # phases of a transposed one may have none
+        grids = [
+            grid for grid in found if grid.rows and grid.columns
+        ]  # phases of a transposed one may have none
         if dtype in HALVES:
             return times * sum(scalar.conv_half_cycles(grid, dtype, bool(cpu.vlen)) for grid in grids)
         if op.op_type is T.CONV_INT8:
