@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from acalsim_backend.capture import worker
 from acalsim_backend.capture.exported import ExportedFile
 from acalsim_backend.capture.model import capture_model
 from acalsim_backend.errors import CaptureError
@@ -194,6 +195,27 @@ def test_chosen_scales_that_others_read_are_pytorchs(tmp_path):
     captured = captured_function(chosen, (torch.randn(6, 9) - 0.5,))
     for one, other in zip(run_on_host(captured, tmp_path), captured.references, strict=True):
         assert one.dtype == other.dtype and np.allclose(one, other, rtol=1e-6)
+
+
+def test_a_model_that_rounds_here_and_there_is_quantised_where_it_does_not(tmp_path):
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(8, 16), nn.Linear(16, 4)
+            self.rounded = pairs(torch.tanh)
+
+        def forward(self, x):
+            y = self.one(x)
+            return self.other((y + self.rounded(y)).reshape(5, 16))
+
+    torch.manual_seed(0)
+    captured = captured_function(Mixed(), (torch.randn(5, 8),), keep_all=True)
+    assert captured.given_int8 is None and kinds(captured).count(T.GEMM) == 2
+    worker.quantised(captured)
+    assert kinds(captured).count(T.GEMM_INT8) == 2
+    (found,) = on_host(captured, tmp_path)
+    largest = np.abs(captured.references[0]).max()
+    assert 1e-4 < np.abs(found - captured.references[0]).max() / largest < 0.1
 
 
 def test_what_is_on_its_steps_already_is_not_rounded_again():

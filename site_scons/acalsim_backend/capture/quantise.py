@@ -149,6 +149,10 @@ class _Quantiser:
             self.forms[form.name] = name, scale
         return self.scales[name]
 
+    def _is_own(self, op: ACALSimOp) -> bool:
+        """Whether an op rounds for a product that is made int8 here; a model may round by itself."""
+        return op.op_type is T.QUANTIZE and op.outputs[0] in self.forms
+
     def _quantised(self, name: str, source: str = "") -> ACALSimOp:
         attrs = {"scale": float(inverse(self.scales[name]))}
         return ACALSimOp(T.QUANTIZE, f"quantize_{name}", (name,), (f"{name}_i8",), attrs, source=source)
@@ -159,7 +163,7 @@ class _Quantiser:
         """Let additions read a tensor's int8 form where there is one by then."""
         self.rounding, ops = {}, []
         for op in self.ir.ops:
-            if op.op_type is T.QUANTIZE:
+            if self._is_own(op):
                 self.rounding[op.inputs[0]] = op
             if op.op_type is T.ADD and len(op.inputs) == 2 and not op.attrs:
                 for position, name in enumerate(op.inputs):
@@ -214,9 +218,7 @@ class _Quantiser:
             return [*found, replace(moves, inputs=inputs, outputs=op.outputs)]
 
         gone: list[ACALSimOp] = []
-        ops = [
-            each for op in self.ir.ops for each in (rounded_first(op) if op.op_type is T.QUANTIZE else [op])
-        ]
+        ops = [each for op in self.ir.ops for each in (rounded_first(op) if self._is_own(op) else [op])]
         self.ir.ops = [op for op in ops if not any(op is each for each in gone)]
 
     def _moves_all(self, op: ACALSimOp) -> bool:
@@ -257,7 +259,7 @@ class _Quantiser:
                 return None if one is None or other is None else [*one, *other, op.name]
             return None
 
-        for op in [op for op in self.ir.ops if op.op_type is T.QUANTIZE]:
+        for op in filter(self._is_own, list(self.ir.ops)):
             found = scalable(op.inputs[0])
             if found is not None:
                 for name in found:

@@ -143,7 +143,7 @@ class _Adopter(Products):
                     break
                 if not self.alone(maker.inputs[0]):
                     break
-                inner = self.new(f"{maker.outputs[0]}moved", before.inputs[0], "float32")
+                inner = self.new(f"{maker.outputs[0]}_moved", before.inputs[0], "float32")
                 summed = replace(maker, inputs=before.inputs, outputs=(inner,))
                 small = self.new(f"{maker.outputs[0]}_i8", before.inputs[0], "int8")
                 last = replace(last, inputs=(inner,), outputs=(small,))
@@ -211,8 +211,8 @@ class _Adopter(Products):
             return self._stepped(op.inputs[0], factor, summand + factor * own, made, is_last)
         attrs, inputs = dict(op.attrs), op.inputs
         if op.op_type in (T.CONV_INT8, T.GEMM_INT8):
-            scales, bias = (np.float32(factor) * ir.constants[each] for each in op.inputs[2:])
-            params = {"scales": scales, "bias": bias + np.float32(summand)}
+            scales, *bias = (np.float32(factor) * ir.constants[each] for each in op.inputs[2:])
+            params = {"scales": scales, "bias": sum(bias, np.zeros_like(scales)) + np.float32(summand)}
             own_names = [self.param(f"{op.name}_{key}_steps", array) for key, array in params.items()]
             inputs = (*op.inputs[:2], *own_names)
         elif op.op_type is T.DEQUANTIZE:
