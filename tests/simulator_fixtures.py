@@ -146,9 +146,10 @@ def serve(simulator, tmp_path):
         one.close()
 
 
-def heed_hangups():
-    """In a new process: tests may run where hangups are ignored, which it would go on doing."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heed_signals():
+    """In a new process: tests may run where a shell has signals ignored, which it would go on doing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Process:
@@ -165,7 +166,7 @@ class Process:
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT / "site_scons"), "VERBOSE": "", **(environment or {})},
-            preexec_fn=heed_hangups,
+            preexec_fn=heed_signals,
         )
         self.first_line = self.process.stdout.readline() if wait else ""
 

@@ -13,7 +13,7 @@ from acalsim_backend.errors import SimulateError
 from acalsim_backend.paths import PYTHONPATH
 from acalsim_backend.simulate import folder
 from acalsim_backend.simulate.folder import run_folder
-from simulator_fixtures import heed_hangups
+from simulator_fixtures import heed_signals
 
 pytestmark = pytest.mark.quick
 
@@ -46,7 +46,7 @@ def parent(request, tmp_path, monkeypatch):
 def run_for_ever():
     """Another process's run; it has begun."""
     command = [sys.executable, "-c", FOR_EVER]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_hangups)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_signals)
     yield process, process.stdout.readline().strip()
     process.kill()
     process.communicate()
