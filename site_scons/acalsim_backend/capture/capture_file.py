@@ -32,8 +32,8 @@ def sample_bytes(rows: Sequence[StoredTensor]) -> int:
 
 @dataclass(frozen=True)
 class QuantisedOp:
-    """An op that computes in int8: its input's scale, 0 where it is computed when the model runs, and its own error, which is max|y - ref| / max|ref|
-    of an exact input."""
+    """An op that computes in int8: its input's scale, 0 where it is computed when the model runs, and its own error,
+    which is max|y - ref| / max|ref| of an exact input."""
 
     op: str
     input_scale: float
