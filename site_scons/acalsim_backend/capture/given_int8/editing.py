@@ -27,6 +27,8 @@ class Source:
 
 
 class Edited:
+    """A graph that is edited; who computes what, and how often it is read, is known as of the last look()."""
+
     def __init__(self, ir: ACALSimIR):
         self.ir = ir
         self.look()
@@ -40,18 +42,19 @@ class Edited:
         return self.uses[name] == 1 and not self.ir.tensors[name].is_output
 
     def new(self, name: str, like: str, dtype: str) -> str:
-        """A tensor of that name, or of the next one that is free."""
-        number, free = 0, name
-        while free in self.ir.tensors:
-            number, free = number + 1, f"{name}_{number + 1}"
-        return self.ir.add_tensor(TensorDesc(free, self.ir.tensors[like].shape, dtype)).name
+        """A tensor of that name, or of the next one that is free, with the shape of another."""
+        return self.ir.add_tensor(TensorDesc(self._free(name), self.ir.tensors[like].shape, dtype)).name
 
     def param(self, name: str, array: NDArray[Any]) -> str:
+        """Likewise a parameter."""
+        desc = TensorDesc(self._free(name), array.shape, str(array.dtype), is_param=True)
+        self.ir.constants[desc.name] = np.ascontiguousarray(array)
+        return self.ir.add_tensor(desc).name
+
+    def _free(self, name: str) -> str:
         number, free = 0, name
         while free in self.ir.tensors:
             number, free = number + 1, f"{name}_{number + 1}"
-        self.ir.add_tensor(TensorDesc(free, array.shape, str(array.dtype), is_param=True))
-        self.ir.constants[free] = np.ascontiguousarray(array)
         return free
 
     # --- operands -------------------------------------------------------------------------------
