@@ -238,6 +238,11 @@ def test_rounded_values_that_leave_the_graph_are_pytorchs(tmp_path):
         assert one.dtype == other.dtype and np.array_equal(one, other)
 
 
+def test_integer_products_of_what_is_no_constant_are_refused_in_a_line():
+    with pytest.raises(CaptureError, match=r"op aten\._int_mm\.default on \(32, 32\).* is not supported"):
+        captured_function(lambda x: torch._int_mm(x, x), (torch.ones(32, 32, dtype=torch.int8),))
+
+
 def test_a_scale_that_is_computed_when_the_model_runs_is_refused_in_a_line():
     def dynamic(x):
         scale = x.abs().max() / 127

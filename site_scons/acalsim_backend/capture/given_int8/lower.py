@@ -37,7 +37,7 @@ def quantize(builder: Builder, node: fx.Node) -> None:
     if numbers is None:
         return
     scale, zero, least, most = numbers
-    name = builder.name(node.args[0])  # type: ignore[arg-type]
+    name = builder.name(builder.given(node)["input"])
     shape = builder.ir.tensors[name].shape
     if dtype != "int8" and not _is_bytes(node, dtype):
         for kind, attrs in (
@@ -64,7 +64,7 @@ def quantize(builder: Builder, node: fx.Node) -> None:
 
 def dequantize(builder: Builder, node: fx.Node) -> None:
     """dequantize_per_tensor: (input - zero_point) * scale."""
-    source: Any = node.args[0]
+    source: Any = builder.given(node)["input"]
     offset = 128 if source in builder.given_int8.unsigned else 0
     name = builder.given_int8.unsigned[source] if offset else builder.name(source)
     if computed := _computed(builder, node):
@@ -90,7 +90,7 @@ def int_mm(builder: Builder, node: fx.Node) -> None:
     """_int_mm: the sums of int8 products, as int32. Where they are only converted to float32, they are that at once."""
     import torch
 
-    one, other = (each for each in node.all_input_nodes)
+    one, other = builder.given(node).values()
     depth = one.meta["val"].shape[1]
     weight = builder.name(other)
     if not builder.ir.tensors[weight].is_param or depth * 128 * 128 > EXACT:
@@ -146,7 +146,8 @@ def _numbers(builder: Builder, node: fx.Node) -> tuple[float, int, int, int] | N
 
 def _computed(builder: Builder, node: fx.Node) -> tuple[str, str] | None:
     """The tensors of scale and zero point, where they are chosen when the model runs."""
-    scale, zero = (builder.given_int8.computed.get(value) for value in node.args[1:3])  # type: ignore[arg-type]
+    given = builder.given(node)
+    scale, zero = (builder.given_int8.computed.get(given.get(key)) for key in ("scale", "zero_point"))
     return (scale, zero) if scale and zero else None
 
 
